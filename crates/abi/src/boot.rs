@@ -1,0 +1,122 @@
+//! What genesis hands to the nucleus.
+
+pub const MAGIC: u64 = u64::from_le_bytes(*b"MetaBoot");
+pub const RANGES: usize = 64;
+pub const MODULES: usize = 16;
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Physical, page aligned.
+    pub base: u64,
+    /// Bytes, a multiple of the page size.
+    pub size: u64,
+}
+
+/// What a module is.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModuleKind {
+    None = 0,
+    /// The first task: a packed program.
+    Manager = 1,
+    Driver = 2,
+    Console = 3,
+    /// `inventory::Inventory` in postcard.
+    Inventory = 4,
+    /// The residuals' machine code.
+    Codes = 5,
+    /// The residuals' graphs (postcard `graph::Residual`), for `see`.
+    Graphs = 6,
+    /// A program started instead of the console (`--program`): measurements and tests.
+    Other = 7,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Module {
+    pub kind: u32,
+    pub reserved: u32,
+    /// Physical, page aligned.
+    pub base: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// In memory that the nucleus keeps; its physical address is the nucleus's first argument.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct BootInfo {
+    pub magic: u64,
+    /// Bytes of this structure: both sides were built from the same source.
+    pub size: u64,
+    /// All RAM, sorted.
+    pub ram: [Range; RANGES],
+    pub ram_count: u64,
+    /// What genesis installed and the nucleus keeps: its image, page tables, this structure. Modules are apart.
+    /// All RAM in neither is overwritten and free.
+    pub keep: [Range; RANGES],
+    pub keep_count: u64,
+    /// What genesis used itself (a subset of what is then free), for the account of what vanished.
+    pub genesis: [Range; RANGES],
+    pub genesis_count: u64,
+    pub modules: [Module; MODULES],
+    pub module_count: u64,
+    /// Physical address of the kernel's page table root (PML4, or TTBR1 level 0 table).
+    pub page_root: u64,
+    /// Bytes of page tables under it.
+    pub page_tables: u64,
+    /// Ticks a second of `platform_clock_now` and bits it counts in.
+    pub clock_hz: u64,
+    pub clock_bits: u64,
+    /// Ticks a second of `platform_timer_arm`'s argument, and its largest value.
+    pub timer_hz: u64,
+    pub timer_most: u64,
+    /// Vector (x86) or interrupt ID (arm64) of the timer.
+    pub timer_line: u64,
+    /// Which operations of [`operation`] genesis bound: bit n for operation n.
+    pub bound: u64,
+    /// Counter at the first instruction of genesis.
+    pub ticks_start: u64,
+}
+
+pub mod operation {
+    //! Platform operations. The nucleus image has a symbol `platform_NAME` for each, in its section `.platform`;
+    //! genesis writes the generated code into that section and patches each call site to call it directly.
+    //! `PLATFORM_CONTEXTS[n]` (a symbol `platform_contexts`, 16 words) is the context for operation n.
+    pub const CONSOLE_PUT: usize = 0;
+    pub const CLOCK_NOW: usize = 1;
+    pub const TIMER_ARM: usize = 2;
+    pub const TIMER_DISARM: usize = 3;
+    pub const VECTORS_TAKE: usize = 4;
+    pub const VECTORS_END: usize = 5;
+    pub const VECTORS_SEND: usize = 6;
+    pub const LINES_ROUTE: usize = 7;
+    pub const LINES_MASK: usize = 8;
+    pub const LINES_UNMASK: usize = 9;
+    pub const POWER_OFF: usize = 10;
+    pub const POWER_RESET: usize = 11;
+    pub const COUNT: usize = 12;
+    /// (class, operation) of each, as rules spell them.
+    pub const NAMES: [(&str, &str); COUNT] = [
+        ("serial", "put"),
+        ("clock", "now"),
+        ("timer", "arm"),
+        ("timer", "disarm"),
+        ("vectors", "take"),
+        ("vectors", "end"),
+        ("vectors", "send"),
+        ("lines", "route"),
+        ("lines", "mask"),
+        ("lines", "unmask"),
+        ("power", "off"),
+        ("power", "reset"),
+    ];
+}
+
+/// Vectors (x86). Line vectors are `LINES + n`.
+pub mod vector {
+    pub const LINES: u64 = 0x30;
+    pub const TIMER: u64 = 0xf0;
+    pub const SPURIOUS: u64 = 0xff;
+}

@@ -1,0 +1,84 @@
+//! The install record: what genesis found, chose, wrote, proved and kept. Postcard bytes in a module of their own.
+
+use alloc::{string::String, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Inventory {
+    /// `x86_64` or `aarch64`.
+    pub arch: String,
+    /// BLAKE3 identity of the machine.
+    pub identity: [u8; 32],
+    /// The machine model (postcard of `machine::Machine`), for `machine` at the prompt.
+    pub machine: Vec<u8>,
+    pub devices: Vec<Installed>,
+    /// Devices no rule was found for.
+    pub unmatched: Vec<Unmatched>,
+    /// What genesis did and how many counter ticks each took (`discover`, `match`, `specialise`, `emit`, `prove`, `install`).
+    pub stages: Vec<(String, u64)>,
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Installed {
+    /// What people call it: the rule's name with `_` as `-`, numbered from the second on (`virtio-net`, `virtio-net-2`).
+    pub name: String,
+    /// Path in the machine model.
+    pub path: String,
+    /// `virtio_net on virtio_pci`
+    pub rule: String,
+    pub class: String,
+    /// Each clue that matched, with its score.
+    pub why: Vec<String>,
+    pub proof: Proof,
+    /// Bound into the nucleus; else it runs in a task.
+    pub direct: bool,
+    /// Byte range in the Codes module.
+    pub code: (u32, u32),
+    /// Name, offset in this device's code, bytes.
+    pub entries: Vec<(String, u32, u32)>,
+    /// Byte range in the Graphs module.
+    pub graph: (u32, u32),
+    /// BLAKE3 of the code.
+    pub hash: [u8; 32],
+    pub windows: Vec<InstalledWindow>,
+    pub state_size: u32,
+    pub arena_size: u32,
+    pub arena_align: u32,
+    pub upcalls: Vec<String>,
+    pub failures: Vec<String>,
+    /// line, level, low
+    pub wires: Vec<(u32, bool, bool)>,
+    /// What the class wants to know (`mac`, `mtu`, `sectors`, `size`, `writable`, `depth`, `hz`, …).
+    pub facts: Vec<(String, u64)>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct InstalledWindow {
+    pub name: String,
+    /// 0 memory, 1 ports, 2 system registers, 3 model-specific registers
+    pub kind: u8,
+    pub base: u64,
+    pub size: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Proof {
+    /// The class's self-test passed.
+    Verified,
+    /// No peer answered: installed all the same.
+    Unverified(String),
+    /// Not installed, and why.
+    Rejected(String),
+    #[default]
+    None,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Unmatched {
+    pub path: String,
+    /// IDs and such, for a person.
+    pub what: String,
+    /// The rule that came nearest, and the clue that failed.
+    pub nearest: String,
+}

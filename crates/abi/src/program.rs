@@ -1,0 +1,118 @@
+//! How programs are packed for the boot image, and what a program finds when it starts.
+
+/// First words of a packed program: header, then `segments` of [`Segment`], then the bytes.
+/// The host tool makes it from an ELF file, so that nothing parses ELF in the machine.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub magic: u64,
+    /// Virtual address of the first instruction.
+    pub entry: u64,
+    pub segments: u64,
+    pub reserved: u64,
+}
+pub const MAGIC: u64 = u64::from_le_bytes(*b"MetaProg");
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Virtual address, page aligned.
+    pub address: u64,
+    /// Bytes in memory, a multiple of the page size; bytes after `file_size` are zero.
+    pub size: u64,
+    /// Byte offset in the packed program, page aligned.
+    pub file_offset: u64,
+    pub file_size: u64,
+    /// `system::map` flags.
+    pub flags: u64,
+}
+
+/// At `layout::STARTUP` in each task that the manager makes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Startup {
+    /// Index of the device in the inventory (driver tasks), else u64::MAX.
+    pub device: u64,
+    /// What the task waits on.
+    pub notification: u32,
+    /// Its client's notification (driver), or u32::MAX.
+    pub client: u32,
+    /// Portal to the manager (console), or u32::MAX.
+    pub manager: u32,
+    pub sessions: u32,
+    /// Physical addresses and sizes for DMA (driver).
+    pub arena_dma: u64,
+    pub arena_size: u64,
+    pub pool_dma: u64,
+    pub pool_size: u64,
+    /// Interrupt lines (driver); line `n` notifies with bit `LINE_BIT << n`.
+    pub lines: [u32; 4],
+    pub line_count: u64,
+    /// Bytes of inventory, code and graph modules where they are mapped.
+    pub inventory_size: u64,
+    pub codes_size: u64,
+    pub graphs_size: u64,
+    /// Bytes of heap mapped at `layout::HEAP`, 0 for none.
+    pub heap_size: u64,
+    /// The sessions of a client: class and device of each.
+    pub session: [Session; 8],
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Session {
+    /// Index of the device in the inventory.
+    pub device: u32,
+    /// The driver's notification: the doorbell.
+    pub bell: u32,
+    pub pool_size: u64,
+}
+
+/// Bits of notifications.
+pub mod bit {
+    /// The other side put something into a ring.
+    pub const RING: u64 = 1;
+    /// The driver was started anew.
+    pub const RESTARTED: u64 = 2;
+    /// Interrupt line `n`.
+    pub const LINE: u64 = 1 << 8;
+}
+
+/// Words of the manager's portal: w0 is the request, w1 its argument.
+pub mod manager {
+    /// (index of a task) → state (0 no such task, 1 running, 2 stopped, 3 failed), restarts, donated bytes, mapped bytes, CPU ns,
+    /// and the name as 16 bytes in w6, w7.
+    pub const TASK: u64 = 1;
+    /// (index of a task): destroys it and starts it anew. → 0 or an error.
+    pub const RESTART: u64 = 2;
+    /// Powers the machine off.
+    pub const OFF: u64 = 3;
+    /// → free bytes, total bytes.
+    pub const MEMORY: u64 = 4;
+    pub const RESET: u64 = 5;
+}
+
+/// The packed nucleus: [`Header`] whose `reserved` is the byte offset of this, then `calls` of [`CallSite`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NucleusTable {
+    /// Virtual address and bytes of the room in section `.platform` for generated code (executable) …
+    pub code_at: u64,
+    pub code_size: u64,
+    /// … and for contexts, state and arenas of platform operations (writable).
+    pub data_at: u64,
+    pub data_size: u64,
+    /// Virtual address of `platform_contexts`: `boot::operation::COUNT` words.
+    pub contexts_at: u64,
+    pub calls: u64,
+}
+
+/// One call instruction in the nucleus that genesis patches: x86-64 `call`/`jmp rel32` (address of the 4-byte
+/// displacement), arm64 `bl`/`b` (address of the instruction).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallSite {
+    /// `boot::operation`
+    pub operation: u64,
+    pub address: u64,
+}

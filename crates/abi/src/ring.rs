@@ -1,0 +1,74 @@
+//! The rings between a client and a driver: `todo` (client to driver) and `done` (driver to client).
+//! Single producer, single consumer. Entries are copied out before they are looked at.
+//!
+//! Indices count up without wrapping to the ring's size; slot = index % count. A side stores the entry, then
+//! the index with release order; the other loads it with acquire order.
+
+use core::sync::atomic::AtomicU32;
+
+/// The whole area, bytes.
+pub const BYTES: usize = 0x4000;
+pub const TODO_AT: usize = 0x1000;
+pub const TODO_COUNT: u32 = 128;
+pub const DONE_AT: usize = 0x2000;
+pub const DONE_COUNT: u32 = 256;
+
+/// At the start of the area.
+#[repr(C)]
+pub struct Header {
+    /// Entries the client has put, and the driver has taken.
+    pub todo_put: AtomicU32,
+    pub todo_got: AtomicU32,
+    /// Entries the driver has put, and the client has taken.
+    pub done_put: AtomicU32,
+    pub done_got: AtomicU32,
+    /// Goes up by one each time the driver starts anew; what was outstanding before is lost.
+    pub generation: AtomicU32,
+    /// Not 0: this side sleeps and wants its notification.
+    pub client_sleeps: AtomicU32,
+    pub driver_sleeps: AtomicU32,
+    /// 0 not yet, 1 ready, 2 failed (`value` of the last done entry says the status).
+    pub driver_state: AtomicU32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// One of [`todo`] or [`done`].
+    pub kind: u16,
+    /// In `done`: 1 ok, 0 failed.
+    pub ok: u16,
+    /// The client's number for this request; comes back unchanged.
+    pub ticket: u32,
+    /// Bytes from the start of the pool.
+    pub offset: u32,
+    /// Bytes.
+    pub length: u32,
+    /// Block address (`read`, `write`), byte (`RECEIVED` of serial), link state, or status of a failure.
+    pub value: u64,
+    pub reserved: u64,
+}
+
+const _: () = assert!(core::mem::size_of::<Entry>() == 32);
+
+pub mod todo {
+    //! Requests. Numbers are the class's operations in the order of its contract.
+    pub const SERIAL_SEND: u16 = 1;
+    pub const NIC_TRANSMIT: u16 = 1;
+    pub const NIC_SUPPLY: u16 = 2;
+    pub const BLOCK_READ: u16 = 1;
+    pub const BLOCK_WRITE: u16 = 2;
+    pub const BLOCK_FLUSH: u16 = 3;
+}
+
+pub mod done {
+    //! Answers and news.
+    /// A request was carried out (or failed): `ticket`, `ok`, and `length` where it has one.
+    pub const FINISHED: u16 = 1;
+    /// nic: a supplied buffer came back with a frame of `length` bytes at `offset`. serial: `value` is a byte.
+    pub const RECEIVED: u16 = 2;
+    /// nic: `value` is 1 with a carrier, 0 without.
+    pub const LINK: u16 = 3;
+    /// The driver failed: `value` is the status; it starts anew if it can.
+    pub const FAILED: u16 = 4;
+}

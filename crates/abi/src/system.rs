@@ -1,0 +1,183 @@
+//! System calls. One page each under `docs/abi/`. Handles index the calling task's table of port rights.
+
+/// Index into a task's table of rights.
+pub type Handle = u32;
+
+/// Numbers of the system calls.
+pub mod call {
+    /// (portal, w0..w7) → w0..w7. The calling thread runs in the server's task until it replies.
+    pub const PORTAL_CALL: u64 = 0;
+    /// (w0..w7): ends the activation; does not return.
+    pub const PORTAL_REPLY: u64 = 1;
+    /// (notification, bits): ors the bits in and wakes a waiter.
+    pub const NOTIFY: u64 = 2;
+    /// (notification, deadline in ns or u64::MAX) → bits, which become 0.
+    pub const WAIT: u64 = 3;
+    /// () → nanoseconds since the nucleus started.
+    pub const NOW: u64 = 4;
+    pub const YIELD: u64 = 5;
+    /// (donated memory) → task. The nucleus keeps the task's own objects in that memory until it is destroyed.
+    pub const TASK_CREATE: u64 = 6;
+    /// (task): stops its threads, unmaps everything, gives the donated memory back to its right's holder.
+    pub const TASK_DESTROY: u64 = 7;
+    /// (task, entry, stack top, argument, priority 0..32) → thread.
+    pub const THREAD_CREATE: u64 = 8;
+    /// (entry, stack top, badge) → portal into the calling task. One activation at a time.
+    pub const PORTAL_CREATE: u64 = 9;
+    /// () → notification.
+    pub const NOTIFICATION_CREATE: u64 = 10;
+    /// (memory, offset, length) → a right to a part of it.
+    pub const MEMORY_PART: u64 = 11;
+    /// (task, memory, offset, length, address, flags): see [`super::map`].
+    pub const MEMORY_MAP: u64 = 12;
+    /// (task, address, length)
+    pub const MEMORY_UNMAP: u64 = 13;
+    /// (platform, physical base, length) → memory object of device registers. Never RAM.
+    pub const MEMORY_DEVICE: u64 = 14;
+    /// (memory) → physical address of its first byte (for DMA), if the right allows it.
+    pub const MEMORY_ADDRESS: u64 = 15;
+    /// (task, handle) → handle in that task's table.
+    pub const RIGHT_COPY: u64 = 16;
+    pub const RIGHT_DROP: u64 = 17;
+    /// (platform, line, flags: 1 level, 2 low; notification, bits): interrupts of the line notify; the line stays
+    /// masked from each interrupt until INTERRUPT_DONE by every task it notified.
+    pub const INTERRUPT_BIND: u64 = 18;
+    /// (notification, line)
+    pub const INTERRUPT_DONE: u64 = 19;
+    /// (platform, task, first port, count): the task may use these I/O ports.
+    pub const PORTS_GRANT: u64 = 20;
+    /// (task, notification, bits): notified when a thread of the task is stopped by a fault.
+    pub const FAULT_BIND: u64 = 21;
+    /// (platform, 0 off / 1 reset)
+    pub const POWER: u64 = 22;
+    /// (pointer, length ≤ 256): appends to the log, and to the platform's console.
+    pub const LOG: u64 = 23;
+    /// (task or NONE, what, pointer, length) → bytes written: see [`super::info`].
+    pub const INFO: u64 = 24;
+    /// Ends the calling thread.
+    pub const EXIT: u64 = 25;
+    /// Does nothing: measures the way in and out.
+    pub const NULL: u64 = 26;
+    pub const COUNT: u64 = 27;
+}
+
+/// Why a call was refused. Returned as a negative word in the first result register.
+#[repr(i64)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// No such system call.
+    NoCall = -1,
+    /// The handle names nothing, or something of another kind.
+    BadHandle = -2,
+    /// The right does not allow this.
+    Denied = -3,
+    /// A number is out of range, misaligned, or a pointer is not the caller's.
+    BadArgument = -4,
+    /// The donated memory, or a table, is full.
+    NoRoom = -5,
+    /// Something is already there.
+    Exists = -6,
+    /// The deadline passed.
+    Timeout = -7,
+    /// The server died, or the call was cut off.
+    Interrupted = -8,
+    /// The portal's server is the caller itself, or the chain of calls is too deep.
+    TooDeep = -9,
+}
+
+impl Error {
+    pub const fn from_word(word: i64) -> Option<Error> {
+        Some(match word {
+            -1 => Error::NoCall,
+            -2 => Error::BadHandle,
+            -3 => Error::Denied,
+            -4 => Error::BadArgument,
+            -5 => Error::NoRoom,
+            -6 => Error::Exists,
+            -7 => Error::Timeout,
+            -8 => Error::Interrupted,
+            -9 => Error::TooDeep,
+            _ => return None,
+        })
+    }
+}
+
+/// Flags of MEMORY_MAP. A mapping is never writable and executable at once.
+pub mod map {
+    pub const WRITE: u64 = 1;
+    pub const EXECUTE: u64 = 2;
+    /// Device memory: uncached, strongly ordered.
+    pub const DEVICE: u64 = 4;
+}
+
+/// Rights that the first task (the manager) finds in its table.
+pub mod root {
+    use super::Handle;
+    /// Its own task.
+    pub const SELF: Handle = 0;
+    /// All free RAM as one memory object (the largest free range).
+    pub const MEMORY: Handle = 1;
+    /// Interrupts, I/O ports, device memory, power.
+    pub const PLATFORM: Handle = 2;
+    /// Module `n` of the boot information (read-only memory objects).
+    pub const MODULE_0: Handle = 8;
+}
+
+/// What INFO tells; each fills the structure of that name.
+pub mod info {
+    /// [`Memory`] of the whole machine.
+    pub const MEMORY: u64 = 0;
+    /// [`Task`] of the given task.
+    pub const TASK: u64 = 1;
+    /// [`Fault`] of the given task's last fault.
+    pub const FAULT: u64 = 2;
+
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Memory {
+        /// Bytes of RAM.
+        pub total: u64,
+        /// Bytes of nucleus image: code, read-only data, data (with bss).
+        pub nucleus_text: u64,
+        pub nucleus_rodata: u64,
+        pub nucleus_data: u64,
+        /// Bytes of page tables of the kernel's half.
+        pub kernel_tables: u64,
+        /// Bytes genesis used, overwritten and given back.
+        pub genesis_returned: u64,
+        /// Bytes of modules (programs, residual code, graphs, inventory).
+        pub modules: u64,
+        /// Bytes handed to the first task as free memory.
+        pub free_at_start: u64,
+        /// Guest instructions or counter ticks at nucleus entry and at the first user instruction.
+        pub ticks_nucleus: u64,
+        pub ticks_user: u64,
+    }
+
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Task {
+        pub threads: u32,
+        pub rights: u32,
+        /// Bytes mapped.
+        pub mapped: u64,
+        /// Bytes of donated memory, and used of it.
+        pub donated: u64,
+        pub donated_used: u64,
+        /// Nanoseconds of CPU time.
+        pub time: u64,
+        /// 1 running, 2 stopped by a fault.
+        pub state: u32,
+        pub reserved: u32,
+    }
+
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Fault {
+        /// 0 none, 1 read, 2 write, 3 execute, 4 illegal instruction, 5 I/O port, 6 other.
+        pub kind: u64,
+        pub address: u64,
+        /// Instruction pointer.
+        pub at: u64,
+    }
+}
