@@ -6,6 +6,9 @@
 #![no_std]
 extern crate alloc;
 
+pub mod access;
+pub use access::Access;
+
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -111,9 +114,18 @@ pub enum Op {
     /// `if cond != 0 { yes } else { no }`; both sides are computed.
     Select(Id, Id, Id),
     /// `(value >> lo) & ones(bits)`
-    Extract { value: Id, lo: u8, bits: u8 },
+    Extract {
+        value: Id,
+        lo: u8,
+        bits: u8,
+    },
     /// `into` with its bits `lo .. lo + bits` replaced by the low bits of `value`.
-    Insert { into: Id, value: Id, lo: u8, bits: u8 },
+    Insert {
+        into: Id,
+        value: Id,
+        lo: u8,
+        bits: u8,
+    },
     /// The low `width` bytes in opposite order, upper bytes zero.
     Swap(Width, Id),
     /// Number of zero bits below the lowest one bit; 64 for zero.
@@ -125,30 +137,65 @@ pub enum Op {
     // ---- effects that give a value
     /// Local variable, counted from 0 within the entry.
     Local(u16),
-    Load { space: Space, at: Id, width: Width },
+    Load {
+        space: Space,
+        at: Id,
+        width: Width,
+    },
     /// A read of the device: `window` indexes [`Residual::windows`], `at` is a byte offset (or port offset,
     /// or, for `System` and `Model` windows, a constant register number).
-    Read { window: u8, at: Id, width: Width },
+    Read {
+        window: u8,
+        at: Id,
+        width: Width,
+    },
     /// Calls the class: `which` indexes [`Residual::upcalls`]; at most 4 arguments. Gives the callee's result.
-    Up { which: u8, args: Vec<Id> },
+    Up {
+        which: u8,
+        args: Vec<Id>,
+    },
     /// Nanoseconds of a clock that never goes back.
     Clock,
     /// Runs the steps of `cond`, then tests the node `value`; repeats until it is not 0 or `ns` have passed
     /// (tested once more after that). Gives 1 when it became true, 0 when time ran out.
-    Await { cond: RegionId, value: Id, ns: Id },
+    Await {
+        cond: RegionId,
+        value: Id,
+        ns: Id,
+    },
     /// Runs `body` at most `most` times. Gives 1 when the bound ended it, 0 when a `Leave` did.
-    Loop { most: Id, body: RegionId },
+    Loop {
+        most: Id,
+        body: RegionId,
+    },
     /// Call into firmware (arm64 SMC calling convention): function and three arguments, gives x0.
-    Firmware { conduit: Conduit, args: [Id; 4] },
+    Firmware {
+        conduit: Conduit,
+        args: [Id; 4],
+    },
 
     // ---- effects without a value
     SetLocal(u16, Id),
-    Store { space: Space, at: Id, width: Width, value: Id },
-    Write { window: u8, at: Id, width: Width, value: Id },
+    Store {
+        space: Space,
+        at: Id,
+        width: Width,
+        value: Id,
+    },
+    Write {
+        window: u8,
+        at: Id,
+        width: Width,
+        value: Id,
+    },
     Fence(Fence),
     /// Does nothing for at least `ns` nanoseconds.
     Pause(Id),
-    If { cond: Id, yes: RegionId, no: RegionId },
+    If {
+        cond: Id,
+        yes: RegionId,
+        no: RegionId,
+    },
     /// Runs `body` once; a `Leave` inside ends it.
     Block(RegionId),
     /// Ends the `n`-th enclosing `Block` or `Loop`, 0 being the innermost. (`If` and `Await` do not count.)

@@ -141,7 +141,11 @@ pub enum Source {
 impl Device {
     /// The value of the fact `name`, learned ones included.
     pub fn fact(&self, name: &str) -> Option<&Value> {
-        self.facts.iter().chain(&self.learned).find(|f| f.name == name).map(|f| &f.value)
+        self.facts
+            .iter()
+            .chain(&self.learned)
+            .find(|f| f.name == name)
+            .map(|f| &f.value)
     }
     pub fn window(&self, index: u8) -> Option<&Window> {
         self.windows.iter().find(|w| w.index == index)

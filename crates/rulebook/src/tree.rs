@@ -58,46 +58,115 @@ pub struct Item {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ItemKind {
     /// `match EXPR score N`
-    Match { test: Expr, score: u32 },
+    Match {
+        test: Expr,
+        score: u32,
+    },
     /// `candidate ports(0x3f8, 8) line 4`: where such a device stands when no table names it.
-    Candidate { window: Expr, line: Option<Expr> },
+    Candidate {
+        window: Expr,
+        line: Option<Expr>,
+    },
     /// `fact NAME(parameters): TYPE = VALUE`; without a value in a class contract.
-    Fact { name: Name, parameters: Vec<Name>, kind: Option<Type>, value: Option<Expr> },
+    Fact {
+        name: Name,
+        parameters: Vec<Name>,
+        kind: Option<Type>,
+        value: Option<Expr>,
+    },
     /// `space NAME[at] = le EXPR step N via REG = EXPR per cpu`
     Space(SpaceItem),
     Reg(RegItem),
     /// `bits NAME { … }`
-    Bits { name: Name, fields: Fields },
+    Bits {
+        name: Name,
+        fields: Fields,
+    },
     /// `record NAME le SIZE { … }`
-    Record { name: Name, big: bool, size: Option<u32>, fields: Fields },
+    Record {
+        name: Name,
+        big: bool,
+        size: Option<u32>,
+        fields: Fields,
+    },
     Arena(ArenaItem),
     /// `ring NAME COUNT of CELLS lent { … } back when … link { … } full`
-    Ring { name: Name, count: Expr, cells: Expr, lent: Option<Expr>, back: Option<Expr>, link: Option<Expr>, full: bool },
+    Ring {
+        name: Name,
+        count: Expr,
+        cells: Expr,
+        lent: Option<Expr>,
+        back: Option<Expr>,
+        link: Option<Expr>,
+        full: bool,
+    },
     /// `slots NAME COUNT in arena { … } align N`
-    Slots { name: Name, count: Expr, in_arena: bool, fields: Fields, align: Option<Expr> },
+    Slots {
+        name: Name,
+        count: Expr,
+        in_arena: bool,
+        fields: Fields,
+        align: Option<Expr>,
+    },
     /// `state NAME: TYPE wraps = VALUE`
-    State { name: Name, kind: Type, wraps: bool, value: Option<Expr> },
+    State {
+        name: Name,
+        kind: Type,
+        wraps: bool,
+        value: Option<Expr>,
+    },
     /// `use NAME = PART(arguments)`
-    Use { name: Name, part: Name, arguments: Vec<Expr> },
+    Use {
+        name: Name,
+        part: Name,
+        arguments: Vec<Expr>,
+    },
     /// `part NAME(parameters)` inside a rule
-    Part { name: Name, parameters: Vec<Name>, items: Vec<Item> },
+    Part {
+        name: Name,
+        parameters: Vec<Name>,
+        items: Vec<Item>,
+    },
     /// `each NAME in SET where FLOW`
-    Each { name: Name, set: Expr, filter: Option<Name>, items: Vec<Item> },
+    Each {
+        name: Name,
+        set: Expr,
+        filter: Option<Name>,
+        items: Vec<Item>,
+    },
     /// `way NAME when GUARD`
-    Way { name: Name, guard: Option<Expr>, items: Vec<Item> },
+    Way {
+        name: Name,
+        guard: Option<Expr>,
+        items: Vec<Item>,
+    },
     Prefer(Vec<Name>),
     /// Items under `when … else …`, or a single item with a trailing `when`.
-    When { test: Expr, yes: Vec<Item>, no: Vec<Item> },
+    When {
+        test: Expr,
+        yes: Vec<Item>,
+        no: Vec<Item>,
+    },
     /// `op`, `flow` and `init` (a flow by that name). Without a body in a class contract.
     Routine(Routine),
     /// `up NAME(parameters)` in a class contract.
-    Upcall { name: Name, parameters: Vec<Parameter> },
+    Upcall {
+        name: Name,
+        parameters: Vec<Parameter>,
+    },
     /// `event irq(1) when …`, `event tx.used(t, n)`, `event queues`
     Event(Event),
     /// `recover NAME, NAME { … }`
-    Recover { names: Vec<Name>, body: Vec<Stmt> },
+    Recover {
+        names: Vec<Name>,
+        body: Vec<Stmt>,
+    },
     /// `fail NAME when RING rests TIME`
-    Watch { failure: Name, what: Expr, time: Expr },
+    Watch {
+        failure: Name,
+        what: Expr,
+        time: Expr,
+    },
     /// `gone when EXPR`
     Gone(Expr),
 }
@@ -294,24 +363,56 @@ pub type Otherwise = Option<Box<Stmt>>;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum StmtKind {
     /// `let a = X, b = Y else busy`
-    Let { bindings: Vec<(Name, Expr)>, otherwise: Otherwise },
+    Let {
+        bindings: Vec<(Name, Expr)>,
+        otherwise: Otherwise,
+    },
     /// `target = value`; with an operator for `+=` and its like.
-    Assign { target: Expr, operator: Option<BinaryOp>, value: Expr, otherwise: Otherwise },
+    Assign {
+        target: Expr,
+        operator: Option<BinaryOp>,
+        value: Expr,
+        otherwise: Otherwise,
+    },
     /// `learn a = X, b[q] = Y`
     Learn(Vec<(Expr, Expr)>),
     /// Run time.
-    If { test: Expr, yes: Vec<Stmt>, no: Vec<Stmt> },
+    If {
+        test: Expr,
+        yes: Vec<Stmt>,
+        no: Vec<Stmt>,
+    },
     /// Facts: gone after specialising. A trailing `when` on one statement is this too.
-    When { test: Expr, yes: Vec<Stmt>, no: Vec<Stmt> },
+    When {
+        test: Expr,
+        yes: Vec<Stmt>,
+        no: Vec<Stmt>,
+    },
     /// `for a, b in SET at most N`
-    For { names: Vec<Name>, set: Expr, most: Option<Expr>, body: Vec<Stmt> },
+    For {
+        names: Vec<Name>,
+        set: Expr,
+        most: Option<Expr>,
+        body: Vec<Stmt>,
+    },
     /// `while TEST at most N`
-    While { test: Expr, most: Expr, body: Vec<Stmt> },
+    While {
+        test: Expr,
+        most: Expr,
+        body: Vec<Stmt>,
+    },
     /// `await TEST within TIME else …`
-    Await { test: Expr, within: Expr, otherwise: Otherwise },
+    Await {
+        test: Expr,
+        within: Expr,
+        otherwise: Otherwise,
+    },
     Pause(Expr),
     /// `check TEST else …`
-    Check { test: Expr, otherwise: Box<Stmt> },
+    Check {
+        test: Expr,
+        otherwise: Box<Stmt>,
+    },
     Fail(Name),
     Return(Option<Expr>),
     /// Ends the event or operation, done.
@@ -323,7 +424,10 @@ pub enum StmtKind {
     /// `start FLOW(arguments)`
     Start(Expr),
     /// `up NAME(arguments)`
-    Up { name: Name, arguments: Vec<Expr> },
+    Up {
+        name: Name,
+        arguments: Vec<Expr>,
+    },
     Publish(Expr),
     Acquire(Expr),
     Fence,
@@ -331,13 +435,25 @@ pub enum StmtKind {
     Claim(Expr),
     /// The device has been removed when the test holds.
     Gone(Expr),
-    Quirk { name: Name, test: Expr, body: Vec<Stmt> },
+    Quirk {
+        name: Name,
+        test: Expr,
+        body: Vec<Stmt>,
+    },
     /// Once a batch.
     Then(Vec<Stmt>),
     /// `lend RING = CELL keep T else busy`
-    Lend { ring: Expr, cell: Option<Expr>, keep: Option<Expr>, otherwise: Otherwise },
+    Lend {
+        ring: Expr,
+        cell: Option<Expr>,
+        keep: Option<Expr>,
+        otherwise: Otherwise,
+    },
     /// An expression for its effect: a call.
-    Do { call: Expr, otherwise: Otherwise },
+    Do {
+        call: Expr,
+        otherwise: Otherwise,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -424,7 +540,12 @@ pub enum ExprKind {
     Range(Box<Expr>, Box<Expr>),
     /// `a in SET`
     In(Box<Expr>, Box<Expr>),
-    Choose { stage: Stage, test: Box<Expr>, yes: Box<Expr>, no: Option<Box<Expr>> },
+    Choose {
+        stage: Stage,
+        test: Box<Expr>,
+        yes: Box<Expr>,
+        no: Option<Box<Expr>>,
+    },
     Literal(Vec<Member>),
     /// `a with { … }`
     With(Box<Expr>, Vec<Member>),
@@ -433,15 +554,37 @@ pub enum ExprKind {
     /// `dma X`: the device address of a place in arena or pool.
     Dma(Box<Expr>),
     /// `take SLOTS keep X`
-    Take { slots: Box<Expr>, keep: Option<Box<Expr>> },
+    Take {
+        slots: Box<Expr>,
+        keep: Option<Box<Expr>>,
+    },
     /// `lend RING keep X`
-    Lend { ring: Box<Expr>, keep: Option<Box<Expr>> },
+    Lend {
+        ring: Box<Expr>,
+        keep: Option<Box<Expr>>,
+    },
     /// `back RING`
     Back(Box<Expr>),
     /// `first RECORD of LIST where TEST`
-    First { record: Name, list: Box<Expr>, test: Box<Expr> },
+    First {
+        record: Name,
+        list: Box<Expr>,
+        test: Box<Expr>,
+    },
     /// `those NAME in SET where TEST`
-    Those { name: Name, set: Box<Expr>, test: Box<Expr> },
+    Those {
+        name: Name,
+        set: Box<Expr>,
+        test: Box<Expr>,
+    },
     /// `spread DATA over CELLS each N / across N / at most N as b { … }`
-    Spread { data: Box<Expr>, cells: Box<Expr>, each: Option<Box<Expr>>, across: Option<Box<Expr>>, most: Option<Box<Expr>>, name: Name, cell: Box<Expr> },
+    Spread {
+        data: Box<Expr>,
+        cells: Box<Expr>,
+        each: Option<Box<Expr>>,
+        across: Option<Box<Expr>>,
+        most: Option<Box<Expr>>,
+        name: Name,
+        cell: Box<Expr>,
+    },
 }

@@ -1,0 +1,21 @@
+//! What a residual touches, as a trait: the interpreter and the specialiser's first run of `init` go through it.
+
+use crate::{Conduit, Fence, Late, Space, Width};
+
+pub trait Access {
+    /// A device read: `at` as in [`crate::Op::Read`]. The value is zero-extended.
+    fn read(&mut self, window: u8, at: u64, width: Width) -> u64;
+    /// A device write: the low `width` bits of `value`.
+    fn write(&mut self, window: u8, at: u64, width: Width, value: u64);
+    /// A load from state, arena or pool; an offset outside reads 0 (and is the implementor's to report).
+    fn load(&mut self, space: Space, at: u64, width: Width) -> u64;
+    fn store(&mut self, space: Space, at: u64, width: Width, value: u64);
+    fn fence(&mut self, fence: Fence);
+    fn late(&mut self, late: Late) -> u64;
+    /// Nanoseconds; never goes back.
+    fn clock(&mut self) -> u64;
+    fn pause(&mut self, ns: u64);
+    /// `which` indexes `Residual::upcalls`.
+    fn up(&mut self, which: u8, args: &[u64]) -> u64;
+    fn firmware(&mut self, conduit: Conduit, args: [u64; 4]) -> u64;
+}
