@@ -120,3 +120,15 @@ pub mod vector {
     pub const TIMER: u64 = 0xf0;
     pub const SPURIOUS: u64 = 0xff;
 }
+
+/// arm64: indices into `MAIR_EL1` ([`memory_type::MAIR`]), which genesis sets and the nucleus keeps.
+/// 4 KiB granule, 48-bit addresses in both halves, inner shareable.
+pub mod memory_type {
+    /// Device-nGnRE.
+    pub const DEVICE: u64 = 0;
+    /// Normal, write-back, read and write allocate.
+    pub const NORMAL: u64 = 1;
+    /// Normal, not cached.
+    pub const UNCACHED: u64 = 2;
+    pub const MAIR: u64 = 0x44_ff_04;
+}
