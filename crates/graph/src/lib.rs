@@ -7,7 +7,9 @@
 extern crate alloc;
 
 pub mod access;
+pub mod build;
 pub use access::Access;
+pub use build::Builder;
 
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -204,6 +206,25 @@ pub enum Op {
     Result(u8, Id),
     /// Ends the entry with this status (see `abi::status`). Falling off the end is status 0.
     Return(Id),
+}
+
+impl Op {
+    /// A pure node floats; any other stands in the steps of one region.
+    pub const fn is_pure(&self) -> bool {
+        matches!(
+            self,
+            Op::Const(_)
+                | Op::Arg(_)
+                | Op::Bin(..)
+                | Op::Select(..)
+                | Op::Extract { .. }
+                | Op::Insert { .. }
+                | Op::Swap(..)
+                | Op::LowestBit(_)
+                | Op::Ones(_)
+                | Op::Late(_)
+        )
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
