@@ -331,6 +331,8 @@ pub struct Routine {
     pub returns: Option<Type>,
     /// `in chunks of N`
     pub chunk: Option<Expr>,
+    /// `op put(b) direct`: this one is bound into the nucleus too, though its class is not direct.
+    pub direct: bool,
     /// `optional` (contracts).
     pub optional: bool,
     /// `when GUARD`
@@ -449,6 +451,13 @@ pub enum StmtKind {
         keep: Option<Expr>,
         otherwise: Otherwise,
     },
+    /// `attach d[k] { fact: value }`: the bus announces a child.
+    Attach {
+        child: Expr,
+        facts: Vec<Member>,
+    },
+    /// `detach d[k]`
+    Detach(Expr),
     /// An expression for its effect: a call.
     Do {
         call: Expr,

@@ -1,0 +1,724 @@
+//! Items: what a class or rule consists of.
+
+use super::{
+    expression::level,
+    lexer::{Kind, Result},
+    parser::Parser,
+};
+use crate::tree::{
+    ArenaItem, Event, Expr, ExprKind, Fields, Item, ItemKind, Name, Parameter, Place, RegItem,
+    Routine, RoutineKind, SpaceItem, TypeBase, Via,
+};
+use alloc::{boxed::Box, vec, vec::Vec};
+
+impl Parser<'_, '_> {
+    pub(super) fn item(&mut self, out: &mut Vec<Item>) -> Result<()> {
+        let place = self.place();
+        let Kind::Word(word) = self.look(0) else {
+            return self.expected("an item, such as `reg`, `op` or `fact`");
+        };
+        self.step();
+        let kind = match word {
+            "match" => self.match_()?,
+            "candidate" => self.candidate()?,
+            "fact" => return self.facts(out),
+            "space" => return self.spaces(out),
+            "reg" => return self.regs(out),
+            "bits" => ItemKind::Bits {
+                name: self.name()?,
+                fields: self.fields()?,
+            },
+            "record" => self.record()?,
+            "arena" => return self.arena(place, out),
+            "ring" => self.ring()?,
+            "slots" => self.slots()?,
+            "state" => return self.states(out),
+            "use" => return self.uses(out),
+            "part" => ItemKind::Part {
+                name: self.name()?,
+                parameters: self.parameter_names()?,
+                items: self.block(Self::item)?,
+            },
+            "each" => self.each()?,
+            "way" => self.way()?,
+            "prefer" => {
+                let mut names = vec![self.name()?];
+                while self.take_sign(",") {
+                    names.push(self.name()?);
+                }
+                ItemKind::Prefer(names)
+            }
+            "when" => self.when_items()?,
+            "op" => return self.operations(out),
+            "flow" => ItemKind::Routine(self.routine(RoutineKind::Flow)?),
+            "init" => self.init()?,
+            "up" => return self.upcalls(out),
+            "event" => self.event()?,
+            "recover" => {
+                let mut names = vec![self.name()?];
+                while self.take_sign(",") {
+                    names.push(self.name()?);
+                }
+                ItemKind::Recover {
+                    names,
+                    body: self.body()?,
+                }
+            }
+            "fail" => {
+                let failure = self.name()?;
+                self.want_word("when")?;
+                let what = self.postfixed()?;
+                self.want_word("rests")?;
+                ItemKind::Watch {
+                    failure,
+                    what,
+                    time: self.expr()?,
+                }
+            }
+            "gone" => {
+                self.want_word("when")?;
+                ItemKind::Gone(self.expr()?)
+            }
+            _ => {
+                self.at -= 1;
+                return self.expected("an item, such as `reg`, `op` or `fact`");
+            }
+        };
+        out.push(Item { kind, place });
+        Ok(())
+    }
+
+    /// Pushes an item, inside its trailing `when` if it has one.
+    fn guarded(&mut self, kind: ItemKind, place: Place, out: &mut Vec<Item>) -> Result<()> {
+        let item = Item { kind, place };
+        let place = self.place();
+        if self.take_word("when") {
+            let test = self.operators(level::OR)?;
+            out.push(Item {
+                kind: ItemKind::When {
+                    test,
+                    yes: vec![item],
+                    no: Vec::new(),
+                },
+                place,
+            });
+        } else {
+            out.push(item);
+        }
+        Ok(())
+    }
+
+    fn match_(&mut self) -> Result<ItemKind> {
+        let test = self.expr()?;
+        self.want_word("score")?;
+        Ok(ItemKind::Match {
+            test,
+            score: self.small()?,
+        })
+    }
+
+    fn candidate(&mut self) -> Result<ItemKind> {
+        let window = self.postfixed()?;
+        let line = if self.take_word("line") {
+            Some(self.expr()?)
+        } else {
+            None
+        };
+        Ok(ItemKind::Candidate { window, line })
+    }
+
+    fn facts(&mut self, out: &mut Vec<Item>) -> Result<()> {
+        loop {
+            let place = self.place();
+            let name = self.name()?;
+            let mut parameters = self.parameter_names()?;
+            if self.take_sign("[") {
+                parameters.push(self.name()?);
+                self.want_sign("]")?;
+            }
+            let kind = self.optional_type()?;
+            let value = if self.take_sign("=") {
+                Some(self.expr()?)
+            } else {
+                None
+            };
+            out.push(Item {
+                kind: ItemKind::Fact {
+                    name,
+                    parameters,
+                    kind,
+                    value,
+                },
+                place,
+            });
+            if !self.take_sign(",") {
+                return Ok(());
+            }
+        }
+    }
+
+    fn endian(&mut self) -> bool {
+        let big = self.word("be");
+        if big || self.word("le") || self.word("native") {
+            self.step();
+        }
+        big
+    }
+
+    fn spaces(&mut self, out: &mut Vec<Item>) -> Result<()> {
+        loop {
+            let place = self.place();
+            let name = self.name()?;
+            let index = self.index_name()?;
+            let mut space = SpaceItem {
+                name,
+                index,
+                big: false,
+                value: None,
+                step: None,
+                via: None,
+                per_cpu: false,
+            };
+            if self.take_sign("=") {
+                space.big = self.endian();
+                space.value = Some(self.space_value()?);
+                self.space_options(&mut space)?;
+            }
+            self.guarded(ItemKind::Space(space), place, out)?;
+            if !self.take_sign(",") {
+                return Ok(());
+            }
+        }
+    }
+    /// `A`, `A or B`, `A when c else le B`.
+    fn space_value(&mut self) -> Result<Expr> {
+        let place = self.place();
+        let yes = self.operators(level::OR)?;
+        let mut below = self.height;
+        let save = self.at;
+        if self.take_word("when") {
+            let test = self.operators(level::OR)?;
+            below = below.max(self.height);
+            if self.take_word("else") {
+                self.endian();
+                let no = self.operators(level::OR)?;
+                let kind = ExprKind::Choose {
+                    stage: crate::tree::Stage::Fact,
+                    test: Box::new(test),
+                    yes: Box::new(yes),
+                    no: Some(Box::new(no)),
+                };
+                let below = below.max(self.height);
+                return self.grow(below, kind, place);
+            }
+            self.at = save;
+        }
+        Ok(yes)
+    }
+    fn space_options(&mut self, space: &mut SpaceItem) -> Result<()> {
+        loop {
+            if self.take_word("step") {
+                space.step = Some(self.expr()?);
+            } else if self.take_word("via") {
+                space.via = Some(self.via()?);
+            } else if self.take_word("per") {
+                self.want_word("cpu")?;
+                space.per_cpu = true;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+    fn via(&mut self) -> Result<Via> {
+        let target = self.postfixed()?;
+        self.want_sign("=")?;
+        Ok(Via {
+            target,
+            value: self.operators(level::OR)?,
+        })
+    }
+    /// `[q]`, when it is there.
+    fn index_name(&mut self) -> Result<Option<Name>> {
+        if !self.take_sign("[") {
+            return Ok(None);
+        }
+        let name = self.name()?;
+        self.want_sign("]")?;
+        Ok(Some(name))
+    }
+
+    fn regs(&mut self, out: &mut Vec<Item>) -> Result<()> {
+        loop {
+            let place = self.place();
+            let mut reg = RegItem {
+                name: self.name()?,
+                count: None,
+                index: None,
+                at: None,
+                bits: 0,
+                effects: Default::default(),
+                halves: None,
+                fields: None,
+                fields_of: None,
+                via: Vec::new(),
+                step: None,
+                space: None,
+            };
+            if self.sign("[") && matches!(self.look(1), Kind::Number(_)) {
+                self.step();
+                reg.count = Some(self.small()?);
+                self.want_sign("]")?;
+            } else {
+                reg.index = self.index_name()?;
+            }
+            if !self.sign(":") {
+                self.placed(&mut reg)?;
+                return self.guarded(ItemKind::Reg(reg), place, out);
+            }
+            // A contract: the register, not its place.
+            self.step();
+            match self.type_of()?.base {
+                TypeBase::Bits(bits) => reg.bits = bits,
+                TypeBase::Named(name) => reg.fields_of = Some(name),
+                _ => return self.expected("a width in bits or a `bits` type before this"),
+            }
+            out.push(Item {
+                kind: ItemKind::Reg(reg),
+                place,
+            });
+            if !self.take_sign(",") {
+                return Ok(());
+            }
+        }
+    }
+    /// Offset, width and properties of a register.
+    fn placed(&mut self, reg: &mut RegItem) -> Result<()> {
+        reg.at = Some(match self.look(0) {
+            Kind::Text(_) | Kind::Number(_) | Kind::Sign("(") => self.primary()?,
+            _ => return self.expected("an offset"),
+        });
+        self.want_sign(":")?;
+        reg.bits = self.small()?;
+        loop {
+            if matches!(
+                self.look(0),
+                Kind::Line | Kind::Dedent | Kind::End | Kind::Sign(";" | "}")
+            ) || self.word("when")
+            {
+                return Ok(());
+            }
+            if self.take_sign(",") {
+                continue;
+            }
+            if self.sign("{") {
+                reg.fields = Some(self.fields()?);
+            } else if self.take_word("via") {
+                let via = self.via()?;
+                reg.via.push(via);
+            } else if self.take_word("step") {
+                reg.step = Some(self.operators(level::SUM)?);
+            } else if self.take_word("in") {
+                reg.space = Some(self.name()?);
+            } else if self.take_word("as") {
+                reg.halves = Some(self.halves()?);
+            } else if let Some(bit) = self.effect() {
+                reg.effects.0 |= bit;
+            } else if let Kind::Word(_) = self.look(0) {
+                reg.fields_of = Some(self.name()?);
+            } else {
+                return self.expected("a property of the register");
+            }
+        }
+    }
+    /// `2x32` after `as`.
+    fn halves(&mut self) -> Result<u32> {
+        self.number()?;
+        if let Kind::Word(word) = self.look(0) {
+            if let Some(bits) = word
+                .strip_prefix('x')
+                .and_then(|digits| digits.parse().ok())
+            {
+                self.step();
+                return Ok(bits);
+            }
+        }
+        self.expected("halves, such as `2x32`")
+    }
+
+    fn record(&mut self) -> Result<ItemKind> {
+        let name = self.name()?;
+        let big = self.endian();
+        let size = if let Kind::Number(_) = self.look(0) {
+            Some(self.small()?)
+        } else {
+            None
+        };
+        Ok(ItemKind::Record {
+            name,
+            big,
+            size,
+            fields: self.fields()?,
+        })
+    }
+
+    fn arena(&mut self, place: Place, out: &mut Vec<Item>) -> Result<()> {
+        let mut arena = ArenaItem {
+            name: self.name()?,
+            size: None,
+            kind: None,
+            fields: Vec::new(),
+            align: None,
+            circular: false,
+            spill: None,
+            reach: None,
+            across: None,
+        };
+        arena.kind = self.optional_type()?;
+        if arena.kind.is_none() && !self.word("align") {
+            arena.size = Some(self.primary()?);
+        }
+        loop {
+            if self.take_word("circular") {
+                arena.circular = true;
+            } else if self.take_word("spill") {
+                arena.spill = Some(self.primary()?);
+            } else if self.take_word("align") {
+                arena.align = Some(self.primary()?);
+            } else if self.take_word("reach") {
+                arena.reach = Some(self.primary()?);
+            } else if self.take_word("never") {
+                self.want_word("across")?;
+                arena.across = Some(self.primary()?);
+            } else {
+                break;
+            }
+        }
+        let when = self.place();
+        let test = if self.take_word("when") {
+            Some(self.operators(level::OR)?)
+        } else {
+            None
+        };
+        if self.at_block() {
+            arena.fields = self.block(|p, out| {
+                if !p.take_sign(",") {
+                    out.push(p.field()?);
+                    while p.take_sign(",") {
+                        // A line may end in a comma.
+                        if p.look(0) != Kind::Line {
+                            out.push(p.field()?);
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        let item = Item {
+            kind: ItemKind::Arena(arena),
+            place,
+        };
+        out.push(match test {
+            None => item,
+            Some(test) => Item {
+                kind: ItemKind::When {
+                    test,
+                    yes: vec![item],
+                    no: Vec::new(),
+                },
+                place: when,
+            },
+        });
+        Ok(())
+    }
+
+    fn ring(&mut self) -> Result<ItemKind> {
+        let name = self.name()?;
+        let count = self.operators(level::SUM)?;
+        self.want_word("of")?;
+        let cells = self.postfixed()?;
+        let (mut lent, mut back, mut link, mut full) = (None, None, None, false);
+        loop {
+            if self.take_word("lent") {
+                lent = Some(self.primary()?);
+            } else if self.take_word("back") {
+                self.want_word("when")?;
+                back = Some(self.operators(level::OR)?);
+            } else if self.take_word("link") {
+                link = Some(self.primary()?);
+            } else if self.take_word("full") {
+                full = true;
+            } else {
+                return Ok(ItemKind::Ring {
+                    name,
+                    count,
+                    cells,
+                    lent,
+                    back,
+                    link,
+                    full,
+                });
+            }
+        }
+    }
+
+    fn slots(&mut self) -> Result<ItemKind> {
+        let name = self.name()?;
+        let count = self.operators(level::SUM)?;
+        let in_arena = self.take_word("in");
+        if in_arena {
+            self.want_word("arena")?;
+        }
+        let fields = if self.sign("{") {
+            self.fields()?
+        } else {
+            Fields::default()
+        };
+        let align = if self.take_word("align") {
+            Some(self.primary()?)
+        } else {
+            None
+        };
+        Ok(ItemKind::Slots {
+            name,
+            count,
+            in_arena,
+            fields,
+            align,
+        })
+    }
+
+    fn states(&mut self, out: &mut Vec<Item>) -> Result<()> {
+        loop {
+            let place = self.place();
+            let name = self.name()?;
+            self.want_sign(":")?;
+            let kind = self.type_of()?;
+            let wraps = self.take_word("wraps");
+            let value = if self.take_sign("=") {
+                Some(self.expr()?)
+            } else {
+                None
+            };
+            out.push(Item {
+                kind: ItemKind::State {
+                    name,
+                    kind,
+                    wraps,
+                    value,
+                },
+                place,
+            });
+            if !self.take_sign(",") {
+                return Ok(());
+            }
+        }
+    }
+
+    fn uses(&mut self, out: &mut Vec<Item>) -> Result<()> {
+        loop {
+            let place = self.place();
+            let name = self.name()?;
+            self.want_sign("=")?;
+            let part = self.name()?;
+            let arguments = if self.sign("(") {
+                self.arguments()?
+            } else {
+                Vec::new()
+            };
+            let arguments = arguments
+                .into_iter()
+                .map(|argument| argument.value)
+                .collect();
+            self.guarded(
+                ItemKind::Use {
+                    name,
+                    part,
+                    arguments,
+                },
+                place,
+                out,
+            )?;
+            if !self.take_sign(",") {
+                return Ok(());
+            }
+        }
+    }
+
+    fn each(&mut self) -> Result<ItemKind> {
+        let name = self.name()?;
+        self.want_word("in")?;
+        let set = self.set(level::OR)?;
+        let filter = if self.take_word("where") {
+            Some(self.name()?)
+        } else {
+            None
+        };
+        Ok(ItemKind::Each {
+            name,
+            set,
+            filter,
+            items: self.block(Self::item)?,
+        })
+    }
+
+    fn way(&mut self) -> Result<ItemKind> {
+        let name = self.name()?;
+        let guard = if self.take_word("when") {
+            Some(self.operators(level::OR)?)
+        } else {
+            None
+        };
+        Ok(ItemKind::Way {
+            name,
+            guard,
+            items: self.block(Self::item)?,
+        })
+    }
+
+    fn when_items(&mut self) -> Result<ItemKind> {
+        let test = self.operators(level::OR)?;
+        let yes = self.block(Self::item)?;
+        let no = if self.take_else() {
+            self.block(Self::item)?
+        } else {
+            Vec::new()
+        };
+        Ok(ItemKind::When { test, yes, no })
+    }
+
+    fn parameters(&mut self) -> Result<Vec<Parameter>> {
+        let mut out = Vec::new();
+        if self.take_sign("(") {
+            while !self.sign(")") {
+                let name = self.name()?;
+                out.push(Parameter {
+                    name,
+                    kind: self.optional_type()?,
+                });
+                if !self.take_sign(",") {
+                    break;
+                }
+            }
+            self.want_sign(")")?;
+        }
+        Ok(out)
+    }
+
+    fn operations(&mut self, out: &mut Vec<Item>) -> Result<()> {
+        loop {
+            let place = self.place();
+            let routine = self.routine(RoutineKind::Op)?;
+            let more = routine.body.is_none() && self.take_sign(",");
+            out.push(Item {
+                kind: ItemKind::Routine(routine),
+                place,
+            });
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+    fn routine(&mut self, kind: RoutineKind) -> Result<Routine> {
+        let name = self.name()?;
+        let parameters = self.parameters()?;
+        let returns = if self.take_sign("->") {
+            Some(self.type_of()?)
+        } else {
+            None
+        };
+        let chunk = if self.take_word("in") {
+            self.want_word("chunks")?;
+            self.want_word("of")?;
+            Some(self.expr()?)
+        } else {
+            None
+        };
+        let direct = self.take_word("direct");
+        let optional = self.take_word("optional");
+        let guard = if self.take_word("when") {
+            Some(self.operators(level::OR)?)
+        } else {
+            None
+        };
+        let body = if self.at_block() {
+            Some(self.body()?)
+        } else {
+            None
+        };
+        Ok(Routine {
+            kind,
+            name,
+            parameters,
+            returns,
+            chunk,
+            direct,
+            optional,
+            guard,
+            body,
+        })
+    }
+    fn init(&mut self) -> Result<ItemKind> {
+        let name = self.intern("init")?;
+        let parameters = self.parameters()?;
+        let body = Some(self.body()?);
+        Ok(ItemKind::Routine(Routine {
+            kind: RoutineKind::Flow,
+            name,
+            parameters,
+            returns: None,
+            chunk: None,
+            direct: false,
+            optional: false,
+            guard: None,
+            body,
+        }))
+    }
+
+    fn upcalls(&mut self, out: &mut Vec<Item>) -> Result<()> {
+        loop {
+            let place = self.place();
+            let name = self.name()?;
+            let parameters = self.parameters()?;
+            out.push(Item {
+                kind: ItemKind::Upcall { name, parameters },
+                place,
+            });
+            if !self.take_sign(",") {
+                return Ok(());
+            }
+        }
+    }
+
+    fn event(&mut self) -> Result<ItemKind> {
+        let mut part = None;
+        let mut word = self.look(0);
+        let mut name = self.name()?;
+        if self.take_sign(".") {
+            part = Some(name);
+            word = self.look(0);
+            name = self.name()?;
+        }
+        // Interrupts are told apart by a number; other events bring values.
+        let selected = part.is_none() && matches!(word, Kind::Word("irq" | "line"));
+        let (mut selector, mut parameters) = (None, Vec::new());
+        if selected && self.take_sign("(") {
+            selector = Some(self.expr()?);
+            self.want_sign(")")?;
+        } else {
+            parameters = self.parameter_names()?;
+        }
+        let guard = if self.take_word("when") {
+            Some(self.operators(level::OR)?)
+        } else {
+            None
+        };
+        Ok(ItemKind::Event(Event {
+            part,
+            name,
+            selector,
+            parameters,
+            guard,
+            body: self.body()?,
+        }))
+    }
+}

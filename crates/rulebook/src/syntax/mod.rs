@@ -1,0 +1,45 @@
+//! Rule text → [`Book`]. Lines and indentation, or braces; docs/rules.md is the grammar's reference.
+
+mod expression;
+mod item;
+mod lexer;
+mod parser;
+mod statement;
+
+use crate::{
+    diagnostic::Diagnostic,
+    tree::{Book, Place},
+};
+use alloc::{string::ToString, vec, vec::Vec};
+use parser::{Names, Parser};
+
+/// Parses every file; no checks beyond the grammar. Each file gives at most one syntax error.
+pub fn parse(files: &[(&str, &str)]) -> Result<Book, Vec<Diagnostic>> {
+    let mut book = Book::default();
+    let mut names = Names::default();
+    let mut problems = Vec::new();
+    for (index, (path, text)) in files.iter().enumerate() {
+        let Ok(file) = u16::try_from(index) else {
+            return Err(vec![Diagnostic::new(
+                Place::default(),
+                "more than 65535 rule files",
+                "put several rules into one file",
+            )]);
+        };
+        book.files.push(path.to_string());
+        let parsed = lexer::tokens(text, file).and_then(|tokens| {
+            Parser::new(tokens, file, &mut names, &mut problems).file(&mut book)
+        });
+        if let Err(problem) = parsed {
+            problems.push(*problem);
+        }
+    }
+    book.names = names.into_list();
+    if problems.is_empty() {
+        Ok(book)
+    } else {
+        problems
+            .sort_by_key(|problem| (problem.place.file, problem.place.line, problem.place.column));
+        Err(problems)
+    }
+}
