@@ -14,5 +14,8 @@ pub const GONE: u64 = 4;
 pub const RESET: u64 = 5;
 /// `learn` found another value than the one that the code was written for.
 pub const CHANGED: u64 = 6;
+/// Never returned by an entry: the pump's own, when a residual broke its class's contract
+/// (an upcall with a ticket that is not outstanding, an unknown status, …).
+pub const VIOLATION: u64 = 7;
 /// `FAIL + n`: failure number `n` of the residual. If it has an entry `recover.NAME`, that is called.
 pub const FAIL: u64 = 0x100;

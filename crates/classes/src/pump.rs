@@ -1,0 +1,354 @@
+//! The pump: one loop per class around a residual.
+//!
+//! A turn: handle events (upcalls append to `done`); take at most [`BATCH`] requests from `todo`; one tail a kind for
+//! the batch; publish `done`. Statuses are served by `abi::status`: `AGAIN` posts the event again, a failure calls its
+//! recovery, `RESET` brings everything outstanding back failed and calls `init` again, `CHANGED` and `GONE` are final.
+
+mod failure;
+mod requests;
+mod upcalls;
+
+pub use failure::{Failure, Violation};
+
+use crate::facts::{Class, Facts};
+use crate::memory::{Memory, Pool};
+use crate::residual::{Code, EntryId, Residual, Unfit};
+use crate::ring::{Driver, State};
+use crate::tickets::Tickets;
+use abi::context::{Context, Upcall};
+use abi::ring::{done, Entry};
+use abi::status;
+
+/// Most requests taken in one turn.
+pub const BATCH: u32 = 64;
+/// Most times an event that returns `AGAIN` is called in one turn.
+const EVENTS: u32 = 16;
+/// Most resets in a row without a success in between.
+const RESETS: u32 = 3;
+/// Most statuses served one after another before the driver is given up.
+const SETTLE: u32 = 16;
+/// Slots of `done` kept for news that no request paid for.
+pub(crate) const RESERVE: u32 = 8;
+
+/// Upcalls that a residual may name.
+pub const UPCALLS: usize = 8;
+
+/// One driver: a residual, its surroundings, and the driver's side of its rings.
+///
+/// The context is the first field, and the pump is `repr(C)`: an upcall gets the context's address and finds the pump there.
+#[repr(C)]
+pub struct Pump {
+    context: Context,
+    upcalls: [Upcall; UPCALLS],
+    residual: Residual,
+    memory: Memory,
+    class: Class,
+    facts: Facts,
+    rings: Driver,
+    tickets: Tickets,
+    /// The request at the head of `todo`, copied, while there is no room for it.
+    head: Option<requests::Request>,
+    /// serial: bytes of the head already sent.
+    sent: u32,
+    /// Requests left in `todo` when there was no room for them.
+    seen: u32,
+    ready: bool,
+    failure: Option<Failure>,
+    violation: Option<Violation>,
+    /// An event to be called again.
+    posted: bool,
+    resets: u32,
+    /// A link state that is not told yet.
+    link: Option<bool>,
+    /// `None` until told.
+    carrier: Option<bool>,
+    counters: Counters,
+}
+
+/// What a driver has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub accepted: u64,
+    pub finished: u64,
+    pub refused: u64,
+    pub interrupts: u64,
+    pub resets: u64,
+    /// Bytes received that found no room (serial).
+    pub dropped: u64,
+}
+
+/// What the caller does after a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// The client sleeps: notify it.
+    pub wake: bool,
+    /// There is more to do at once: call `turn` again before sleeping.
+    pub again: bool,
+    /// The interrupt was this device's.
+    pub mine: bool,
+}
+
+impl Pump {
+    /// A driver that is not started. `upcalls` are the residual's names for them, by index.
+    pub fn new<'a>(
+        class: Class,
+        facts: Facts,
+        residual: Residual,
+        upcalls: impl IntoIterator<Item = &'a str>,
+        memory: Memory,
+        rings: Driver,
+    ) -> Result<Pump, Unfit> {
+        requests::fits(class, &residual)?;
+        Ok(Pump {
+            context: context(&memory),
+            upcalls: upcalls::table(class, upcalls)?,
+            residual,
+            memory,
+            class,
+            facts,
+            rings,
+            tickets: Tickets::default(),
+            head: None,
+            sent: 0,
+            seen: 0,
+            ready: false,
+            failure: None,
+            violation: None,
+            posted: false,
+            resets: 0,
+            link: None,
+            carrier: None,
+            counters: Counters::default(),
+        })
+    }
+
+    /// Zeroes state and arena, calls `init`, and serves what it returns. The rings then say ready or failed; the
+    /// caller notifies the client in both cases, since the generation has changed.
+    pub fn start(&mut self) -> Result<(), Failure> {
+        self.memory.zero();
+        let status = self.init();
+        self.settle(status);
+        self.rings.publish();
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => {
+                self.ready = true;
+                self.rings.set_state(State::Ready);
+                Ok(())
+            }
+        }
+    }
+
+    /// One turn. `interrupt`: the device's line fired, or the caller polls.
+    pub fn turn(&mut self, interrupt: bool) -> Turn {
+        let mut turn = Turn::default();
+        if self.failure.is_none() && self.ready {
+            turn.mine = self.events(interrupt);
+        }
+        turn.again = self.requests();
+        self.tell_link();
+        turn.again |= self.posted && self.failure.is_none();
+        turn.wake = self.rings.publish();
+        turn
+    }
+
+    /// Says that the caller is about to wait for an interrupt or the bell. `false`: take another turn first.
+    pub fn arm(&mut self) -> bool {
+        self.rings.arm(self.seen)
+    }
+
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure
+    }
+
+    /// Operations accepted and not yet answered.
+    pub fn outstanding(&self) -> usize {
+        self.tickets.busy()
+    }
+
+    /// What the last `link` upcall said.
+    pub fn carrier(&self) -> Option<bool> {
+        self.carrier
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub fn has(&self, id: EntryId) -> bool {
+        self.residual.has(id)
+    }
+
+    pub fn pool(&self) -> Pool {
+        self.memory.pool
+    }
+
+    pub fn clock(&mut self) -> u64 {
+        (self.context.clock)(&mut self.context)
+    }
+
+    pub fn pause(&mut self, ns: u64) {
+        (self.context.pause)(&mut self.context, ns)
+    }
+
+    /// Calls code of the residual. A contract broken meanwhile outweighs what it returned.
+    fn enter(&mut self, code: Code, args: [u64; 4]) -> u64 {
+        let pump: *mut Pump = self;
+        // SAFETY: `pump` is valid and this function's alone until the call returns; the upcalls, which run inside the
+        // call and on this thread, are the only ones that use it meanwhile. The context's memory is valid by the
+        // contract of `Memory::new`, and its upcalls are this class's.
+        let status = unsafe {
+            (*pump).context.upcalls = (&raw const (*pump).upcalls).cast();
+            code.call(pump.cast::<Context>(), args)
+        };
+        if self.violation.is_some() {
+            return status::VIOLATION;
+        }
+        status
+    }
+
+    fn init(&mut self) -> u64 {
+        let Some(code) = self.residual.entry(EntryId::Init) else {
+            return status::VIOLATION;
+        };
+        match self.enter(code, [0; 4]) {
+            wrong @ (status::BUSY | status::NOT_MINE | status::AGAIN) => {
+                self.violation = Some(Violation::Status(EntryId::Init, wrong));
+                status::VIOLATION
+            }
+            served => served,
+        }
+    }
+
+    /// Handles the interrupt and whatever was posted again. Whether the interrupt was this device's.
+    fn events(&mut self, interrupt: bool) -> bool {
+        let posted = core::mem::take(&mut self.posted);
+        let Some(irq) = self.residual.entry(EntryId::Irq) else {
+            return false;
+        };
+        if !(interrupt || posted) {
+            return false;
+        }
+        let mut mine = posted;
+        for _ in 0..EVENTS {
+            self.posted = false;
+            self.counters.interrupts += 1;
+            let status = self.enter(irq, [0; 4]);
+            mine |= status != status::NOT_MINE;
+            self.settle(status);
+            if !self.posted || self.failure.is_some() {
+                break;
+            }
+        }
+        mine
+    }
+
+    /// Serves a status until the driver works again or has failed.
+    fn settle(&mut self, mut status: u64) {
+        for _ in 0..SETTLE {
+            status = match status {
+                status::OK | status::NOT_MINE => return,
+                status::AGAIN => {
+                    self.posted = true;
+                    return;
+                }
+                status::RESET if self.resets < RESETS => {
+                    self.reset();
+                    self.init()
+                }
+                status::RESET => return self.fail(Failure::Exhausted),
+                status::GONE => return self.fail(Failure::Gone),
+                status::CHANGED => return self.fail(Failure::Changed),
+                other => match other.checked_sub(status::FAIL) {
+                    Some(number) => match self.residual.recovery(number) {
+                        Some(code) => self.enter(code, [0; 4]),
+                        None => return self.fail(Failure::Unrecovered(number)),
+                    },
+                    None => {
+                        let violation = self.violation.take();
+                        let violation = violation.unwrap_or(Violation::Unknown(other));
+                        return self.fail(Failure::Contract(violation));
+                    }
+                },
+            };
+        }
+        self.fail(Failure::Exhausted);
+    }
+
+    /// Everything as before `init`.
+    fn reset(&mut self) {
+        self.resets += 1;
+        self.counters.resets += 1;
+        self.fail_outstanding();
+        self.posted = false;
+        self.memory.zero();
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if self.failure.is_some() {
+            return;
+        }
+        self.failure = Some(failure);
+        self.posted = false;
+        self.fail_outstanding();
+        self.rings.put(Entry {
+            kind: done::FAILED,
+            value: failure.status(),
+            ..Entry::default()
+        });
+        self.rings.set_state(State::Failed);
+    }
+
+    fn fail_outstanding(&mut self) {
+        while let Some(pending) = self.tickets.take_any() {
+            self.answer(&pending, false, pending.length);
+        }
+    }
+
+    /// A link state is told as soon as there is room; a newer one replaces an older one.
+    fn tell_link(&mut self) {
+        let Some(up) = self.link else { return };
+        if self.spare() == 0 {
+            return;
+        }
+        let told = self.rings.put(Entry {
+            kind: done::LINK,
+            ok: 1,
+            value: u64::from(up),
+            ..Entry::default()
+        });
+        if told {
+            self.link = None;
+        }
+    }
+
+    /// Slots of `done` that are not spoken for by what is outstanding.
+    fn spare(&self) -> u32 {
+        let promised = self.tickets.busy() as u32 + u32::from(self.head.is_some());
+        self.rings.room().saturating_sub(promised)
+    }
+}
+
+fn context(memory: &Memory) -> Context {
+    Context {
+        state: memory.state,
+        arena: memory.arena,
+        arena_dma: memory.arena_dma,
+        pool: memory.pool.base(),
+        pool_dma: memory.pool_dma,
+        pool_size: memory.pool.size() as u64,
+        clock: memory.clock,
+        pause: memory.pause,
+        upcalls: core::ptr::null(),
+        results: [0; 4],
+        windows: memory.windows,
+    }
+}

@@ -1,0 +1,287 @@
+//! From `todo` to the residual's operations.
+
+use super::{Pump, Violation, BATCH, RESERVE};
+use crate::facts::{Class, Facts, Kind};
+use crate::memory::Pool;
+use crate::residual::{EntryId, Residual, Unfit};
+use crate::tickets::Pending;
+use abi::ring::{done, Entry};
+use abi::status;
+
+/// A request that was copied and checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pending: Pending,
+    /// Block address.
+    lba: u64,
+}
+
+/// Whether the residual has what its class needs.
+pub(super) fn fits(class: Class, residual: &Residual) -> Result<(), Unfit> {
+    let needed: &[(EntryId, &'static str)] = match class {
+        Class::Serial => &[(EntryId::Send, "send")],
+        Class::Nic => &[(EntryId::Transmit, "transmit"), (EntryId::Supply, "supply")],
+        Class::Block => &[(EntryId::Read, "read")],
+    };
+    for (id, name) in [(EntryId::Init, "init")].iter().chain(needed) {
+        if !residual.has(*id) {
+            return Err(Unfit::Missing(name));
+        }
+    }
+    Ok(())
+}
+
+impl Kind {
+    fn entry(self) -> EntryId {
+        match self {
+            Kind::Send => EntryId::Send,
+            Kind::Transmit => EntryId::Transmit,
+            Kind::Supply => EntryId::Supply,
+            Kind::Read => EntryId::Read,
+            Kind::Write => EntryId::Write,
+            Kind::Flush => EntryId::Flush,
+        }
+    }
+}
+
+/// The tails, and the operation each belongs to.
+const TAILS: [(EntryId, EntryId); 6] = [
+    (EntryId::Send, EntryId::SendThen),
+    (EntryId::Transmit, EntryId::TransmitThen),
+    (EntryId::Supply, EntryId::SupplyThen),
+    (EntryId::Read, EntryId::ReadThen),
+    (EntryId::Write, EntryId::WriteThen),
+    (EntryId::Flush, EntryId::FlushThen),
+];
+
+/// What became of the request at the head.
+enum Served {
+    /// Answered or outstanding: the next one, please.
+    Done,
+    /// No room: it stays at the head.
+    Blocked,
+}
+
+impl Pump {
+    /// Takes a batch and its tails. `true`: there are more requests than one batch.
+    pub(super) fn requests(&mut self) -> bool {
+        if !self.ready && self.failure.is_none() {
+            return false;
+        }
+        let mut used = 0u32;
+        let mut more = false;
+        for taken in 0..=BATCH {
+            if self.head.is_none() && !self.take() {
+                break;
+            }
+            let Some(request) = self.head else { continue };
+            if taken == BATCH {
+                more = true;
+                break;
+            }
+            match self.serve(request, &mut used) {
+                Served::Done => {}
+                Served::Blocked => break,
+            }
+        }
+        self.tails(used);
+        let held = self.head.is_some() || self.spare() <= RESERVE;
+        self.seen = if held && !more {
+            self.rings.waiting()
+        } else {
+            0
+        };
+        more
+    }
+
+    /// Copies the next request to the head, or answers it if it is a bad one. `false`: there is none, or no room to answer.
+    fn take(&mut self) -> bool {
+        if self.spare() <= RESERVE {
+            return false;
+        }
+        let Some(entry) = self.rings.take() else {
+            return false;
+        };
+        self.sent = 0;
+        match check(
+            self.class,
+            &self.facts,
+            &self.memory.pool,
+            &self.residual,
+            &entry,
+        ) {
+            Some(request) if self.failure.is_none() => self.head = Some(request),
+            _ => self.refuse(&entry),
+        }
+        true
+    }
+
+    fn refuse(&mut self, entry: &Entry) {
+        self.counters.refused += 1;
+        self.rings.put(Entry {
+            kind: done::FINISHED,
+            ticket: entry.ticket,
+            offset: entry.offset,
+            length: entry.length,
+            ..Entry::default()
+        });
+    }
+
+    fn serve(&mut self, request: Request, used: &mut u32) -> Served {
+        if self.failure.is_some() {
+            self.head = None;
+            self.answer(&request.pending, false, request.pending.length);
+            return Served::Done;
+        }
+        match request.pending.kind {
+            Kind::Send => self.send(request.pending, used),
+            _ => self.operate(request, used),
+        }
+    }
+
+    /// serial: pieces of at most `depth` bytes, until the device has no more room.
+    fn send(&mut self, pending: Pending, used: &mut u32) -> Served {
+        let Some(code) = self.residual.entry(EntryId::Send) else {
+            return Served::Blocked;
+        };
+        while self.sent < pending.length {
+            let left = u64::from(pending.length - self.sent);
+            let piece = left.min(self.facts.depth);
+            let offset = u64::from(pending.offset) + u64::from(self.sent);
+            match self.enter(code, [offset, piece, 0, 0]) {
+                status::OK => {
+                    *used |= 1 << EntryId::Send as u32;
+                    self.sent += piece as u32;
+                    self.resets = 0;
+                }
+                status::BUSY => return Served::Blocked,
+                other => {
+                    self.head = None;
+                    self.answer(&pending, false, self.sent);
+                    self.failed(EntryId::Send, other);
+                    return Served::Done;
+                }
+            }
+        }
+        self.head = None;
+        self.counters.accepted += 1;
+        self.answer(&pending, true, pending.length);
+        Served::Done
+    }
+
+    /// nic, block: the operation is outstanding from before the call, since its answer may come inside.
+    fn operate(&mut self, request: Request, used: &mut u32) -> Served {
+        let Request { pending, lba } = request;
+        let id = pending.kind.entry();
+        let Some(code) = self.residual.entry(id) else {
+            return Served::Blocked;
+        };
+        let idle = self.tickets.busy() == 0;
+        let Some(ticket) = self.tickets.take(pending) else {
+            return Served::Blocked;
+        };
+        self.head = None;
+        let (offset, length) = (u64::from(pending.offset), u64::from(pending.length));
+        let args = match pending.kind {
+            Kind::Read | Kind::Write => [lba, offset, length, ticket],
+            Kind::Flush => [ticket, 0, 0, 0],
+            _ => [offset, length, ticket, 0],
+        };
+        match self.enter(code, args) {
+            status::OK => {
+                *used |= 1 << id as u32;
+                self.counters.accepted += 1;
+                Served::Done
+            }
+            status::BUSY => self.busy(request, ticket, idle),
+            other => {
+                // Not accepted: it is answered here, unless the residual did or a reset does.
+                if let Some(pending) = self.tickets.give_back(ticket) {
+                    self.answer(&pending, false, pending.length);
+                }
+                self.failed(id, other);
+                Served::Done
+            }
+        }
+    }
+
+    /// No room: back to the head. With nothing outstanding there never will be any, so that is an answer.
+    fn busy(&mut self, request: Request, ticket: u64, idle: bool) -> Served {
+        match self.tickets.give_back(ticket) {
+            None => {
+                self.violation = Some(Violation::BusyAfterAnswer(request.pending.kind));
+                self.settle(status::VIOLATION);
+                Served::Done
+            }
+            Some(pending) if idle => {
+                self.answer(&pending, false, pending.length);
+                Served::Done
+            }
+            Some(_) => {
+                self.head = Some(request);
+                Served::Blocked
+            }
+        }
+    }
+
+    /// An operation returned neither OK nor BUSY, or a tail not OK.
+    fn failed(&mut self, id: EntryId, status: u64) {
+        match status {
+            status::BUSY | status::AGAIN | status::NOT_MINE => {
+                self.violation = Some(Violation::Status(id, status));
+                self.settle(status::VIOLATION);
+            }
+            other => self.settle(other),
+        }
+    }
+
+    /// One tail for each kind of operation that was accepted in this batch.
+    fn tails(&mut self, used: u32) {
+        for (of, tail) in TAILS {
+            if used & 1 << of as u32 == 0 || self.failure.is_some() {
+                continue;
+            }
+            let Some(code) = self.residual.entry(tail) else {
+                continue;
+            };
+            match self.enter(code, [0; 4]) {
+                status::OK => {}
+                other => self.failed(tail, other),
+            }
+        }
+    }
+}
+
+/// Everything about a request that can be wrong, once.
+fn check(
+    class: Class,
+    facts: &Facts,
+    pool: &Pool,
+    residual: &Residual,
+    entry: &Entry,
+) -> Option<Request> {
+    let kind = Kind::of_request(class, entry.kind)?;
+    let (offset, length) = (u64::from(entry.offset), u64::from(entry.length));
+    let longest = facts.mtu.saturating_add(14);
+    let right = match kind {
+        Kind::Send => length > 0,
+        Kind::Transmit => length >= facts.min && length <= longest && offset >= facts.headroom,
+        Kind::Supply => length >= facts.buffer && offset >= facts.headroom,
+        Kind::Read => length > 0 && length % facts.size == 0,
+        Kind::Write => length > 0 && length % facts.size == 0 && facts.writable,
+        Kind::Flush => true,
+    };
+    let range = kind == Kind::Flush || pool.holds(offset, length);
+    if !right || !range || !residual.has(kind.entry()) {
+        return None;
+    }
+    Some(Request {
+        pending: Pending {
+            kind,
+            ticket: entry.ticket,
+            offset: entry.offset,
+            length: entry.length,
+        },
+        lba: entry.value,
+    })
+}

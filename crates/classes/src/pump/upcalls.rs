@@ -1,0 +1,157 @@
+//! What residuals call. Every argument comes from generated code that read it from a device: nothing is trusted.
+
+use super::{Failure, Pump, Violation, RESERVE, UPCALLS};
+use crate::facts::{Class, Kind};
+use crate::residual::Unfit;
+use crate::tickets::Pending;
+use abi::context::{Context, Upcall};
+use abi::ring::{done, Entry};
+
+/// The class's functions in the order of the residual's names for them.
+pub(super) fn table<'a>(
+    class: Class,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<[Upcall; UPCALLS], Unfit> {
+    let mut table: [Upcall; UPCALLS] = [foreign; UPCALLS];
+    for (at, name) in names.into_iter().enumerate() {
+        *table.get_mut(at).ok_or(Unfit::TooMany)? = match (class, name) {
+            (Class::Nic, "sent") => sent,
+            (Class::Nic, "received") => received,
+            (Class::Nic, "link") => link,
+            (Class::Block, "finished") => finished,
+            (Class::Block, "resized") => resized,
+            (Class::Serial, "received") => received_byte,
+            (Class::Serial, "room") => room,
+            _ => foreign,
+        };
+    }
+    Ok(table)
+}
+
+/// Runs `work` on the pump that `context` is the first field of.
+fn with(context: *mut Context, work: impl FnOnce(&mut Pump)) -> u64 {
+    // SAFETY: upcalls are reached only from `Pump::enter`, which passes the address of a whole `Pump` (`repr(C)`, the
+    // context first) that nothing else uses until the residual returns; no upcall calls the residual again.
+    work(unsafe { &mut *context.cast::<Pump>() });
+    0
+}
+
+extern "C" fn foreign(context: *mut Context, _: u64, _: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| pump.violate(Violation::NoSuchUpcall))
+}
+
+/// `sent(ticket, ok)`
+extern "C" fn sent(context: *mut Context, ticket: u64, ok: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        if let Some(pending) = pump.back(ticket, &[Kind::Transmit]) {
+            pump.finish(&pending, ok != 0, pending.length);
+        }
+    })
+}
+
+/// `finished(ticket, ok)`
+extern "C" fn finished(context: *mut Context, ticket: u64, ok: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        if let Some(pending) = pump.back(ticket, &[Kind::Read, Kind::Write, Kind::Flush]) {
+            pump.finish(&pending, ok != 0, pending.length);
+        }
+    })
+}
+
+/// `received(ticket, length)`
+extern "C" fn received(context: *mut Context, ticket: u64, length: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        let Some(pending) = pump.back(ticket, &[Kind::Supply]) else {
+            return;
+        };
+        if length > u64::from(pending.length) {
+            pump.answer(&pending, false, pending.length);
+            return pump.violate(Violation::Overlong(length));
+        }
+        pump.finish(&pending, true, length as u32);
+    })
+}
+
+/// `link(up)`
+extern "C" fn link(context: *mut Context, up: u64, _: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        pump.link = Some(up != 0);
+        pump.carrier = pump.link;
+    })
+}
+
+/// `resized(sectors)`
+extern "C" fn resized(context: *mut Context, sectors: u64, _: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| pump.facts.sectors = sectors)
+}
+
+/// `received(byte)`
+extern "C" fn received_byte(context: *mut Context, byte: u64, _: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        pump.resets = 0;
+        let entry = Entry {
+            kind: done::RECEIVED,
+            ok: 1,
+            length: 1,
+            value: byte & 0xff,
+            ..Entry::default()
+        };
+        if pump.spare() <= RESERVE || !pump.rings.put(entry) {
+            pump.counters.dropped += 1;
+        }
+    })
+}
+
+/// `room()`: what waits at the head of `todo` is tried again after every event, so there is nothing to remember.
+extern "C" fn room(context: *mut Context, _: u64, _: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| pump.resets = 0)
+}
+
+impl Pump {
+    /// The first violation counts.
+    fn violate(&mut self, violation: Violation) {
+        self.violation.get_or_insert(violation);
+    }
+
+    /// What `ticket` stands for, if it is outstanding and of one of these kinds.
+    fn back(&mut self, ticket: u64, kinds: &[Kind]) -> Option<Pending> {
+        let Some(pending) = self.tickets.get(ticket).copied() else {
+            self.violate(Violation::Ticket(ticket));
+            return None;
+        };
+        if !kinds.contains(&pending.kind) {
+            self.violate(Violation::WrongUpcall(pending.kind));
+            return None;
+        }
+        self.tickets.give_back(ticket)
+    }
+
+    /// The device's answer.
+    fn finish(&mut self, pending: &Pending, ok: bool, length: u32) {
+        if ok {
+            self.resets = 0;
+        }
+        self.answer(pending, ok, length);
+    }
+
+    /// Tells the client. There is room: each accepted operation was promised a slot.
+    pub(super) fn answer(&mut self, pending: &Pending, ok: bool, length: u32) {
+        let kind = match (pending.kind, ok) {
+            (Kind::Supply, true) => done::RECEIVED,
+            _ => done::FINISHED,
+        };
+        self.counters.finished += 1;
+        let told = self.rings.put(Entry {
+            kind,
+            ok: u16::from(ok),
+            ticket: pending.ticket,
+            offset: pending.offset,
+            length,
+            ..Entry::default()
+        });
+        if !told && self.failure.is_none() {
+            // Only a client that writes to the driver's words gets here; it hurts no one else.
+            self.failure = Some(Failure::Gone);
+        }
+    }
+}
