@@ -27,7 +27,7 @@ pub struct Segment {
     pub flags: u64,
 }
 
-/// At `layout::STARTUP` in each task that the manager makes.
+/// At `layout::STARTUP` in each task that the manager makes; its threads are created with that address as argument.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Startup {
@@ -55,8 +55,16 @@ pub struct Startup {
     /// Bytes of heap mapped at `layout::HEAP`, 0 for none.
     pub heap_size: u64,
     /// The sessions of a client: class and device of each.
-    pub session: [Session; 8],
+    pub session: [Session; SESSIONS],
+    /// Rights of a program that may make tasks of its own (a boot module of kind `Other`): its own task, and a
+    /// memory object with its size in bytes; u32::MAX and 0 for all others.
+    pub own_task: u32,
+    pub memory: u32,
+    pub memory_size: u64,
 }
+
+/// Most sessions of one client.
+pub const SESSIONS: usize = 8;
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]

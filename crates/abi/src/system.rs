@@ -1,4 +1,10 @@
 //! System calls. One page each under `docs/abi/`. Handles index the calling task's table of port rights.
+//!
+//! Registers. x86-64 `syscall`: the number goes in rax and the status (0 or an [`Error`]) comes back in it; words
+//! w0..w7 are rdi, rsi, rdx, r10, r8, r9, r12, r13, and the result is w0; rcx and r11 are lost, the rest is kept.
+//! arm64 `svc #0`: number and status in x8, words in x0..x7, the rest is kept.
+//! PORTAL_CALL alone takes its portal in r14 or x9 and keeps nothing but the stack pointer. A portal's entry finds
+//! the words in the same registers, the badge in r14 or x9, the portal's stack, and zero everywhere else.
 
 /// Index into a task's table of rights.
 pub type Handle = u32;
@@ -108,12 +114,18 @@ pub mod map {
     pub const EXECUTE: u64 = 2;
     /// Device memory: uncached, strongly ordered.
     pub const DEVICE: u64 = 4;
+    /// Most bytes of one MEMORY_MAP or MEMORY_UNMAP: a call is not preempted.
+    pub const MOST: u64 = 0x100_0000;
 }
 
-/// Rights that the first task (the manager) finds in its table.
+/// Rights that the first task (the manager) finds in its table. It starts with argument 0, a stack of `STACK_SIZE`
+/// bytes below `layout::STACK_TOP`, `HEAP_SIZE` bytes at `layout::HEAP`, and `boot::BootInfo` read-only at
+/// `layout::STARTUP`. Every other task finds [`SELF`] alone, and what its maker copied to it.
 pub mod root {
     use super::Handle;
-    /// Its own task.
+    pub const STACK_SIZE: u64 = 0x1_0000;
+    pub const HEAP_SIZE: u64 = 0x8_0000;
+    /// The task itself (in every task).
     pub const SELF: Handle = 0;
     /// All free RAM as one memory object (the largest free range).
     pub const MEMORY: Handle = 1;
@@ -131,6 +143,9 @@ pub mod info {
     pub const TASK: u64 = 1;
     /// [`Fault`] of the given task's last fault.
     pub const FAULT: u64 = 2;
+    /// The module table, `[boot::Module; boot::MODULES]`; right `root::MODULE_0 + n` is entry `n`. Entries that
+    /// are not there are zero.
+    pub const MODULES: u64 = 3;
 
     #[repr(C)]
     #[derive(Clone, Copy, Debug, Default)]

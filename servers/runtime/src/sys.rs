@@ -1,0 +1,291 @@
+//! System calls, one function each. Numbers and meanings: `abi::system`; pages: `docs/abi/`.
+
+use crate::trap::{plain, portal};
+use abi::system::{call, info, Error, Handle};
+
+/// No deadline.
+pub const FOREVER: u64 = u64::MAX;
+/// Bytes one MEMORY_MAP or MEMORY_UNMAP takes; longer ranges are cut into such pieces here.
+const MOST_AT_ONCE: u64 = abi::system::map::MOST;
+
+#[inline]
+fn handle(word: u64) -> Handle {
+    word as Handle
+}
+
+/// Runs in the server's task until it replies; the reply's words.
+#[inline(always)]
+pub fn portal_call(to: Handle, mut words: [u64; 8]) -> Result<[u64; 8], Error> {
+    portal(to, &mut words).map(|()| words)
+}
+
+/// Ors `bits` into the notification and wakes who waits for it.
+#[inline]
+pub fn notify(notification: Handle, bits: u64) -> Result<(), Error> {
+    plain(call::NOTIFY, [notification.into(), bits, 0, 0, 0, 0]).map(drop)
+}
+
+/// Bits that were set, all of which become 0. `deadline` is a time of [`now`], or [`FOREVER`].
+#[inline]
+pub fn wait(notification: Handle, deadline: u64) -> Result<u64, Error> {
+    plain(call::WAIT, [notification.into(), deadline, 0, 0, 0, 0])
+}
+
+/// Nanoseconds since the nucleus started.
+#[inline]
+pub fn now() -> u64 {
+    plain(call::NOW, [0; 6]).unwrap_or(0)
+}
+
+/// Lets other threads of this priority run.
+#[inline]
+pub fn yield_now() {
+    let _ = plain(call::YIELD, [0; 6]);
+}
+
+/// A new task whose nucleus objects live in `donated` until it is destroyed. The memory must not be mapped anywhere.
+pub fn task_create(donated: Handle) -> Result<Handle, Error> {
+    plain(call::TASK_CREATE, [donated.into(), 0, 0, 0, 0, 0]).map(handle)
+}
+
+pub fn task_destroy(task: Handle) -> Result<(), Error> {
+    plain(call::TASK_DESTROY, [task.into(), 0, 0, 0, 0, 0]).map(drop)
+}
+
+pub fn thread_create(
+    task: Handle,
+    entry: u64,
+    stack_top: u64,
+    argument: u64,
+    priority: u64,
+) -> Result<Handle, Error> {
+    plain(
+        call::THREAD_CREATE,
+        [task.into(), entry, stack_top, argument, priority, 0],
+    )
+    .map(handle)
+}
+
+/// A portal into the calling task. [`crate::portal::open`] supplies an entry and a stack.
+pub fn portal_create(entry: u64, stack_top: u64, badge: u64) -> Result<Handle, Error> {
+    plain(call::PORTAL_CREATE, [entry, stack_top, badge, 0, 0, 0]).map(handle)
+}
+
+pub fn notification_create() -> Result<Handle, Error> {
+    plain(call::NOTIFICATION_CREATE, [0; 6]).map(handle)
+}
+
+/// A right to `length` bytes from `offset` of a memory object; both multiples of the page size.
+pub fn memory_part(memory: Handle, offset: u64, length: u64) -> Result<Handle, Error> {
+    plain(call::MEMORY_PART, [memory.into(), offset, length, 0, 0, 0]).map(handle)
+}
+
+/// Maps `length` bytes from `offset` of `memory` at `address` of `task`. All or nothing.
+pub fn memory_map(
+    task: Handle,
+    memory: Handle,
+    offset: u64,
+    length: u64,
+    address: u64,
+    flags: u64,
+) -> Result<(), Error> {
+    let mut done = 0;
+    loop {
+        let piece = (length - done).min(MOST_AT_ONCE);
+        let words = [
+            task.into(),
+            memory.into(),
+            offset.wrapping_add(done),
+            piece,
+            address.wrapping_add(done),
+            flags,
+        ];
+        if let Err(error) = plain(call::MEMORY_MAP, words) {
+            if done > 0 {
+                memory_unmap(task, address, done)?;
+            }
+            return Err(error);
+        }
+        done += piece;
+        if done >= length {
+            return Ok(());
+        }
+    }
+}
+
+/// Unmaps whatever is mapped in the range.
+pub fn memory_unmap(task: Handle, address: u64, length: u64) -> Result<(), Error> {
+    let mut done = 0;
+    loop {
+        let piece = (length - done).min(MOST_AT_ONCE);
+        plain(
+            call::MEMORY_UNMAP,
+            [task.into(), address.wrapping_add(done), piece, 0, 0, 0],
+        )?;
+        done += piece;
+        if done >= length {
+            return Ok(());
+        }
+    }
+}
+
+/// A memory object of device registers.
+pub fn memory_device(platform: Handle, base: u64, length: u64) -> Result<Handle, Error> {
+    plain(
+        call::MEMORY_DEVICE,
+        [platform.into(), base, length, 0, 0, 0],
+    )
+    .map(handle)
+}
+
+/// Physical address of the first byte, for DMA.
+pub fn memory_address(memory: Handle) -> Result<u64, Error> {
+    plain(call::MEMORY_ADDRESS, [memory.into(), 0, 0, 0, 0, 0])
+}
+
+/// Copies a right into `task`'s table; its handle there.
+pub fn right_copy(task: Handle, right: Handle) -> Result<Handle, Error> {
+    plain(call::RIGHT_COPY, [task.into(), right.into(), 0, 0, 0, 0]).map(handle)
+}
+
+pub fn right_drop(right: Handle) -> Result<(), Error> {
+    plain(call::RIGHT_DROP, [right.into(), 0, 0, 0, 0, 0]).map(drop)
+}
+
+/// Interrupts of `line` set `bits` of the notification; each must be answered with [`interrupt_done`].
+pub fn interrupt_bind(
+    platform: Handle,
+    line: u32,
+    level: bool,
+    low: bool,
+    notification: Handle,
+    bits: u64,
+) -> Result<(), Error> {
+    let flags = u64::from(level) | u64::from(low) << 1;
+    plain(
+        call::INTERRUPT_BIND,
+        [
+            platform.into(),
+            line.into(),
+            flags,
+            notification.into(),
+            bits,
+            0,
+        ],
+    )
+    .map(drop)
+}
+
+pub fn interrupt_done(notification: Handle, line: u32) -> Result<(), Error> {
+    plain(
+        call::INTERRUPT_DONE,
+        [notification.into(), line.into(), 0, 0, 0, 0],
+    )
+    .map(drop)
+}
+
+/// `task` may use `count` I/O ports from `first`.
+pub fn ports_grant(platform: Handle, task: Handle, first: u64, count: u64) -> Result<(), Error> {
+    plain(
+        call::PORTS_GRANT,
+        [platform.into(), task.into(), first, count, 0, 0],
+    )
+    .map(drop)
+}
+
+/// `bits` are set when a thread of `task` is stopped by a fault.
+pub fn fault_bind(task: Handle, notification: Handle, bits: u64) -> Result<(), Error> {
+    plain(
+        call::FAULT_BIND,
+        [task.into(), notification.into(), bits, 0, 0, 0],
+    )
+    .map(drop)
+}
+
+/// Switches the machine off. Returning is failure.
+pub fn power_off(platform: Handle) -> Result<(), Error> {
+    plain(call::POWER, [platform.into(), 0, 0, 0, 0, 0]).map(drop)
+}
+
+pub fn power_reset(platform: Handle) -> Result<(), Error> {
+    plain(call::POWER, [platform.into(), 1, 0, 0, 0, 0]).map(drop)
+}
+
+/// Appends to the log; 256 bytes at a time.
+pub fn log(text: &[u8]) {
+    for piece in text.chunks(256) {
+        let _ = plain(
+            call::LOG,
+            [piece.as_ptr() as u64, piece.len() as u64, 0, 0, 0, 0],
+        );
+    }
+}
+
+/// What the nucleus tells of the machine's memory.
+pub fn info_memory() -> Result<info::Memory, Error> {
+    let mut told = info::Memory::default();
+    let to = core::ptr::from_mut(&mut told) as u64;
+    plain(
+        call::INFO,
+        [
+            NONE,
+            info::MEMORY,
+            to,
+            size_of::<info::Memory>() as u64,
+            0,
+            0,
+        ],
+    )
+    .map(|_| told)
+}
+
+pub fn info_task(task: Handle) -> Result<info::Task, Error> {
+    let mut told = info::Task::default();
+    let to = core::ptr::from_mut(&mut told) as u64;
+    plain(
+        call::INFO,
+        [
+            task.into(),
+            info::TASK,
+            to,
+            size_of::<info::Task>() as u64,
+            0,
+            0,
+        ],
+    )
+    .map(|_| told)
+}
+
+/// The task's last fault.
+pub fn info_fault(task: Handle) -> Result<info::Fault, Error> {
+    let mut told = info::Fault::default();
+    let to = core::ptr::from_mut(&mut told) as u64;
+    plain(
+        call::INFO,
+        [
+            task.into(),
+            info::FAULT,
+            to,
+            size_of::<info::Fault>() as u64,
+            0,
+            0,
+        ],
+    )
+    .map(|_| told)
+}
+
+/// "No task" for INFO.
+const NONE: u64 = u32::MAX as u64;
+
+/// Ends the calling thread.
+pub fn exit() -> ! {
+    loop {
+        let _ = plain(call::EXIT, [0; 6]);
+    }
+}
+
+/// Does nothing.
+#[inline(always)]
+pub fn null() {
+    let _ = plain(call::NULL, [0; 6]);
+}
