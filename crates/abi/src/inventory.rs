@@ -82,3 +82,80 @@ pub struct Unmatched {
     /// The rule that came nearest, and the clue that failed.
     pub nearest: String,
 }
+
+/// The same record, read where it lies: the machine model stays in the module, and only the lists are copied.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct View<'a> {
+    #[serde(borrow)]
+    pub arch: &'a str,
+    pub identity: [u8; 32],
+    #[serde(borrow)]
+    pub machine: &'a [u8],
+    pub devices: Vec<Installed>,
+    pub unmatched: Vec<Unmatched>,
+    pub stages: Vec<(String, u64)>,
+    pub notes: Vec<String>,
+}
+
+impl<'a> View<'a> {
+    /// Reads the record at the start of `bytes`; bytes after it (the rest of a page) are ignored.
+    pub fn read(bytes: &'a [u8]) -> Option<View<'a>> {
+        postcard::take_from_bytes(bytes).ok().map(|(view, _)| view)
+    }
+}
+
+/// Device `index` of the record at the start of `bytes`, without keeping the others in memory.
+pub fn device_at(bytes: &[u8], index: usize) -> Option<Installed> {
+    type Head<'a> = (&'a str, [u8; 32], &'a [u8], usize);
+    let ((_, _, _, count), mut rest) = postcard::take_from_bytes::<Head>(bytes).ok()?;
+    if index >= count {
+        return None;
+    }
+    for _ in 0..index {
+        rest = postcard::take_from_bytes::<Installed>(rest).ok()?.1;
+    }
+    postcard::take_from_bytes(rest)
+        .ok()
+        .map(|(device, _)| device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let device = |name: &str| Installed {
+            name: name.into(),
+            facts: alloc::vec![("mtu".into(), 1500)],
+            ..Default::default()
+        };
+        let mut bytes = postcard::to_allocvec(&Inventory {
+            arch: "x86_64".into(),
+            machine: alloc::vec![1; 300],
+            devices: alloc::vec![device("one"), device("two")],
+            stages: alloc::vec![("discover".into(), 7)],
+            ..Default::default()
+        })
+        .expect("serialises");
+        bytes.resize(4096, 0);
+        bytes
+    }
+
+    #[test]
+    fn a_view_reads_what_an_inventory_wrote_and_stops_at_its_end() {
+        let bytes = sample();
+        let view = View::read(&bytes).expect("reads");
+        assert_eq!((view.arch, view.machine.len()), ("x86_64", 300));
+        assert_eq!(view.devices[1].name, "two");
+        assert_eq!(view.stages, [("discover".into(), 7)]);
+        assert!(View::read(&bytes[..200]).is_none());
+    }
+
+    #[test]
+    fn one_device_is_found_without_the_others() {
+        let bytes = sample();
+        assert_eq!(device_at(&bytes, 1).expect("there").name, "two");
+        assert!(device_at(&bytes, 2).is_none());
+        assert!(device_at(&bytes[..40], 0).is_none());
+    }
+}
