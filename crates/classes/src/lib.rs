@@ -14,11 +14,13 @@
 #![no_std]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod direct;
 pub mod facts;
 pub mod memory;
 pub mod pump;
 pub mod residual;
 pub mod ring;
+pub mod selftest;
 pub mod tickets;
 
 pub use facts::{Class, Facts};

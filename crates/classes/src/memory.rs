@@ -61,6 +61,23 @@ impl Memory {
         }
     }
 
+    /// A context without upcalls.
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            state: self.state,
+            arena: self.arena,
+            arena_dma: self.arena_dma,
+            pool: self.pool.base(),
+            pool_dma: self.pool_dma,
+            pool_size: self.pool.size() as u64,
+            clock: self.clock,
+            pause: self.pause,
+            upcalls: core::ptr::null(),
+            results: [0; 4],
+            windows: self.windows,
+        }
+    }
+
     /// State and arena as `init` wants them.
     pub(crate) fn zero(&mut self) {
         // SAFETY: both are writable for their sizes and no one else's (contract of `new`).

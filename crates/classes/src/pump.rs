@@ -100,7 +100,7 @@ impl Pump {
     ) -> Result<Pump, Unfit> {
         requests::fits(class, &residual)?;
         Ok(Pump {
-            context: context(&memory),
+            context: memory.context(),
             upcalls: upcalls::table(class, upcalls)?,
             residual,
             memory,
@@ -334,21 +334,5 @@ impl Pump {
     fn spare(&self) -> u32 {
         let promised = self.tickets.busy() as u32 + u32::from(self.head.is_some());
         self.rings.room().saturating_sub(promised)
-    }
-}
-
-fn context(memory: &Memory) -> Context {
-    Context {
-        state: memory.state,
-        arena: memory.arena,
-        arena_dma: memory.arena_dma,
-        pool: memory.pool.base(),
-        pool_dma: memory.pool_dma,
-        pool_size: memory.pool.size() as u64,
-        clock: memory.clock,
-        pause: memory.pause,
-        upcalls: core::ptr::null(),
-        results: [0; 4],
-        windows: memory.windows,
     }
 }

@@ -58,6 +58,11 @@ pub(crate) struct Code(*const u8);
 type Function = extern "C" fn(*mut Context, u64, u64, u64, u64) -> u64;
 
 impl Code {
+    /// Whoever calls it vouches for the address.
+    pub(crate) fn at(address: *const u8) -> Code {
+        Code(address)
+    }
+
     /// # Safety
     /// `context` is what the residual was generated against: its memory, windows and upcalls are valid.
     pub(crate) unsafe fn call(self, context: *mut Context, args: [u64; 4]) -> u64 {

@@ -1,0 +1,158 @@
+//! The self-tests: written once per class, run on the real device before a driver is installed.
+//!
+//! Each is a client of the pump, polls instead of waiting for interrupts, and has an error case, since recovery
+//! written from memory is wrong. None writes to a disk. What no peer answered is *unverified*, not rejected.
+//!
+//! ```ignore
+//! let area = unsafe { Area::new(memory_for_rings) };
+//! let mut pump = Pump::new(class, facts, residual, upcalls, memory, area.driver())?;
+//! match selftest::run(&mut pump, area.client(), Effort::Quick) { … }
+//! ```
+
+mod block;
+mod nic;
+mod serial;
+pub mod timer;
+
+use crate::facts::Class;
+use crate::pump::{Failure, Pump};
+use crate::ring::Client;
+use abi::ring::{done, Entry};
+use core::fmt;
+
+/// Bytes of pool that every self-test gets along with.
+pub const POOL: usize = 64 * 1024;
+/// Nothing takes longer than this.
+const PATIENCE: u64 = 1_000_000_000;
+/// Between two looks.
+const STEP: u64 = 10_000;
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// At boot.
+    Quick,
+    /// On the host: also fills the device's queues.
+    Thorough,
+}
+
+/// What the test says about the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Verified,
+    /// Installed all the same.
+    Unverified(&'static str),
+    /// Not installed.
+    Rejected(Reason),
+}
+
+/// Why a driver is not installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It failed by itself.
+    Driver(Failure),
+    /// No answer came in time.
+    Silent(&'static str),
+    /// It came, and was not right.
+    Wrong(&'static str),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Reason::Driver(failure) => write!(f, "{failure}"),
+            Reason::Silent(what) => write!(f, "no answer within a second: {what}"),
+            Reason::Wrong(what) => write!(f, "{what}"),
+        }
+    }
+}
+
+/// Starts the driver and tries it. The pool is the test's; what it held is lost. Afterwards the driver still runs
+/// (and a device may still write into supplied buffers): whoever takes the memory away stops the device first.
+pub fn run(pump: &mut Pump, client: Client, effort: Effort) -> Outcome {
+    if pump.pool().size() < POOL {
+        return Outcome::Rejected(Reason::Wrong("the self-test was given too small a pool"));
+    }
+    if let Err(failure) = pump.start() {
+        return Outcome::Rejected(Reason::Driver(failure));
+    }
+    let class = pump.class();
+    let mut bench = Bench {
+        pump,
+        client,
+        ticket: 0,
+    };
+    let outcome = match class {
+        Class::Serial => serial::run(&mut bench),
+        Class::Nic => nic::run(&mut bench, effort),
+        Class::Block => block::run(&mut bench),
+    };
+    outcome.unwrap_or_else(Outcome::Rejected)
+}
+
+/// The test's side of a driver.
+struct Bench<'a> {
+    pump: &'a mut Pump,
+    client: Client,
+    ticket: u32,
+}
+
+impl Bench<'_> {
+    /// Hands a request over; its ticket.
+    fn ask(&mut self, kind: u16, offset: u32, length: u32, value: u64) -> Result<u32, Reason> {
+        self.ticket += 1;
+        let put = self.client.put(Entry {
+            kind,
+            ticket: self.ticket,
+            offset,
+            length,
+            value,
+            ..Entry::default()
+        });
+        self.client.publish();
+        match put {
+            true => Ok(self.ticket),
+            false => Err(Reason::Wrong("the ring of requests stays full")),
+        }
+    }
+
+    /// Polls the device once.
+    fn poll(&mut self) -> Result<(), Reason> {
+        self.pump.turn(true);
+        match self.pump.failure() {
+            Some(failure) => Err(Reason::Driver(failure)),
+            None => Ok(()),
+        }
+    }
+
+    /// The first answer that `wanted` accepts, or `None` when `patience` nanoseconds have passed.
+    fn answer(
+        &mut self,
+        patience: u64,
+        mut wanted: impl FnMut(&Entry) -> bool,
+    ) -> Result<Option<Entry>, Reason> {
+        let start = self.pump.clock();
+        loop {
+            let late = self.pump.clock().saturating_sub(start) > patience;
+            self.poll()?;
+            while let Some(entry) = self.client.take() {
+                if wanted(&entry) {
+                    return Ok(Some(entry));
+                }
+            }
+            if late {
+                return Ok(None);
+            }
+            self.pump.pause(STEP);
+        }
+    }
+
+    /// Whether the request was carried out.
+    fn finished(&mut self, ticket: u32, what: &'static str) -> Result<bool, Reason> {
+        let mine = |entry: &Entry| entry.kind == done::FINISHED && entry.ticket == ticket;
+        match self.answer(PATIENCE, mine)? {
+            Some(entry) => Ok(entry.ok == 1),
+            None => Err(Reason::Silent(what)),
+        }
+    }
+}

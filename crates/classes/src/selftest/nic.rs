@@ -1,0 +1,179 @@
+//! nic: asks the network who it is, and listens.
+
+use super::{Bench, Effort, Outcome, Reason, PATIENCE, STEP};
+use crate::ring::Client;
+use abi::ring::{done, todo, Entry};
+
+/// Receive buffers supplied, each in a page of its own.
+const SUPPLIED: u32 = 4;
+const STRIDE: u32 = 4096;
+/// Where the frame to be sent stands.
+const FRAME: u32 = 48 * 1024;
+/// How long an answer is waited for.
+const LISTEN: u64 = 10_000_000;
+/// Most frames that fill the queue of the thorough test.
+const BURST: u32 = 256;
+/// Who may be there: usual addresses of gateways (a question hurts no one).
+const ASKED: [[u8; 4]; 4] = [
+    [10, 0, 2, 2],
+    [192, 168, 0, 1],
+    [192, 168, 1, 1],
+    [10, 0, 0, 1],
+];
+/// RFC 826; the sender's protocol address is all zero as in RFC 5227, so that no one learns a wrong one.
+const ARP_LENGTH: usize = 42;
+
+pub(super) fn run(bench: &mut Bench, effort: Effort) -> Result<Outcome, Reason> {
+    let facts = *bench.pump.facts();
+    let station = facts.station().unwrap_or([2, 0, 0, 0, 0, 1]);
+    let head = facts.headroom.next_multiple_of(64).max(64) as u32;
+    let length = facts.buffer.max(2048) as u32;
+    if head + length > STRIDE {
+        return Err(Reason::Wrong(
+            "its buffers are larger than any that is known",
+        ));
+    }
+    for n in 0..SUPPLIED {
+        bench.ask(todo::NIC_SUPPLY, n * STRIDE + head, length, 0)?;
+    }
+    bench.poll()?;
+
+    let frame = facts.min.clamp(60, 1514) as u32;
+    let mut answered = false;
+    for address in ASKED {
+        write(bench, FRAME + head, frame, &question(station, address));
+        let ticket = bench.ask(todo::NIC_TRANSMIT, FRAME + head, frame, 0)?;
+        sent(bench, ticket, station, &mut answered)?;
+    }
+    if !answered {
+        let pool = bench.pump.pool();
+        answered = bench
+            .answer(LISTEN, |entry| heard(&pool, entry, station))?
+            .is_some();
+    }
+    if effort == Effort::Thorough {
+        burst(bench, FRAME + head, frame)?;
+    }
+    Ok(match answered {
+        true => Outcome::Verified,
+        false => Outcome::Unverified("no peer answered"),
+    })
+}
+
+/// Waits until the frame is sent; frames that come in meanwhile are looked at.
+fn sent(
+    bench: &mut Bench,
+    ticket: u32,
+    station: [u8; 6],
+    answered: &mut bool,
+) -> Result<(), Reason> {
+    let pool = bench.pump.pool();
+    let entry = bench.answer(PATIENCE, |entry| {
+        *answered |= heard(&pool, entry, station);
+        entry.kind == done::FINISHED && entry.ticket == ticket
+    })?;
+    match entry {
+        Some(entry) if entry.ok == 1 => Ok(()),
+        Some(_) => Err(Reason::Wrong("a frame could not be sent")),
+        None => Err(Reason::Silent("a frame to be sent")),
+    }
+}
+
+/// Whether it is a received frame for this station or a group, with a station of its own as sender.
+fn heard(pool: &crate::Pool, entry: &Entry, station: [u8; 6]) -> bool {
+    if entry.kind != done::RECEIVED || entry.ok != 1 || entry.length < 14 {
+        return false;
+    }
+    let mut head = [0; 14];
+    pool.read(u64::from(entry.offset), &mut head)
+        && (head[..6] == station || head[0] & 1 == 1)
+        && head[6..12] != [0; 6]
+        && head[6] & 1 == 0
+}
+
+/// Sends until there is no more room, without looking at what comes back; then every one comes back, once.
+fn burst(bench: &mut Bench, offset: u32, length: u32) -> Result<(), Reason> {
+    let first = bench.ticket + 1;
+    let mut put = 0;
+    while put < BURST {
+        while put < BURST && bench.client.room() > 0 {
+            bench.ask(todo::NIC_TRANSMIT, offset, length, 0)?;
+            put += 1;
+        }
+        let before = bench.client.room();
+        bench.pump.turn(false);
+        if bench.client.room() == before {
+            break;
+        }
+    }
+    let mut back = [false; BURST as usize];
+    let mut count = 0;
+    let start = bench.pump.clock();
+    while count < put {
+        bench.poll()?;
+        count += collect(&mut bench.client, first, &mut back)?;
+        if bench.pump.clock().saturating_sub(start) > PATIENCE {
+            return Err(Reason::Silent("frames sent while its queue was full"));
+        }
+        bench.pump.pause(STEP);
+    }
+    Ok(())
+}
+
+/// How many frames of the burst came back.
+fn collect(client: &mut Client, first: u32, back: &mut [bool]) -> Result<u32, Reason> {
+    let mut count = 0;
+    while let Some(entry) = client.take() {
+        if entry.kind != done::FINISHED {
+            continue;
+        }
+        let Some(seen) = back.get_mut(entry.ticket.wrapping_sub(first) as usize) else {
+            continue;
+        };
+        if core::mem::replace(seen, true) || entry.ok != 1 {
+            return Err(Reason::Wrong(
+                "a frame came back twice, or failed, when its queue was full",
+            ));
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// A broadcast ARP request.
+fn question(station: [u8; 6], address: [u8; 4]) -> [u8; ARP_LENGTH] {
+    let mut frame = [0; ARP_LENGTH];
+    frame[..6].fill(0xff);
+    frame[6..12].copy_from_slice(&station);
+    // Type ARP; Ethernet, IPv4, lengths 6 and 4, a request.
+    frame[12..22].copy_from_slice(&[8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    frame[22..28].copy_from_slice(&station);
+    frame[38..42].copy_from_slice(&address);
+    frame
+}
+
+/// Puts the frame into the pool, zeroes after it up to `length`.
+fn write(bench: &mut Bench, at: u32, length: u32, frame: &[u8]) {
+    let pool = bench.pump.pool();
+    pool.write(u64::from(at), frame);
+    for offset in frame.len() as u32..length {
+        pool.write(u64::from(at + offset), &[0]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_is_an_arp_request() {
+        let frame = question([2, 3, 4, 5, 6, 7], [10, 0, 2, 2]);
+        assert_eq!(
+            &frame[..14],
+            &[255, 255, 255, 255, 255, 255, 2, 3, 4, 5, 6, 7, 8, 6]
+        );
+        assert_eq!(&frame[20..22], &[0, 1]);
+        assert_eq!(&frame[28..32], &[0, 0, 0, 0]);
+        assert_eq!(&frame[38..], &[10, 0, 2, 2]);
+    }
+}
