@@ -1,1 +1,125 @@
-fn main() {}
+//! The command line of `./meta`.
+
+use clap::{Parser, Subcommand};
+use meta::image::{self, Arch};
+use meta::rules::RuleCommand;
+use meta::run::RunArguments;
+use meta::workspace::Workspace;
+use meta::{bench, doctor, machines, prompt, rules, run, suite, terminal};
+use std::process::ExitCode;
+
+/// Builds, runs, tests and measures MetaOS.
+///
+/// The script ./meta finds a toolchain (or installs one: it asks first, --yes does not; --no-install never does)
+/// and starts this.
+#[derive(Parser)]
+#[command(
+    name = "meta",
+    bin_name = "./meta",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit codes: 0 well, 1 something failed (it was said), 2 wrong arguments, 3 tools are missing,\n\
+                        4 the tool itself could not be built.\n\
+                        Examples: ./meta run\n          \
+                        ./meta run virt-gicv3 --exec devices --exec 'see virtio-net.transmit'\n          \
+                        ./meta test prompt\n          \
+                        ./meta bench boot --json"
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Boot a machine: talk to its prompt here, or have lines run with --exec
+    Run(RunArguments),
+    /// Run the tests, all or those whose name contains FILTER; ends with `N passed, N failed`
+    Test {
+        #[arg(value_name = "FILTER")]
+        filter: Option<String>,
+    },
+    /// Measure, beside Linux in the same emulated machine (docs/bench.md says what each figure is)
+    Bench(bench::BenchArguments),
+    /// Build the boot image of a machine or architecture, and say where it is
+    Image {
+        #[arg(value_name = "MACHINE or ARCHITECTURE", default_value = machines::DEFAULT)]
+        what: String,
+    },
+    /// Boot a machine and print what was discovered
+    Discover {
+        #[arg(default_value = machines::DEFAULT)]
+        machine: String,
+    },
+    /// Boot a machine and show generated code: a device, or DEVICE.OPERATION
+    See {
+        /// Such as virtio-net.transmit
+        name: String,
+        #[arg(default_value = machines::DEFAULT)]
+        machine: String,
+    },
+    /// Look at the rules without booting anything
+    #[command(subcommand)]
+    Rule(RuleCommand),
+    /// The machines that there are
+    Machines,
+    /// Say what is missing here; ends non-zero if anything is
+    Doctor,
+}
+
+fn main() -> ExitCode {
+    let arguments = CommandLine::parse();
+    match Workspace::from_environment()
+        .and_then(|workspace| dispatch(&workspace, arguments.command))
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{} {error:#}", terminal::bad("error:"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(arguments) => run::run(workspace, &arguments),
+        Command::Test { filter } => suite::run(workspace, filter.as_deref()),
+        Command::Bench(arguments) => bench::run(workspace, &arguments),
+        Command::Image { what } => {
+            let arch = match Arch::ALL.into_iter().find(|arch| arch.name() == what) {
+                Some(arch) => arch,
+                None => machines::named(workspace, &what)?.arch,
+            };
+            let image = image::build(workspace, arch)?;
+            println!(
+                "{} ({} KiB)",
+                image.path.display(),
+                image.size.div_ceil(1024)
+            );
+            Ok(())
+        }
+        Command::Discover { machine } => answer(workspace, &machine, "machine"),
+        Command::See { name, machine } => answer(workspace, &machine, &format!("see {name}")),
+        Command::Rule(command) => rules::run(workspace, command),
+        Command::Machines => {
+            for machine in machines::all(workspace)? {
+                println!("{:12} {}", machine.name, machine.about);
+            }
+            Ok(())
+        }
+        Command::Doctor => doctor::run(),
+    }
+}
+
+/// Boots `machine`, types `line` and prints the answer.
+fn answer(workspace: &Workspace, machine: &str, line: &str) -> anyhow::Result<()> {
+    let machine = machines::named(workspace, machine)?;
+    let image = image::build(workspace, machine.arch)?;
+    for answer in run::execute(workspace, &machine, &image, &[], &[line], prompt::PATIENCE)? {
+        println!("{answer}");
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Boot, memory and image figures.
+
+use super::guest::Boot;
+use super::linux::{self, Linux};
+use super::Figures;
+use crate::emulator;
+use crate::image::{self, Arch, Image};
+use crate::machines::{self, Machine};
+use crate::prompt::PROMPT;
+use crate::terminal::{bad, Progress};
+use crate::workspace::Workspace;
+use anyhow::{Context, Result};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::Endianness;
+use std::process::Command;
+
+/// The machines that are measured.
+const MACHINES: [&str; 2] = ["q35-virtio", "virt-gicv3"];
+/// Wall time is the median of so many boots.
+const BOOTS: usize = 5;
+
+pub fn measure(workspace: &Workspace) -> Result<Figures> {
+    let mut figures = Figures::default();
+    for name in MACHINES {
+        let machine = machines::named(workspace, name)?;
+        let image = image::build(workspace, machine.arch)?;
+        ours(workspace, &machine, &image, &mut figures)?;
+        match linux::get(workspace, machine.arch) {
+            Ok(linux) => theirs(workspace, &machine, &linux, &mut figures)?,
+            Err(error) => eprintln!(
+                "{} {error:#}",
+                bad(&format!("Linux is not measured on {name}:"))
+            ),
+        }
+        figures.add(
+            format!("image.{}.kib", machine.arch.name()),
+            image.size.div_ceil(1024) as f64,
+        );
+    }
+    Ok(figures)
+}
+
+fn ours(
+    workspace: &Workspace,
+    machine: &Machine,
+    image: &Image,
+    figures: &mut Figures,
+) -> Result<()> {
+    let name = &machine.name;
+    let command = |serial: &str, extra: &[String]| -> Result<Command> {
+        emulator::command(workspace, machine, image, serial, extra)
+    };
+    let boot = Boot {
+        name: name.clone(),
+        command: &command,
+        ready: PROMPT,
+        image: addresses(image)?,
+    };
+    let progress = Progress::start(&format!("counting the instructions of a boot on {name}"));
+    let (counts, answers) = boot.counted(workspace, &["stages", "memory"])?;
+    drop(progress);
+    let entry = *counts
+        .get("entry")
+        .context("the image's first instruction was not seen")?;
+    let waits = *counts
+        .get("waits")
+        .context("the guest never waited for a line")?;
+    figures.add(format!("boot.{name}.instructions"), (waits - entry) as f64);
+    figures.add(format!("boot.{name}.firmware_instructions"), entry as f64);
+    for (figure, value) in stages(answers.first().map_or("", String::as_str)) {
+        figures.add(format!("{figure}.{name}.instructions"), value);
+    }
+    for (figure, value) in memory(answers.get(1).map_or("", String::as_str)) {
+        figures.add(format!("memory.{name}.{figure}"), value);
+    }
+    let _progress = Progress::start(&format!("timing boots on {name}"));
+    figures.add(format!("boot.{name}.wall_s"), boot.seconds(BOOTS)?);
+    Ok(())
+}
+
+fn theirs(
+    workspace: &Workspace,
+    machine: &Machine,
+    linux: &Linux,
+    figures: &mut Figures,
+) -> Result<()> {
+    let name = &machine.name;
+    let command = |serial: &str, extra: &[String]| -> Result<Command> {
+        let mut command = Command::new(machine.arch.emulator());
+        command
+            .args(machine.emulator_arguments(workspace)?)
+            .args(["-serial", serial])
+            .args(linux.arguments(machine.arch))
+            .args(extra);
+        Ok(command)
+    };
+    let boot = Boot {
+        name: format!("{name}-linux"),
+        command: &command,
+        ready: linux::READY,
+        image: (0, 0),
+    };
+    let progress = Progress::start(&format!(
+        "counting the instructions of Linux's boot on {name}"
+    ));
+    let (counts, _) = boot.counted(workspace, &[])?;
+    drop(progress);
+    let marker = *counts
+        .get("marker")
+        .context("Linux did not reach its first program")?;
+    figures.add(format!("boot.{name}.instructions.linux"), marker as f64);
+    let _progress = Progress::start(&format!("timing Linux's boots on {name}"));
+    let seconds = boot.seconds(BOOTS)?;
+    figures.add(format!("boot.{name}.wall_s.linux"), seconds);
+    if let Some(our_seconds) = figures.get(&format!("boot.{name}.wall_s")) {
+        figures.add(format!("boot.{name}.wall_ratio"), our_seconds / seconds);
+    }
+    figures.add(
+        format!("image.{}.kib.linux", machine.arch.name()),
+        linux.kernel_size.div_ceil(1024) as f64,
+    );
+    Ok(())
+}
+
+/// Where the image lies in the guest's physical memory.
+fn addresses(image: &Image) -> Result<(u64, u64)> {
+    match image.arch {
+        Arch::X86_64 => {
+            let bytes = std::fs::read(&image.path)
+                .with_context(|| format!("reading {}", image.path.display()))?;
+            let header = object::elf::FileHeader64::<Endianness>::parse(bytes.as_slice())?;
+            let endian = header.endian()?;
+            let loaded: Vec<(u64, u64)> = header
+                .program_headers(endian, bytes.as_slice())?
+                .iter()
+                .filter(|segment| segment.p_type(endian) == object::elf::PT_LOAD)
+                .map(|segment| (segment.p_paddr(endian), segment.p_memsz(endian)))
+                .collect();
+            let start = loaded
+                .iter()
+                .map(|(base, _)| *base)
+                .min()
+                .context("the image has no segments")?;
+            let end = loaded
+                .iter()
+                .map(|(base, size)| base + size)
+                .max()
+                .context("the image has no segments")?;
+            Ok((start, end))
+        }
+        // Behind the emulator's own few instructions at the start of memory.
+        Arch::Aarch64 => Ok((0x4008_0000, 0x5000_0000)),
+    }
+}
+
+/// The prompt's `stages`: `NAME TICKS …` a line. With one tick an instruction, ticks are instructions.
+fn stages(_answer: &str) -> Vec<(String, f64)> {
+    Vec::new()
+}
+
+/// The prompt's `memory`.
+fn memory(_answer: &str) -> Vec<(String, f64)> {
+    Vec::new()
+}

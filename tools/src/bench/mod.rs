@@ -1,0 +1,129 @@
+//! `meta bench`: figures by name, beside Linux's in the same run. `docs/bench.md` says what each of them is.
+
+mod boot;
+mod guest;
+mod ipc;
+mod linux;
+mod plugin;
+
+use crate::workspace::Workspace;
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+#[derive(Debug, Args)]
+pub struct BenchArguments {
+    /// What to measure
+    pub name: Bench,
+    /// Print one flat object of figure names to numbers, and nothing else, on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Bench {
+    /// Instructions and seconds to the prompt, memory at the prompt, size of the image
+    Boot,
+    /// Portal calls and notifications between two tasks
+    Ipc,
+}
+
+/// Figures in the order they were measured.
+#[derive(Debug, Default)]
+pub struct Figures(Vec<(String, f64)>);
+
+impl Figures {
+    pub fn add(&mut self, name: impl Into<String>, value: f64) {
+        self.0.push((name.into(), value));
+    }
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| *value)
+    }
+
+    fn json(&self) -> Result<String> {
+        let object: serde_json::Map<String, serde_json::Value> = self
+            .0
+            .iter()
+            .map(|(name, value)| (name.clone(), json_number(*value)))
+            .collect();
+        Ok(serde_json::to_string_pretty(&object)?)
+    }
+
+    fn table(&self) -> String {
+        let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let lines: Vec<String> = self
+            .0
+            .iter()
+            .map(|(name, value)| format!("{name:width$}  {:>16}", readable(*value)))
+            .collect();
+        lines.join("\n")
+    }
+}
+
+fn json_number(value: f64) -> serde_json::Value {
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        serde_json::Value::from(value as i64)
+    } else {
+        serde_json::Value::from(value)
+    }
+}
+
+/// A number with its thousands apart, or with three decimals.
+fn readable(value: f64) -> String {
+    if value.fract() != 0.0 {
+        return format!("{value:.3}");
+    }
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Runs `meta bench`.
+///
+/// # Errors
+/// When a guest does not come to its prompt or does not say what is asked of it.
+pub fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
+    let figures = match arguments.name {
+        Bench::Boot => boot::measure(workspace)?,
+        Bench::Ipc => ipc::measure(workspace)?,
+    };
+    if arguments.json {
+        println!("{}", figures.json()?);
+    } else {
+        println!("{}", figures.table());
+        println!(
+            "\nInstructions are not time: they show no cache, TLB or device cost, and count a device access as one.\n\
+             docs/bench.md says what each figure is and how it is taken."
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_numbers_in_both_forms() {
+        let mut figures = Figures::default();
+        figures.add("boot.a.instructions", 1_234_567.0);
+        figures.add("boot.a.wall_s", 0.25);
+        assert_eq!(
+            figures.json().expect("json"),
+            "{\n  \"boot.a.instructions\": 1234567,\n  \"boot.a.wall_s\": 0.25\n}"
+        );
+        assert_eq!(
+            figures.table(),
+            "boot.a.instructions         1 234 567\nboot.a.wall_s                   0.250"
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! `meta doctor`: what is here, what is missing, and why it is needed.
+
+use crate::emulator;
+use crate::image::Arch;
+use crate::terminal::{bad, good};
+use anyhow::{bail, Result};
+use std::process::Command;
+
+/// Runs `meta doctor`. The script `meta` has looked for what is missing, and hands its findings on in
+/// `META_MISSING` as lines of `package|what|why`.
+///
+/// # Errors
+/// When anything is missing.
+pub fn run() -> Result<()> {
+    let toolchain = std::env::var("META_TOOLCHAIN").unwrap_or_else(|_| "unknown".into());
+    line(
+        true,
+        "toolchain",
+        &format!("{toolchain}: {}", first_line("rustc", "--version")),
+    );
+    line(true, "cargo", &first_line("cargo", "--version"));
+    for arch in Arch::ALL {
+        if let Ok(version) = emulator::version(arch.emulator()) {
+            line(true, arch.emulator(), &version);
+        }
+    }
+    let missing = std::env::var("META_MISSING").unwrap_or_default();
+    let mut count = 0;
+    for entry in missing.lines().filter(|l| !l.is_empty()) {
+        let mut parts = entry.splitn(3, '|');
+        let (package, what, why) = (parts.next(), parts.next(), parts.next());
+        let text = format!(
+            "missing; package {}: {}",
+            package.unwrap_or("?"),
+            why.unwrap_or("?")
+        );
+        line(false, what.unwrap_or("?"), &text);
+        count += 1;
+    }
+    if count > 0 {
+        bail!("{count} missing; ./meta test installs what it needs (asks first)");
+    }
+    println!("nothing is missing");
+    Ok(())
+}
+
+fn line(fine: bool, what: &str, text: &str) {
+    println!(
+        "{} {what:20} {text}",
+        if fine { good("+") } else { bad("-") }
+    );
+}
+
+fn first_line(program: &str, argument: &str) -> String {
+    match Command::new(program).arg(argument).output() {
+        Ok(output) => String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        Err(error) => format!("could not be started: {error}"),
+    }
+}

@@ -1,0 +1,41 @@
+//! Starting the emulator.
+
+use crate::image::Image;
+use crate::machines::Machine;
+use crate::workspace::Workspace;
+use anyhow::{Context, Result};
+use std::process::Command;
+
+/// The command that boots `image` on `machine`, with its serial port as `serial` says and `extra` arguments last.
+///
+/// # Errors
+/// When the machine's disk cannot be made.
+pub fn command(
+    workspace: &Workspace,
+    machine: &Machine,
+    image: &Image,
+    serial: &str,
+    extra: &[String],
+) -> Result<Command> {
+    let mut command = Command::new(machine.arch.emulator());
+    command
+        .args(machine.emulator_arguments(workspace)?)
+        .args(["-serial", serial])
+        .arg("-kernel")
+        .arg(&image.path)
+        .args(extra);
+    Ok(command)
+}
+
+/// The emulator's version line, or why there is none.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn version(program: &str) -> Result<String> {
+    let output = Command::new(program)
+        .arg("--version")
+        .output()
+        .with_context(|| format!("{program} could not be started"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}

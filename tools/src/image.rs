@@ -1,0 +1,188 @@
+//! From sources and rules to a boot image, doing only what is needed.
+
+use crate::rules;
+use crate::terminal::Progress;
+use crate::workspace::{write_if_changed, Workspace};
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// An instruction set that images are built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arch {
+    X86_64,
+    Aarch64,
+}
+
+impl Arch {
+    pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
+    /// As the rest of the world spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+    /// The compiler's name of the freestanding target without floating-point registers.
+    #[must_use]
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64-unknown-none",
+            Self::Aarch64 => "aarch64-unknown-none-softfloat",
+        }
+    }
+    /// The emulator's program.
+    #[must_use]
+    pub fn emulator(self) -> &'static str {
+        match self {
+            Self::X86_64 => "qemu-system-x86_64",
+            Self::Aarch64 => "qemu-system-aarch64",
+        }
+    }
+    /// What the boot image's file is called: an ELF file with the PVH note, or a flat `Image`.
+    #[must_use]
+    fn image_file(self) -> &'static str {
+        match self {
+            Self::X86_64 => "metaos.elf",
+            Self::Aarch64 => "metaos.img",
+        }
+    }
+}
+
+/// A boot image.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub arch: Arch,
+    pub path: PathBuf,
+    /// Bytes of the file.
+    pub size: u64,
+}
+
+/// The programs that genesis carries in packed form.
+const PROGRAMS: [&str; 4] = ["nucleus", "manager", "driver", "console"];
+
+/// Builds the boot image for `arch` with the rules under `rules/`.
+///
+/// # Errors
+/// When a program does not compile or a rule is wrong; what is wrong has then been shown, and no image is left.
+pub fn build(workspace: &Workspace, arch: Arch) -> Result<Image> {
+    build_with_rules(workspace, arch, &workspace.root.join("rules"), "images")
+}
+
+/// Builds with the rules of another folder, into `target/<into>/<arch>`.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with_rules(
+    workspace: &Workspace,
+    arch: Arch,
+    rules: &Path,
+    into: &str,
+) -> Result<Image> {
+    let folder = workspace.target.join(into).join(arch.name());
+    let _one_at_a_time = lock(workspace)?;
+    let path = folder.join(arch.image_file());
+    let payload = workspace
+        .target
+        .join("payload")
+        .join(into)
+        .join(arch.name());
+
+    // The rules first: they are quick, and what is wrong with them is the likeliest news.
+    let book = match rules::compile(rules) {
+        Ok(book) => book,
+        Err(error) => {
+            let _ = std::fs::remove_file(&path);
+            return Err(error);
+        }
+    };
+    write_if_changed(&payload.join("rulebook.bin"), &book)?;
+
+    compile(workspace, arch, &PROGRAMS, None)?;
+    for program in PROGRAMS {
+        let elf = compiled(workspace, arch, program);
+        let bytes = std::fs::read(&elf).with_context(|| format!("reading {}", elf.display()))?;
+        let packed = packed(&bytes).with_context(|| format!("packing {}", elf.display()))?;
+        write_if_changed(&payload.join(format!("{program}.pack")), &packed)?;
+    }
+
+    compile(workspace, arch, &["genesis"], Some(&payload))?;
+    let linked = compiled(workspace, arch, "genesis");
+    let bytes = std::fs::read(&linked).with_context(|| format!("reading {}", linked.display()))?;
+    write_if_changed(&path, &bytes)?;
+    Ok(Image {
+        arch,
+        path,
+        size: bytes.len() as u64,
+    })
+}
+
+/// Builds one freestanding program of the workspace and packs it, for the emulator's `-initrd`.
+///
+/// # Errors
+/// When it does not compile.
+pub fn build_program(workspace: &Workspace, arch: Arch, package: &str) -> Result<PathBuf> {
+    let _one_at_a_time = lock(workspace)?;
+    compile(workspace, arch, &[package], None)?;
+    let elf = compiled(workspace, arch, package);
+    let bytes = std::fs::read(&elf).with_context(|| format!("reading {}", elf.display()))?;
+    let packed = packed(&bytes).with_context(|| format!("packing {}", elf.display()))?;
+    let path = workspace
+        .target
+        .join("payload/programs")
+        .join(arch.name())
+        .join(format!("{package}.pack"));
+    write_if_changed(&path, &packed)?;
+    Ok(path)
+}
+
+/// Two builds at once would take each other's payload: the second waits.
+fn lock(workspace: &Workspace) -> Result<File> {
+    std::fs::create_dir_all(&workspace.target)
+        .with_context(|| format!("making the folder {}", workspace.target.display()))?;
+    let path = workspace.target.join("image.lock");
+    let file = File::create(&path).with_context(|| format!("writing {}", path.display()))?;
+    if file.try_lock().is_err() {
+        let _progress = Progress::start("waiting for another build");
+        file.lock()
+            .with_context(|| format!("locking {}", path.display()))?;
+    }
+    Ok(file)
+}
+
+fn compile(
+    workspace: &Workspace,
+    arch: Arch,
+    packages: &[&str],
+    payload: Option<&Path>,
+) -> Result<()> {
+    let mut cargo = workspace.cargo("build");
+    cargo.args(Workspace::freestanding_words());
+    cargo.args(["--profile", "image", "--target", arch.target()]);
+    for package in packages {
+        cargo.args(["-p", package]);
+    }
+    if let Some(payload) = payload {
+        cargo.env("META_PAYLOAD", payload);
+    }
+    workspace.run_cargo(
+        cargo,
+        &format!("building {} for {}", packages.join(", "), arch.name()),
+    )
+}
+
+fn compiled(workspace: &Workspace, arch: Arch, package: &str) -> PathBuf {
+    workspace
+        .target
+        .join(arch.target())
+        .join("image")
+        .join(package)
+}
+
+fn packed(_elf: &[u8]) -> Result<Vec<u8>> {
+    anyhow::bail!("no packer yet")
+}

@@ -1,0 +1,15 @@
+//! The host side of MetaOS: from sources and rules to an image, from an image to a running machine,
+//! and from a running machine to answers. `main.rs` is the command line over this; `tests/` uses it too.
+
+pub mod bench;
+pub mod doctor;
+pub mod emulator;
+pub mod image;
+pub mod machines;
+pub mod prompt;
+pub mod rules;
+pub mod run;
+pub mod sources;
+pub mod suite;
+pub mod terminal;
+pub mod workspace;

@@ -1,0 +1,99 @@
+//! `meta rule …`, and the rulebook as the image builder needs it.
+
+use crate::workspace::Workspace;
+use anyhow::{bail, Context, Result};
+use clap::Subcommand;
+use std::path::Path;
+
+#[derive(Debug, Subcommand)]
+pub enum RuleCommand {
+    /// Check all rules (or those of another folder) and say what is wrong with them
+    Check {
+        /// Folder of rule files
+        #[arg(value_name = "FOLDER")]
+        folder: Option<std::path::PathBuf>,
+    },
+}
+
+/// Runs `meta rule …`.
+///
+/// # Errors
+/// When a rule is wrong: the diagnostics have then been shown.
+pub fn run(workspace: &Workspace, command: RuleCommand) -> Result<()> {
+    match command {
+        RuleCommand::Check { folder } => {
+            let folder = folder.unwrap_or_else(|| workspace.root.join("rules"));
+            let bytes = compile(&folder)?;
+            println!(
+                "{} rule files, {} bytes of rulebook, nothing wrong",
+                files(&folder)?.len(),
+                bytes.len()
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Every `*.rule` file under `folder`: path relative to it with `/`, and text; sorted by path.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn files(folder: &Path) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in
+            std::fs::read_dir(&next).with_context(|| format!("reading {}", next.display()))?
+        {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rule") {
+                let text = std::fs::read_to_string(&path)
+                    .with_context(|| format!("reading {}", path.display()))?;
+                let name = path
+                    .strip_prefix(folder)
+                    .unwrap_or(&path)
+                    .to_string_lossy()
+                    .replace('\\', "/");
+                found.push((name, text));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The packed rulebook of the rules under `folder`.
+///
+/// # Errors
+/// When a rule is wrong: every diagnostic has then been printed on standard error.
+pub fn compile(folder: &Path) -> Result<Vec<u8>> {
+    let files = files(folder)?;
+    if files.is_empty() {
+        bail!(
+            "{} holds no rule: without rules there is nothing to boot",
+            folder.display()
+        );
+    }
+    let texts: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    match rulebook::read(&texts) {
+        Ok(book) => Ok(rulebook::pack(&book)),
+        Err(diagnostics) => {
+            let shown = format!(
+                "{}/",
+                folder.file_name().unwrap_or_default().to_string_lossy()
+            );
+            for diagnostic in &diagnostics {
+                eprintln!("{}", diagnostic.render(&shown, &texts));
+            }
+            bail!(
+                "{} wrong in the rules; no image was made",
+                diagnostics.len()
+            )
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! `meta run`: boots a machine, for a person or for a script.
+
+use crate::emulator;
+use crate::image::{self, Image};
+use crate::machines::{self, Machine};
+use crate::prompt::{Guest, PATIENCE};
+use crate::terminal::{bad, faint, Progress};
+use crate::workspace::Workspace;
+use anyhow::{bail, Context, Result};
+use clap::Args;
+use std::io::IsTerminal;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Machine to boot (a file in machines/)
+    #[arg(default_value = machines::DEFAULT)]
+    pub machine: String,
+    /// Run LINE at the prompt and print its answer; repeatable. The machine is then powered off
+    #[arg(long, value_name = "LINE")]
+    pub exec: Vec<String>,
+    /// End the emulator after S seconds (60 with --exec, else never)
+    #[arg(long, value_name = "S")]
+    pub timeout: Option<u64>,
+    /// Boot this image instead of building one
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<std::path::PathBuf>,
+    /// More arguments for the emulator
+    #[arg(last = true, value_name = "EMULATOR ARGUMENT")]
+    pub extra: Vec<String>,
+}
+
+/// Runs `meta run`.
+///
+/// # Errors
+/// When the image cannot be built, the guest does not answer in time, ends early, or answers with an error.
+pub fn run(workspace: &Workspace, arguments: &RunArguments) -> Result<()> {
+    let machine = machines::named(workspace, &arguments.machine)?;
+    let image = match &arguments.image {
+        Some(path) => Image {
+            arch: machine.arch,
+            size: std::fs::metadata(path)
+                .with_context(|| format!("reading {}", path.display()))?
+                .len(),
+            path: path.clone(),
+        },
+        None => image::build(workspace, machine.arch)?,
+    };
+    if arguments.exec.is_empty() {
+        interactive(workspace, &machine, &image, arguments)
+    } else {
+        let timeout = arguments.timeout.map_or(PATIENCE, Duration::from_secs);
+        let lines: Vec<&str> = arguments.exec.iter().map(String::as_str).collect();
+        for answer in execute(
+            workspace,
+            &machine,
+            &image,
+            &arguments.extra,
+            &lines,
+            timeout,
+        )? {
+            println!("{answer}");
+        }
+        Ok(())
+    }
+}
+
+/// Boots, runs `lines` at the prompt, powers off, and gives each line's answer.
+///
+/// # Errors
+/// When `timeout` passes, the guest ends early or answers with `error: …`. What the guest printed has then been
+/// shown on standard error.
+pub fn execute(
+    workspace: &Workspace,
+    machine: &Machine,
+    image: &Image,
+    extra: &[String],
+    lines: &[&str],
+    timeout: Duration,
+) -> Result<Vec<String>> {
+    let progress = Progress::start(&format!("booting {}", machine.name));
+    let mut guest = Guest::start(emulator::command(
+        workspace, machine, image, "stdio", extra,
+    )?)?;
+    let result = converse(&mut guest, lines, timeout);
+    drop(progress);
+    result.inspect_err(|_| {
+        let transcript = guest.transcript();
+        if transcript.is_empty() {
+            eprintln!("{}", faint("The guest printed nothing."));
+        } else {
+            eprintln!(
+                "{}\n{transcript}\n{}",
+                faint("What the guest printed:"),
+                faint("(end)")
+            );
+        }
+    })
+}
+
+fn converse(guest: &mut Guest, lines: &[&str], timeout: Duration) -> Result<Vec<String>> {
+    let deadline = Instant::now() + timeout;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    guest.wait_for_prompt(left()).context("booting")?;
+    let mut answers = Vec::new();
+    let (mut failed, mut off) = (None, false);
+    for line in lines {
+        if line.trim() == "off" {
+            off = true;
+            break;
+        }
+        let answer = guest.ask(line, left())?;
+        if failed.is_none() && answer.lines().any(|l| l.starts_with("error:")) {
+            failed = Some(format!("`{line}` answered with an error"));
+        }
+        answers.push(answer);
+    }
+    guest.say("off")?;
+    guest
+        .wait_for_end(left().min(Duration::from_secs(15)))
+        .context("after `off`")?;
+    match failed {
+        Some(message) => bail!(message),
+        None if off && answers.len() + 1 < lines.len() => bail!("there are lines after `off`"),
+        None => Ok(answers),
+    }
+}
+
+/// The guest's serial port becomes this terminal.
+fn interactive(
+    workspace: &Workspace,
+    machine: &Machine,
+    image: &Image,
+    arguments: &RunArguments,
+) -> Result<()> {
+    let terminal = std::io::stdin().is_terminal();
+    // With the monitor behind Ctrl-A, the emulator hands Ctrl-C to the guest.
+    let serial = if terminal { "mon:stdio" } else { "stdio" };
+    eprintln!("{}", faint(&format!("{}: {}", machine.name, machine.about)));
+    if terminal {
+        eprintln!(
+            "{}",
+            faint("`off` powers it off; Ctrl-A X ends the emulator at once.")
+        );
+    }
+    let mut child = emulator::command(workspace, machine, image, serial, &arguments.extra)?
+        .spawn()
+        .with_context(|| {
+            format!(
+                "{} could not be started (./meta doctor)",
+                machine.arch.emulator()
+            )
+        })?;
+    let status = match arguments.timeout {
+        Some(seconds) => wait(&mut child, Duration::from_secs(seconds))?,
+        None => Some(child.wait().context("waiting for the emulator")?),
+    };
+    match status {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => bail!("the emulator ended with {status}"),
+        None => {
+            eprintln!();
+            bail!("{}", bad("the time given with --timeout has passed"))
+        }
+    }
+}
+
+/// Waits at most `time`; then ends the child and gives none.
+fn wait(child: &mut Child, time: Duration) -> Result<Option<std::process::ExitStatus>> {
+    let deadline = Instant::now() + time;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().context("waiting for the emulator")? {
+            return Ok(Some(status));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().context("ending the emulator")?;
+    child.wait().context("ending the emulator")?;
+    Ok(None)
+}

@@ -1,0 +1,278 @@
+//! The engine knows no device: no rule's name and no device's number or identifying text may stand in a crate,
+//! in genesis, in the nucleus or in a server. What is looked for comes from the rules themselves.
+
+use crate::rules;
+use crate::workspace::Workspace;
+use anyhow::{bail, Context, Result};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Words that rules use as names or texts and that mean something else as well.
+const ALLOWED: &[(&str, &str)] = &[];
+
+/// What gives a device away.
+#[derive(Debug, Default)]
+struct Words {
+    /// Rule names in lower case, as their parts (`virtual_disk` is `["virtual", "disk"]`), and the file of each.
+    names: BTreeMap<Vec<String>, String>,
+    /// Identifying texts.
+    texts: BTreeMap<String, String>,
+    /// Vendor and device numbers, legacy addresses.
+    numbers: BTreeMap<u64, String>,
+}
+
+/// Looks through the sources.
+///
+/// # Errors
+/// When any of it names a device: every place has then been listed.
+pub fn check(workspace: &Workspace) -> Result<()> {
+    let words = Words::of(&rules::files(&workspace.root.join("rules"))?);
+    if words.names.is_empty() {
+        bail!("there are no rules to take the words from");
+    }
+    let mut files = Vec::new();
+    for folder in folders(workspace)? {
+        collect(&folder, &mut files)?;
+    }
+    let mut found = 0;
+    for path in &files {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let shown = path.strip_prefix(&workspace.root).unwrap_or(path).display();
+        for (line, word, origin) in words.find(&text) {
+            eprintln!("{shown}:{line}: `{word}` belongs to {origin}");
+            found += 1;
+        }
+    }
+    if found > 0 {
+        bail!("{found} places name a device; only files under rules/ may know one");
+    }
+    Ok(())
+}
+
+fn folders(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let crates = workspace.root.join("crates");
+    let mut folders = vec![
+        workspace.root.join("genesis"),
+        workspace.root.join("nucleus"),
+        workspace.root.join("servers"),
+    ];
+    for entry in
+        std::fs::read_dir(&crates).with_context(|| format!("reading {}", crates.display()))?
+    {
+        folders.push(entry?.path().join("src"));
+    }
+    Ok(folders)
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in
+        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?
+    {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path
+            .extension()
+            .is_some_and(|e| ["rs", "s", "S", "ld", "toml"].iter().any(|k| e == *k))
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(())
+}
+
+impl Words {
+    fn of(files: &[(String, String)]) -> Self {
+        let mut words = Self::default();
+        for (file, text) in files {
+            let origin = format!("rules/{file}");
+            for line in text.lines() {
+                let line = line.split('#').next().unwrap_or_default().trim();
+                let mut parts = line.splitn(2, char::is_whitespace);
+                let (keyword, rest) = (
+                    parts.next().unwrap_or_default(),
+                    parts.next().unwrap_or_default(),
+                );
+                match keyword {
+                    "rule" => words.name(rest, &origin),
+                    "match" => words.clues(rest, &origin),
+                    "candidate" => words.numbers_of(rest, &origin),
+                    _ => {}
+                }
+            }
+        }
+        words
+    }
+
+    fn name(&mut self, rest: &str, origin: &str) {
+        let name: String = rest
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect();
+        if !name.is_empty() && !allowed(&name) {
+            self.names.insert(pieces(&name), origin.to_owned());
+        }
+    }
+
+    /// The texts and numbers of a `match` line. What it says about the class is the bus's own vocabulary.
+    fn clues(&mut self, rest: &str, origin: &str) {
+        for (at, text) in rest.split('"').enumerate() {
+            if at % 2 == 1 && text.len() > 3 && !is_table(text) && !allowed(text) {
+                self.texts.insert(text.to_owned(), origin.to_owned());
+            }
+        }
+        for comparison in rest.split(" or ").flat_map(|c| c.split(" and ")) {
+            if comparison.contains("vendor") || comparison.contains("device") {
+                self.numbers_of(comparison, origin);
+            }
+        }
+    }
+
+    fn numbers_of(&mut self, text: &str, origin: &str) {
+        for token in tokens(text) {
+            if let Some(value) = number(token) {
+                // Small numbers and powers of two are everywhere and give nothing away.
+                if value > 0xff && value != 0xffff && !value.is_power_of_two() {
+                    self.numbers.insert(value, origin.to_owned());
+                }
+            }
+        }
+    }
+
+    /// (line, word, origin) of everything in `text` that gives a device away.
+    fn find<'a>(&'a self, text: &'a str) -> Vec<(usize, String, &'a str)> {
+        let mut found = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            for (word, origin) in &self.texts {
+                if line.contains(word.as_str()) {
+                    found.push((index + 1, word.clone(), origin.as_str()));
+                }
+            }
+            for token in tokens(line) {
+                if let Some(origin) = number(token).and_then(|value| self.numbers.get(&value)) {
+                    found.push((index + 1, token.to_owned(), origin.as_str()));
+                }
+            }
+            let in_line = pieces(line);
+            for (name, origin) in &self.names {
+                if in_line.windows(name.len()).any(|w| w == name.as_slice()) {
+                    found.push((index + 1, name.join("_"), origin.as_str()));
+                }
+            }
+        }
+        found
+    }
+}
+
+fn allowed(word: &str) -> bool {
+    ALLOWED.iter().any(|(allowed, _reason)| *allowed == word)
+}
+
+/// A firmware table's signature with an entry type (`"ABCD.1"`): the firmware's vocabulary, not a device's.
+fn is_table(text: &str) -> bool {
+    let signature = text.split('.').next().unwrap_or_default();
+    signature.len() == 4 && signature.bytes().all(|b| b.is_ascii_uppercase())
+}
+
+fn tokens(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|t| !t.is_empty())
+}
+
+/// The value of a number as rules and Rust write it.
+fn number(token: &str) -> Option<u64> {
+    let plain = token.replace('_', "");
+    if let Some(hex) = plain
+        .strip_prefix("0x")
+        .or_else(|| plain.strip_prefix("0X"))
+    {
+        let digits: String = hex.chars().take_while(char::is_ascii_hexdigit).collect();
+        return u64::from_str_radix(&digits, 16).ok();
+    }
+    let digits: String = plain.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// The words of identifiers in lower case: `FooBar`, `foo_bar`, `foo-bar` and `foo bar` are the same two.
+fn pieces(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut now = String::new();
+    let mut before_lower = false;
+    for letter in text.chars() {
+        let ends = !letter.is_ascii_alphanumeric() || (letter.is_ascii_uppercase() && before_lower);
+        if ends && !now.is_empty() {
+            found.push(std::mem::take(&mut now));
+        }
+        if letter.is_ascii_alphanumeric() {
+            now.push(letter.to_ascii_lowercase());
+        }
+        before_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    }
+    if !now.is_empty() {
+        found.push(now);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words() -> Words {
+        let rule = "rule fancy_disk : block on pci   # nothing here\n\
+                    \x20 match vendor == 0x1abc and device in 0x1041 .. 0x1060   score 9\n\
+                    \x20 match class == 0x010802 or compatible == \"maker,fancy-9\" or table == \"ABCD.1\"  score 5\n\
+                    \x20 candidate ports(0x3e7, 8) line 4\n";
+        Words::of(&[("disk.rule".into(), rule.into())])
+    }
+
+    #[test]
+    fn words_come_from_names_clues_and_candidates() {
+        let words = words();
+        assert_eq!(
+            words.names.keys().cloned().collect::<Vec<_>>(),
+            [["fancy", "disk"]]
+        );
+        assert_eq!(
+            words.texts.keys().cloned().collect::<Vec<_>>(),
+            ["maker,fancy-9"]
+        );
+        assert_eq!(
+            words.numbers.keys().copied().collect::<Vec<_>>(),
+            [0x3e7, 0x1041, 0x1060, 0x1abc]
+        );
+    }
+
+    #[test]
+    fn each_spelling_is_found() {
+        let words = words();
+        for line in [
+            "let fancy_disk = 1;",
+            "struct FancyDisk;",
+            "// the fancy-disk rule",
+            "const V: u16 = 0x1ABC;",
+            "if id == 6844u16 {",
+            "x(\"maker,fancy-9\")",
+            "port(0x3e7)",
+        ] {
+            assert_eq!(words.find(line).len(), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn ordinary_words_are_left_alone() {
+        let words = words();
+        for line in [
+            "a fancy word",
+            "disk fancy",
+            "0x1abcd",
+            "class == 0x010802",
+            "ABCD.1",
+            "let x = 4096;",
+        ] {
+            assert!(words.find(line).is_empty(), "{line}");
+        }
+    }
+}
