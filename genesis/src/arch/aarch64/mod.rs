@@ -1,0 +1,103 @@
+//! arm64.
+
+pub mod entry;
+mod exceptions;
+mod image;
+mod port;
+
+pub use exceptions::{probe_read, probe_register, probe_write, Probe};
+pub use port::{port_read, port_write};
+
+use core::arch::asm;
+
+core::arch::global_asm!(include_str!("door.s"));
+core::arch::global_asm!(include_str!("vectors.s"));
+
+/// Stops this processor for good.
+pub fn halt() -> ! {
+    loop {
+        // SAFETY: with interrupts masked this only waits.
+        unsafe { asm!("wfi", options(nostack)) };
+    }
+}
+
+/// The virtual counter.
+pub fn ticks() -> u64 {
+    let ticks: u64;
+    // SAFETY: reads a counter.
+    unsafe { asm!("isb", "mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
+    ticks
+}
+
+/// Root of the page tables that genesis runs on.
+pub fn own_root() -> u64 {
+    let root: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, ttbr0_el1", out(reg) root, options(nomem, nostack)) };
+    root & 0x0000_ffff_ffff_f000
+}
+
+pub fn forget_translations() {
+    // SAFETY: drops cached translations only.
+    unsafe {
+        asm!(
+            "dsb ishst",
+            "tlbi vmalle1",
+            "dsb ish",
+            "isb",
+            options(nostack)
+        )
+    };
+}
+
+/// Orders every access before it with every access after it, devices included.
+pub fn barrier() {
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb sy", options(nostack)) };
+}
+
+/// Makes code written at `base` (as data) visible to execution.
+pub fn code_written(base: u64, size: u64) {
+    let cache: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) cache, options(nomem, nostack)) };
+    let line = 4u64 << (cache >> 16 & 15);
+    let mut at = base / line * line;
+    while at < base + size {
+        // SAFETY: cleaning a line writes back what is there; `at` is mapped RAM.
+        unsafe { asm!("dc cvau, {}", in(reg) at, options(nostack)) };
+        at += line;
+    }
+    // SAFETY: invalidating instruction caches only costs time.
+    unsafe { asm!("dsb ish", "ic ialluis", "dsb ish", "isb", options(nostack)) };
+}
+
+/// Switches the kernel's half to the tables at `root` and jumps to `nucleus` with `info` as its argument. The lower half
+/// stays genesis's until the nucleus replaces it.
+pub fn enter(root: u64, nucleus: u64, info: u64, _room: u64, _room_physical: u64) -> ! {
+    // SAFETY: `root` is a complete set of tables for the kernel's half, which genesis itself does not use; this code goes
+    // on in the lower half until the jump, and nothing of genesis runs after it.
+    unsafe {
+        asm!(
+            "dsb ish",
+            "msr ttbr1_el1, {root}",
+            "isb",
+            "tlbi vmalle1",
+            "dsb ish",
+            "ic iallu",
+            "dsb ish",
+            "isb",
+            "br {nucleus}",
+            root = in(reg) root, nucleus = in(reg) nucleus, in("x0") info,
+            options(noreturn)
+        )
+    }
+}
+
+/// The instruction at `site`, a `b` or `bl`, changed to go to `target`, if it is one and can reach.
+pub fn call_to(site: u64, old: u32, target: u64) -> Option<u32> {
+    let distance = target.wrapping_sub(site) as i64;
+    let branch = old & 0x7c00_0000 == 0x1400_0000;
+    let near = distance % 4 == 0 && (-(1 << 27)..1 << 27).contains(&distance);
+    (branch && near).then_some(old & 0xfc00_0000 | (distance >> 2) as u32 & 0x03ff_ffff)
+}

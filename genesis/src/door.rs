@@ -1,0 +1,75 @@
+//! What every door hands over, whatever it was told and how.
+
+use crate::memory::{self, Ranges};
+use abi::boot::Range;
+use abi::layout::PAGE;
+use alloc::vec::Vec;
+use machine::MemoryRange;
+
+/// Where the description of the machine is.
+#[derive(Clone, Copy, Debug)]
+pub enum Firmware {
+    None,
+    /// Physical address of the root pointer, or 0.
+    Acpi {
+        rsdp: u64,
+    },
+    /// Physical address and bytes of the blob.
+    Devicetree {
+        at: u64,
+        size: u64,
+    },
+}
+
+pub struct Handover {
+    /// Counter at the first instruction.
+    pub ticks: u64,
+    pub firmware: Firmware,
+    /// The program given beside the image, if any.
+    pub module: Option<Range>,
+    /// The memory map as the firmware gave it.
+    pub map: Vec<MemoryRange>,
+    ram: Ranges,
+    taken: Ranges,
+}
+
+impl Handover {
+    pub fn new(ticks: u64) -> Handover {
+        Handover {
+            ticks,
+            firmware: Firmware::None,
+            module: None,
+            map: Vec::new(),
+            ram: Ranges::EMPTY,
+            taken: Ranges::EMPTY,
+        }
+    }
+
+    /// Adds RAM: whole pages of it.
+    pub fn ram(&mut self, base: u64, size: u64) {
+        let from = base.checked_next_multiple_of(PAGE).unwrap_or(0);
+        let to = base.saturating_add(size) / PAGE * PAGE;
+        if from < to && !self.ram.add(from, to - from) {
+            crate::log!("memory at {base:#x} is left out: too many ranges");
+        }
+    }
+
+    /// Adds memory that must stay as it is for now: every page it touches.
+    pub fn take(&mut self, base: u64, size: u64) {
+        let from = base / PAGE * PAGE;
+        let to = base.saturating_add(size).checked_next_multiple_of(PAGE);
+        if !self
+            .taken
+            .add(from, to.unwrap_or(from).saturating_sub(from))
+        {
+            crate::stop!("more reserved memory ranges than {}", abi::boot::RANGES);
+        }
+    }
+
+    /// The heap works from here on.
+    pub fn start_memory(&mut self) {
+        self.ram.join();
+        self.taken.join();
+        memory::start(self.ram, self.taken);
+    }
+}

@@ -1,0 +1,397 @@
+//! Step 6: lays out the nucleus, its page tables and what it keeps, binds generated code into it, and leaves.
+
+use crate::{
+    arch, memory,
+    paging::{self, Access, Tables},
+};
+use abi::{
+    boot::{self, operation, BootInfo, Module, ModuleKind, Range},
+    layout,
+    program::{self, CallSite, Header, NucleusTable, Segment},
+    system::map,
+};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
+
+/// Largest segment or count that a packed program may claim.
+const LARGEST: u64 = 64 << 20;
+
+/// The machine as the nucleus will find it.
+pub struct Kernel {
+    tables: Tables,
+    entry: u64,
+    segments: Vec<Laid>,
+    table: NucleusTable,
+    calls: Vec<CallSite>,
+    /// Bytes of the rooms used so far.
+    code_used: u64,
+    data_used: u64,
+    next_window: u64,
+    /// Clock and timer figures are the caller's to fill in.
+    pub info: Box<BootInfo>,
+}
+
+/// One segment of the nucleus in memory.
+struct Laid {
+    address: u64,
+    physical: u64,
+    size: u64,
+}
+
+/// A word of a packed program; the tool wrote them little-endian.
+fn word(bytes: &[u8], at: u64) -> Option<u64> {
+    let at = usize::try_from(at).ok()?;
+    Some(u64::from_le_bytes(
+        bytes.get(at..at.checked_add(8)?)?.try_into().ok()?,
+    ))
+}
+
+fn header(pack: &[u8]) -> Option<Header> {
+    let header = Header {
+        magic: word(pack, 0)?,
+        entry: word(pack, 8)?,
+        segments: word(pack, 16)?,
+        reserved: word(pack, 24)?,
+    };
+    (header.magic == program::MAGIC && header.segments <= 16).then_some(header)
+}
+
+fn segment(pack: &[u8], n: u64) -> Option<(Segment, &[u8])> {
+    let at = (size_of::<Header>() + size_of::<Segment>() * n as usize) as u64;
+    let segment = Segment {
+        address: word(pack, at)?,
+        size: word(pack, at + 8)?,
+        file_offset: word(pack, at + 16)?,
+        file_size: word(pack, at + 24)?,
+        flags: word(pack, at + 32)?,
+    };
+    let start = usize::try_from(segment.file_offset).ok()?;
+    let bytes = pack.get(start..start.checked_add(usize::try_from(segment.file_size).ok()?)?)?;
+    let whole = segment.address % layout::PAGE == 0 && segment.size % layout::PAGE == 0;
+    (whole && segment.file_size <= segment.size && segment.size <= LARGEST)
+        .then_some((segment, bytes))
+}
+
+fn nucleus_table(pack: &[u8], at: u64) -> Option<(NucleusTable, Vec<CallSite>)> {
+    let table = NucleusTable {
+        code_at: word(pack, at)?,
+        code_size: word(pack, at + 8)?,
+        data_at: word(pack, at + 16)?,
+        data_size: word(pack, at + 24)?,
+        contexts_at: word(pack, at + 32)?,
+        calls: word(pack, at + 40)?,
+    };
+    let first = at + size_of::<NucleusTable>() as u64;
+    let calls = (0..table.calls.min(LARGEST))
+        .map(|n| {
+            Some(CallSite {
+                operation: word(pack, first + 16 * n)?,
+                address: word(pack, first + 16 * n + 8)?,
+            })
+        })
+        .collect::<Option<Vec<_>>>()?;
+    Some((table, calls))
+}
+
+fn kept_page() -> u64 {
+    memory::keep(layout::PAGE, layout::PAGE, false)
+}
+
+/// Unpacks the nucleus, and maps it and all RAM.
+pub fn nucleus(pack: &[u8]) -> Kernel {
+    let Some(header) = header(pack) else {
+        crate::stop!("this image carries no nucleus");
+    };
+    let Some((table, calls)) = nucleus_table(pack, header.reserved) else {
+        crate::stop!("the nucleus's table of call sites is broken");
+    };
+    let mut tables = Tables::new(kept_page);
+    let mut segments = Vec::new();
+    for n in 0..header.segments {
+        let Some((segment, bytes)) = segment(pack, n) else {
+            crate::stop!("segment {n} of the nucleus is broken");
+        };
+        let physical = memory::keep(segment.size, layout::PAGE, false);
+        // SAFETY: `keep` gave at least `size` bytes of RAM to this segment alone, and `bytes` is not longer.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), physical as *mut u8, bytes.len()) };
+        let access = Access {
+            write: segment.flags & map::WRITE != 0,
+            execute: segment.flags & map::EXECUTE != 0,
+            device: false,
+            global: true,
+        };
+        if access.write && access.execute {
+            crate::stop!("segment {n} of the nucleus is writable and executable");
+        }
+        tables.map(segment.address, physical, segment.size, access);
+        segments.push(Laid {
+            address: segment.address,
+            physical,
+            size: segment.size,
+        });
+    }
+    let ram = memory::with(|memory| memory.ram);
+    for range in ram.all() {
+        let access = Access {
+            write: true,
+            execute: false,
+            device: false,
+            global: true,
+        };
+        tables.map(
+            layout::DIRECT_MAP + range.base,
+            range.base,
+            range.size,
+            access,
+        );
+    }
+    Kernel {
+        tables,
+        entry: header.entry,
+        segments,
+        table,
+        calls,
+        code_used: 0,
+        data_used: 0,
+        next_window: layout::PLATFORM_WINDOWS,
+        info: empty_info(),
+    }
+}
+
+fn empty_info() -> Box<BootInfo> {
+    Box::new(BootInfo {
+        magic: boot::MAGIC,
+        size: size_of::<BootInfo>() as u64,
+        ram: [Range::default(); boot::RANGES],
+        ram_count: 0,
+        keep: [Range::default(); boot::RANGES],
+        keep_count: 0,
+        genesis: [Range::default(); boot::RANGES],
+        genesis_count: 0,
+        modules: [Module::default(); boot::MODULES],
+        module_count: 0,
+        page_root: 0,
+        page_tables: 0,
+        clock_hz: 0,
+        clock_bits: 0,
+        timer_hz: 0,
+        timer_most: 0,
+        timer_line: 0,
+        bound: 0,
+        ticks_start: 0,
+    })
+}
+
+/// Generated code of one device that the nucleus calls directly.
+pub struct Platform<'a> {
+    pub code: &'a [u8],
+    /// (`abi::boot::operation`, offset of the entry in `code`)
+    pub operations: &'a [(usize, u32)],
+    pub windows: &'a [graph::Window],
+    /// The state as `init` left it.
+    pub state: &'a [u8],
+}
+
+impl Kernel {
+    /// Puts a packed program or a blob into a module.
+    pub fn program(&mut self, kind: ModuleKind, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let base = memory::keep(bytes.len() as u64, layout::PAGE, true);
+        // SAFETY: `keep` gave so many bytes of RAM to this module alone.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), base as *mut u8, bytes.len()) };
+        self.module(kind, base, bytes.len() as u64);
+    }
+
+    /// Copies what the loader was given beside the image into a module of kind `Other`.
+    pub fn given(&mut self, module: Range) {
+        paging::memory(module.base, module.size);
+        let base = memory::keep(module.size, layout::PAGE, true);
+        // SAFETY: the door reserved the source range, `keep` gave the target; they do not overlap.
+        unsafe {
+            core::ptr::copy_nonoverlapping(
+                module.base as *const u8,
+                base as *mut u8,
+                module.size as usize,
+            );
+        }
+        self.module(ModuleKind::Other, base, module.size);
+    }
+
+    fn module(&mut self, kind: ModuleKind, base: u64, size: u64) {
+        let n = self.info.module_count as usize;
+        let Some(slot) = self.info.modules.get_mut(n) else {
+            crate::stop!("more than {} modules", boot::MODULES);
+        };
+        *slot = Module {
+            kind: kind as u32,
+            reserved: 0,
+            base,
+            size,
+        };
+        self.info.module_count += 1;
+    }
+
+    /// Where `size` bytes at the nucleus's `address` are in RAM.
+    fn physical(&self, address: u64, size: u64) -> Option<u64> {
+        let end = address.checked_add(size)?;
+        self.segments
+            .iter()
+            .find(|s| address >= s.address && end <= s.address + s.size)
+            .map(|s| s.physical + (address - s.address))
+    }
+
+    fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), String> {
+        let Some(physical) = self.physical(address, bytes.len() as u64) else {
+            return Err(format!("address {address:#x} is not in the nucleus"));
+        };
+        // SAFETY: the range is RAM that was laid out for the nucleus, which does not run yet.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), physical as *mut u8, bytes.len()) };
+        Ok(())
+    }
+
+    /// Binds the operations of one device into the nucleus: code, context, state, windows, and every call site.
+    ///
+    /// # Errors
+    /// When a room is full, an operation is unknown, or a call cannot reach.
+    pub fn platform(&mut self, platform: &Platform) -> Result<(), String> {
+        let code = self.code(platform.code)?;
+        let context = self.context(platform)?;
+        for (operation, offset) in platform.operations {
+            if *operation >= operation::COUNT || *offset as usize >= platform.code.len() {
+                return Err(format!("no platform operation {operation}"));
+            }
+            self.write(
+                self.table.contexts_at + 8 * *operation as u64,
+                &context.to_le_bytes(),
+            )?;
+            let target = code + *offset as u64;
+            let sites: Vec<u64> = (self.calls.iter())
+                .filter(|call| call.operation == *operation as u64)
+                .map(|call| call.address)
+                .collect();
+            for site in sites {
+                let old = self.read_u32(site)?;
+                let new = arch::call_to(site, old, target)
+                    .ok_or_else(|| format!("the call at {site:#x} cannot be led to {target:#x}"))?;
+                self.write(site, &new.to_le_bytes())?;
+            }
+            self.info.bound |= 1 << operation;
+        }
+        Ok(())
+    }
+
+    fn read_u32(&self, address: u64) -> Result<u32, String> {
+        let physical = (self.physical(address, 4))
+            .ok_or_else(|| format!("the call site {address:#x} is not in the nucleus"))?;
+        // SAFETY: RAM laid out for the nucleus.
+        Ok(unsafe { (physical as *const u32).read_unaligned() })
+    }
+
+    /// Room for code; the last 16 bytes are left for the switch of page tables.
+    fn code(&mut self, bytes: &[u8]) -> Result<u64, String> {
+        let at = self.table.code_at + self.code_used;
+        let used = self.code_used + bytes.len().next_multiple_of(16) as u64;
+        if used + 16 > self.table.code_size {
+            return Err(format!(
+                "generated platform code needs more than the {} bytes that the nucleus keeps for it",
+                self.table.code_size
+            ));
+        }
+        self.write(at, bytes)?;
+        self.code_used = used;
+        Ok(at)
+    }
+
+    fn data(&mut self, size: u64) -> Result<u64, String> {
+        let at = self.table.data_at + self.data_used;
+        self.data_used += size.next_multiple_of(16);
+        if self.data_used > self.table.data_size {
+            return Err(format!(
+                "contexts and state of platform operations need more than the {} bytes that the nucleus keeps",
+                self.table.data_size
+            ));
+        }
+        Ok(at)
+    }
+
+    /// Makes the context of a platform device; direct operations never wait and call nothing, so its functions are absent.
+    fn context(&mut self, platform: &Platform) -> Result<u64, String> {
+        use abi::context::{offset, Context, WINDOWS};
+        if platform.windows.len() > WINDOWS {
+            return Err(format!("more than {WINDOWS} windows"));
+        }
+        let at = self.data(size_of::<Context>() as u64)?;
+        let state = self.data(platform.state.len() as u64)?;
+        self.write(state, platform.state)?;
+        let mut bytes = [0u8; size_of::<Context>()];
+        put_word(&mut bytes, offset::STATE as usize, state);
+        for (n, window) in platform.windows.iter().enumerate() {
+            let address = match window.kind {
+                graph::WindowKind::Memory => self.window(window.base, window.size),
+                graph::WindowKind::Port => window.base,
+                _ => 0,
+            };
+            put_word(&mut bytes, offset::WINDOWS as usize + 8 * n, address);
+        }
+        self.write(at, &bytes)?;
+        Ok(at)
+    }
+
+    /// Maps device registers into the kernel's half, with an unmapped page behind them.
+    fn window(&mut self, base: u64, size: u64) -> u64 {
+        let from = base / layout::PAGE * layout::PAGE;
+        let whole = (base + size - from).next_multiple_of(layout::PAGE);
+        let at = self.next_window;
+        self.next_window += whole + layout::PAGE;
+        let access = Access {
+            write: true,
+            execute: false,
+            device: true,
+            global: true,
+        };
+        self.tables.map(at, from, whole, access);
+        at + (base - from)
+    }
+
+    /// Writes the last of what the nucleus is told, and jumps to it. It overwrites everything that is not kept.
+    pub fn vanish(mut self, ticks_start: u64) -> ! {
+        let info_at = memory::keep(size_of::<BootInfo>() as u64, layout::PAGE, false);
+        let info = &mut self.info;
+        let used = memory::used();
+        memory::with(|memory| {
+            info.ram_count = list(&mut info.ram, memory.ram.all());
+            info.keep_count = list(&mut info.keep, memory.keep.all());
+            info.genesis_count = list(&mut info.genesis, used.all());
+        });
+        info.page_root = self.tables.root;
+        info.page_tables = self.tables.bytes;
+        info.ticks_start = ticks_start;
+        // SAFETY: `keep` gave the pages to this structure alone.
+        unsafe { (info_at as *mut BootInfo).write(**info) };
+        for laid in &self.segments {
+            arch::code_written(laid.physical, laid.size);
+        }
+        let room = self.table.code_at + self.table.code_size;
+        let Some(room_physical) = self.physical(room.saturating_sub(16), 16) else {
+            crate::stop!("the nucleus has no room for generated code");
+        };
+        crate::log!("genesis: jumping to the nucleus at {:#x}", self.entry);
+        arch::enter(
+            self.tables.root,
+            self.entry,
+            info_at,
+            room,
+            room_physical + 16,
+        )
+    }
+}
+
+fn list(to: &mut [Range; boot::RANGES], from: &[Range]) -> u64 {
+    to[..from.len()].copy_from_slice(from);
+    from.len() as u64
+}
+
+fn put_word(bytes: &mut [u8], at: usize, value: u64) {
+    bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+}

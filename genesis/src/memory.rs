@@ -1,0 +1,206 @@
+//! Which RAM is whose: genesis's own heap grows up from the bottom of the largest free range, what the nucleus keeps
+//! grows down from its top, so that what is left afterwards is one range.
+
+use crate::single::Single;
+use abi::boot::{Range, RANGES};
+use abi::layout::PAGE;
+
+/// A sorted list of at most [`RANGES`] ranges.
+#[derive(Clone, Copy)]
+pub struct Ranges {
+    list: [Range; RANGES],
+    count: usize,
+}
+
+impl Ranges {
+    pub const EMPTY: Ranges = Ranges {
+        list: [Range { base: 0, size: 0 }; RANGES],
+        count: 0,
+    };
+
+    pub fn all(&self) -> &[Range] {
+        &self.list[..self.count]
+    }
+
+    /// False when there is no room.
+    pub fn add(&mut self, base: u64, size: u64) -> bool {
+        if size == 0 {
+            return true;
+        }
+        if self.count == RANGES || base.checked_add(size).is_none() {
+            return false;
+        }
+        let at = self
+            .all()
+            .iter()
+            .position(|r| r.base > base)
+            .unwrap_or(self.count);
+        self.list.copy_within(at..self.count, at + 1);
+        self.list[at] = Range { base, size };
+        self.count += 1;
+        true
+    }
+
+    /// Joins neighbours and overlaps.
+    pub fn join(&mut self) {
+        let mut joined = Ranges::EMPTY;
+        for range in self.all() {
+            match joined.list[..joined.count].last_mut() {
+                Some(last) if range.base <= last.base + last.size => {
+                    last.size = last.size.max(range.base + range.size - last.base);
+                }
+                _ => {
+                    joined.list[joined.count] = *range;
+                    joined.count += 1;
+                }
+            }
+        }
+        *self = joined;
+    }
+
+    /// What is in `self` and in no range of `other`, in whole pages. Pieces beyond the room for ranges are left out.
+    pub fn without(&self, other: &Ranges) -> Ranges {
+        let mut rest = Ranges::EMPTY;
+        for range in self.all() {
+            let mut at = range.base;
+            let end = range.base + range.size;
+            for hole in other.all() {
+                if hole.base >= end || hole.base + hole.size <= at {
+                    continue;
+                }
+                rest.add_pages(at, hole.base.max(at));
+                at = hole.base + hole.size;
+            }
+            rest.add_pages(at.min(end), end);
+        }
+        rest
+    }
+
+    fn add_pages(&mut self, from: u64, to: u64) {
+        let from = from.next_multiple_of(PAGE);
+        let to = to / PAGE * PAGE;
+        if from < to {
+            self.add(from, to - from);
+        }
+    }
+
+    pub fn contains(&self, base: u64, size: u64) -> bool {
+        self.all()
+            .iter()
+            .any(|r| base >= r.base && base.saturating_add(size) <= r.base + r.size)
+    }
+}
+
+pub struct Memory {
+    /// All RAM.
+    pub ram: Ranges,
+    /// Parts of it that were taken when genesis started: its image, modules, tables.
+    taken: Ranges,
+    /// The largest free range when genesis started; the heap's end and the lowest kept byte in it.
+    bottom: u64,
+    low: u64,
+    high: u64,
+    pub keep: Ranges,
+    pub modules: Ranges,
+}
+
+static MEMORY: Single<Memory> = Single::new(Memory {
+    ram: Ranges::EMPTY,
+    taken: Ranges::EMPTY,
+    bottom: 0,
+    low: 0,
+    high: 0,
+    keep: Ranges::EMPTY,
+    modules: Ranges::EMPTY,
+});
+
+/// Takes over the RAM. `taken` is what must not be touched yet.
+pub fn start(ram: Ranges, taken: Ranges) {
+    let free = ram.without(&taken);
+    let Some(largest) = free.all().iter().max_by_key(|r| r.size) else {
+        crate::stop!("the firmware names no free memory");
+    };
+    MEMORY.with(|memory| {
+        memory.ram = ram;
+        memory.taken = taken;
+        memory.bottom = largest.base;
+        memory.low = largest.base;
+        memory.high = largest.base + largest.size;
+    });
+}
+
+/// `size` bytes above the heap, for genesis's own use; page aligned, contents unknown.
+pub fn grow(size: u64) -> Option<u64> {
+    MEMORY.with(|memory| {
+        let size = size.checked_next_multiple_of(PAGE)?;
+        let end = memory.low.checked_add(size)?;
+        if end > memory.high {
+            return None;
+        }
+        let base = memory.low;
+        memory.low = end;
+        Some(base)
+    })
+}
+
+/// Memory that genesis uses beside the heap (arenas, pools): physical address, aligned to `align` (a power of two),
+/// zeroed.
+pub fn scratch(size: u64, align: u64) -> u64 {
+    let align = align.max(PAGE);
+    let base = MEMORY.with(|memory| {
+        let base = memory.low.checked_next_multiple_of(align)?;
+        let end = base.checked_add(size)?.checked_next_multiple_of(PAGE)?;
+        if end > memory.high {
+            return None;
+        }
+        memory.low = end;
+        Some(base)
+    });
+    let Some(base) = base else {
+        crate::stop!("out of memory: {size} bytes for a device");
+    };
+    // SAFETY: the range was free RAM above the heap, is identity-mapped, and belongs to the caller alone from now on.
+    unsafe { core::ptr::write_bytes(base as *mut u8, 0, size as usize) };
+    base
+}
+
+/// Pages that outlive genesis, aligned to `align`: as part of the nucleus, or as a module. Zeroed. Stops the machine
+/// when there are none, since nothing can go on without.
+pub fn keep(size: u64, align: u64, module: bool) -> u64 {
+    let base = MEMORY.with(|memory| {
+        let size = size.checked_next_multiple_of(PAGE)?;
+        let base = memory.high.checked_sub(size)? / align.max(PAGE) * align.max(PAGE);
+        if base < memory.low {
+            return None;
+        }
+        memory.high = base;
+        let list = if module {
+            &mut memory.modules
+        } else {
+            &mut memory.keep
+        };
+        list.add(base, size);
+        list.join();
+        Some(base)
+    });
+    let Some(base) = base else {
+        crate::stop!("out of memory: {size} bytes to keep");
+    };
+    // SAFETY: the range was free RAM below everything kept so far, is identity-mapped, and belongs to the caller alone.
+    unsafe { core::ptr::write_bytes(base as *mut u8, 0, size.next_multiple_of(PAGE) as usize) };
+    base
+}
+
+/// What genesis used of RAM: its image, what it was given, its heap.
+pub fn used() -> Ranges {
+    MEMORY.with(|memory| {
+        let mut used = memory.taken;
+        used.add(memory.bottom, memory.low - memory.bottom);
+        used.join();
+        used
+    })
+}
+
+pub fn with<R>(f: impl FnOnce(&Memory) -> R) -> R {
+    MEMORY.with(|memory| f(memory))
+}
