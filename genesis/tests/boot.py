@@ -42,6 +42,10 @@ def main():
             ["timeout", str(int(seconds) + 20)] + start
             + ["-accel", "tcg", "-m", "256", "-display", "none", "-serial", "none", "-monitor", "none", "-no-reboot",
                "-qmp", f"unix:{path},server=on,wait=off", "-kernel", image] + sys.argv[4:])
+        for _ in range(100):
+            if os.path.exists(path):
+                break
+            time.sleep(0.1)
         time.sleep(seconds)
         with socket.socket(socket.AF_UNIX) as channel:
             channel.connect(path)

@@ -70,8 +70,8 @@ pub fn enter(root: u64, nucleus: u64, info: u64, room: u64, room_physical: u64) 
         }
         asm!(
             "mov rcx, cr3", "mov cr3, rcx",
-            "jmp {room}",
-            room = in(reg) room - 8,
+            "jmp r8",
+            in("r8") room - 8,
             in("rax") root, in("rsi") nucleus, in("rdi") info,
             options(noreturn)
         )
