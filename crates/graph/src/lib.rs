@@ -8,6 +8,9 @@ extern crate alloc;
 
 pub mod access;
 pub mod build;
+pub mod check;
+pub mod interpret;
+pub mod traverse;
 pub use access::Access;
 pub use build::Builder;
 

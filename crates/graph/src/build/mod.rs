@@ -1,7 +1,7 @@
 //! Making code graphs: pure nodes are shared and folded as they are made, effects go into the current region.
 
 mod bounds;
-mod fold;
+pub(crate) mod fold;
 #[cfg(test)]
 mod tests;
 
