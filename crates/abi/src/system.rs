@@ -146,6 +146,8 @@ pub mod info {
     /// The module table, `[boot::Module; boot::MODULES]`; right `root::MODULE_0 + n` is entry `n`. Entries that
     /// are not there are zero.
     pub const MODULES: u64 = 3;
+    /// The newest bytes of the log, as many as fit, oldest first.
+    pub const LOG: u64 = 4;
 
     #[repr(C)]
     #[derive(Clone, Copy, Debug, Default)]

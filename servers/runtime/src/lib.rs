@@ -16,6 +16,8 @@
 #[cfg(target_os = "none")]
 extern crate alloc;
 
+#[cfg(feature = "device")]
+pub mod device;
 pub mod log;
 pub mod memory;
 pub mod portal;

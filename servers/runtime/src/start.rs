@@ -59,5 +59,15 @@ pub fn boot_info() -> Option<&'static BootInfo> {
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo) -> ! {
     crate::println!("{info}");
-    crate::sys::exit()
+    // A panic is a fault, so that whoever bound this task's faults hears of it.
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: an instruction that always faults; the nucleus stops this thread.
+    unsafe {
+        core::arch::asm!("ud2", options(noreturn))
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!("udf #0", options(noreturn))
+    }
 }

@@ -274,6 +274,13 @@ pub fn info_fault(task: Handle) -> Result<info::Fault, Error> {
     .map(|_| told)
 }
 
+/// Copies the newest bytes of the log; how many.
+pub fn info_log(to: &mut [u8]) -> Result<usize, Error> {
+    let at = to.as_mut_ptr() as u64;
+    plain(call::INFO, [NONE, info::LOG, at, to.len() as u64, 0, 0])
+        .map(|bytes| (bytes as usize).min(to.len()))
+}
+
 /// "No task" for INFO.
 const NONE: u64 = u32::MAX as u64;
 
