@@ -1,1 +1,91 @@
+//! Real device models on the host: an emulator without a guest, whose devices tests drive directly.
+//!
+//! * [`Machine`] starts the emulator, halts its processor, and reads and writes the machine's ports and memory.
+//!   Its RAM is shared with the test, so DMA really happens.
+//! * [`pci`] finds the functions on the bus and gives them addresses, as firmware would.
+//! * [`peer`] is what stands outside: the other end of a network card, of a serial line, a disk's bytes.
+//! * [`Live`] is [`graph::Access`] on a device: for the interpreter and for the first run of `init`.
+//! * [`run::Device`] runs emitted machine code as it is: its device accesses fault and are redirected to the model.
+//!   With [`classes::Pump`] around it, a test pushes requests and gets answers.
+//!
+//! ```no_run
+//! use qtest::{pci, peer, run, Config, Machine};
+//! # fn code() -> (graph::Residual, Vec<u8>, Vec<(String, u32)>) { unimplemented!() }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let disk = peer::Disk::new(&[0; 1 << 20])?;
+//! let machine = Machine::start(Config::q35().args(disk.drive("d0")).args(["-device", "some-disk,drive=d0"]))?;
+//! let found = pci::scan(&machine)?;
+//! let function = found.iter().find(|f| f.class >> 16 == 1).ok_or("no disk")?;
+//!
+//! let (residual, code, entries) = code(); // specialised and emitted from a rule
+//! let mut device = run::Device::attach(&machine, run::Blob {
+//!     code: &code,
+//!     entries: entries.iter().map(|(name, at)| (name.as_str(), *at)).collect(),
+//!     residual: &residual,
+//! })?;
+//! let facts = classes::Facts { sectors: 2048, ..Default::default() };
+//! let mut driver = device.pump(classes::Class::Block, facts)?;
+//! driver.start()?;
+//! let answer = driver.ask(abi::ring::todo::BLOCK_READ, 0, 512, 7)?; // offset, length, block
+//! assert_eq!(answer.ok, 1);
+//! assert!(!driver.trace().is_empty());
+//! # let _ = function; Ok(()) }
+//! ```
+//!
+//! What this cannot reach (the processor's own interrupt controller, system registers, time that stands still while the
+//! processor is halted) is said where it matters.
 
+mod config;
+mod live;
+mod machine;
+mod memory;
+pub mod pci;
+pub mod peer;
+mod protocol;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub mod run;
+mod window;
+
+pub use config::{Arch, Config};
+pub use live::{Heard, Live};
+pub use machine::Machine;
+pub use memory::Ram;
+pub use window::{Touch, Window};
+
+use std::fmt;
+
+/// Why a test's machine did not do what was asked.
+#[derive(Debug)]
+pub enum Error {
+    Io(std::io::Error),
+    /// The emulator ended, or said nothing for too long; with what it wrote to its error output.
+    Gone(String),
+    /// It refused a command.
+    Refused {
+        command: String,
+        answer: String,
+    },
+    /// Something else, in words.
+    Other(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::Io(error) => write!(f, "{error}"),
+            Error::Gone(said) => write!(f, "the emulator is gone: {said}"),
+            Error::Refused { command, answer } => write!(f, "`{command}` was answered `{answer}`"),
+            Error::Other(what) => write!(f, "{what}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        Error::Io(error)
+    }
+}
+
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,66 @@
+//! Which machine, with which devices.
+
+/// Whose machine it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arch {
+    X86_64,
+    Aarch64,
+}
+
+/// How the emulator is started. RAM is always a file shared with the test.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) arch: Arch,
+    pub(crate) machine: String,
+    /// MiB.
+    pub(crate) ram: u64,
+    /// Physical address of RAM's first byte.
+    pub(crate) ram_base: u64,
+    pub(crate) real_time: bool,
+    pub(crate) arguments: Vec<String>,
+}
+
+impl Config {
+    /// An x86 PC with PCI Express and nothing plugged in.
+    pub fn q35() -> Config {
+        Config {
+            arch: Arch::X86_64,
+            machine: "q35,pit=off".into(),
+            ram: 64,
+            ram_base: 0,
+            real_time: false,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// An arm64 board with a devicetree and PCI Express.
+    pub fn virt() -> Config {
+        Config {
+            arch: Arch::Aarch64,
+            machine: "virt,gic-version=3".into(),
+            ram: 64,
+            ram_base: 0x4000_0000,
+            real_time: false,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Another machine type of the same architecture, with its options.
+    pub fn machine(mut self, machine: &str) -> Config {
+        self.machine = machine.into();
+        self
+    }
+
+    /// The emulator's arguments for devices and such.
+    pub fn args<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Config {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Lets the machine's clock follow the host's. Otherwise it stands still while nothing waits for it, and jumps to
+    /// the next device timer at once: right for everything but free-running counters.
+    pub fn real_time(mut self) -> Config {
+        self.real_time = true;
+        self
+    }
+}

@@ -1,0 +1,130 @@
+//! A residual on a device.
+
+use super::driver::Driver;
+use super::fault::{self, Engine};
+use super::platform::Platform;
+use super::text::Text;
+use crate::live::shared;
+use crate::memory::{Mapping, Ram};
+use crate::window::{Touch, Windows};
+use crate::{Error, Machine, Result};
+use abi::context::WINDOWS;
+use abi::ring::BYTES;
+use classes::memory::Places;
+use classes::{Area, Class, Facts, Memory, Pool, Pump, Residual};
+use graph::WindowKind;
+
+/// Bytes of the client's pool.
+const POOL: usize = 512 << 10;
+
+/// What was emitted.
+pub struct Blob<'a> {
+    pub code: &'a [u8],
+    /// Name and byte offset of each entry.
+    pub entries: Vec<(&'a str, u32)>,
+    /// Windows (with their bases on this machine), sizes, names of upcalls and failures. The graph is not looked at.
+    pub residual: &'a graph::Residual,
+}
+
+/// Code, windows and memory of one residual, on one machine.
+pub struct Device {
+    pub(super) engine: Engine,
+    upcalls: Vec<String>,
+    failures: Vec<String>,
+    state: Mapping,
+    arena: Ram,
+    pool: Ram,
+    rings: Mapping,
+}
+
+impl Device {
+    pub fn attach(machine: &Machine, blob: Blob) -> Result<Device> {
+        let residual = blob.residual;
+        if residual.windows.len() > WINDOWS {
+            return Err(Error::Other(format!("more than {WINDOWS} windows")));
+        }
+        if blob.entries.iter().any(|(_, at)| *at as usize >= blob.code.len()) {
+            return Err(Error::Other("an entry lies outside the code".into()));
+        }
+        let text = Text::new(blob.code, &blob.entries)?;
+        let windows = Windows::new(machine, residual.windows.clone());
+        let (read, write) = (libc::PROT_READ, libc::PROT_WRITE);
+        let align = u64::from(residual.arena_align.max(1));
+        Ok(Device {
+            engine: Engine::new(text, windows)?,
+            upcalls: residual.upcalls.clone(),
+            failures: residual.failures.clone(),
+            state: Mapping::private(residual.state_size as usize, read | write)?,
+            arena: machine.ram((residual.arena_size as usize).max(1), align)?,
+            pool: machine.ram(POOL, 4096)?,
+            rings: Mapping::private(BYTES, read | write)?,
+        })
+    }
+
+    /// A driver of a class with requests: a pump around the code. Not started yet.
+    pub fn pump(&mut self, class: Class, facts: Facts) -> Result<Driver<'_>> {
+        // SAFETY: pages of a mapping that lives as long as the device, which the driver borrows.
+        let area = unsafe { Area::new(self.rings.base()) };
+        let (code, length) = self.engine.text.whole();
+        let failures = self.failures.iter().map(String::as_str);
+        // SAFETY: the text is mapped executable and stays as long as the device; its gates lead to the blob's entries,
+        // and what the blob does to memory is what this test is about.
+        let residual = unsafe { Residual::new(code, length, self.engine.text.gates(), failures) };
+        let upcalls = self.upcalls.iter().map(String::as_str);
+        let pump = residual
+            .and_then(|code| Pump::new(class, facts, code, upcalls, self.memory(), area.driver()))
+            .map_err(|unfit| Error::Other(unfit.to_string()))?;
+        Ok(Driver::new(self, pump, area))
+    }
+
+    /// A driver of a direct class: its entries are called one by one.
+    pub fn direct(&mut self) -> Result<Platform<'_>> {
+        Platform::new(self)
+    }
+
+    /// The client's buffers.
+    pub fn client_pool(&self) -> Pool {
+        shared(&self.pool)
+    }
+
+    /// Every access to the device so far, in order.
+    pub fn trace(&self) -> Vec<Touch> {
+        self.engine.windows.trace()
+    }
+
+    pub fn clear_trace(&self) {
+        self.engine.windows.clear_trace();
+    }
+
+    pub fn machine(&self) -> &Machine {
+        &self.engine.windows.machine
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        let mut windows = [0; WINDOWS];
+        let known = self.engine.windows.list.iter().zip(&self.engine.ranges);
+        for (place, (window, range)) in windows.iter_mut().zip(known) {
+            *place = match (window.kind, range) {
+                (WindowKind::Memory, Some(range)) => range.base() as u64,
+                (WindowKind::Port, _) => window.base,
+                _ => 0,
+            };
+        }
+        // SAFETY: all are mapped as long as the device, do not overlap, and are used by this residual only.
+        unsafe {
+            Memory::new(Places {
+                state: self.state.base(),
+                state_size: self.state.size(),
+                arena: self.arena.base,
+                arena_size: self.arena.size,
+                arena_dma: self.arena.dma,
+                pool: self.pool.base,
+                pool_size: self.pool.size,
+                pool_dma: self.pool.dma,
+                windows,
+                clock: fault::clock,
+                pause: fault::pause,
+            })
+        }
+    }
+}

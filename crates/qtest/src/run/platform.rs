@@ -1,0 +1,65 @@
+//! Entries of a direct class, called one by one.
+
+use super::device::Device;
+use super::fault::Engine;
+use crate::window::Touch;
+use crate::{Error, Result};
+use classes::direct::Direct;
+use classes::selftest::{self, Outcome};
+
+pub struct Platform<'d> {
+    engine: &'d Engine,
+    direct: Direct<'d>,
+}
+
+impl<'d> Platform<'d> {
+    pub(super) fn new(device: &'d mut Device) -> Result<Platform<'d>> {
+        let memory = device.memory();
+        let engine = &device.engine;
+        let (code, length) = engine.text.whole();
+        // SAFETY: as in `Device::pump`.
+        let direct = unsafe { Direct::new(code, length, engine.text.gates(), memory) };
+        Ok(Platform {
+            engine,
+            direct: direct.map_err(|unfit| Error::Other(unfit.to_string()))?,
+        })
+    }
+
+    /// Zeroes state and arena and calls `init`; its status.
+    pub fn start(&mut self) -> Result<u64> {
+        self.engine.run(|| self.direct.start())
+    }
+
+    /// What the entry returns: a status, or the value of an operation that gives one.
+    pub fn call(&mut self, name: &str, args: &[u64]) -> Result<u64> {
+        let mut words = [0; 4];
+        for (word, arg) in words.iter_mut().zip(args) {
+            *word = *arg;
+        }
+        let value = self.engine.run(|| self.direct.call(name, words))?;
+        value.ok_or_else(|| Error::Other(format!("there is no entry `{name}`")))
+    }
+
+    /// Result word `n` of the last call.
+    pub fn result(&self, n: usize) -> u64 {
+        self.direct.result(n)
+    }
+
+    /// How often upcall number `which` was called.
+    pub fn heard(&self, which: usize) -> u64 {
+        self.direct.heard(which)
+    }
+
+    /// The self-test of class timer.
+    pub fn timer_selftest(&mut self, far: u64) -> Result<Outcome> {
+        self.engine.run(|| selftest::timer::run(&mut self.direct, far))
+    }
+
+    pub fn trace(&self) -> Vec<Touch> {
+        self.engine.windows.trace()
+    }
+
+    pub fn clear_trace(&self) {
+        self.engine.windows.clear_trace();
+    }
+}
