@@ -1,1 +1,77 @@
+//! Match and specialise: rule × facts → code graph.
+//!
+//! The specialiser is a partial evaluator of the rule tree. Whatever facts decide is computed here and is gone;
+//! whatever needs the device, the client or time becomes graph nodes. In *live* mode the same evaluator carries
+//! every device access out at once, so that nothing remains: this is how the first run of a rule's `init`
+//! finds the facts that `learn` names.
 #![no_std]
+extern crate alloc;
+
+mod bus;
+mod entries;
+mod evaluate;
+mod execute;
+mod instance;
+mod layout;
+mod matching;
+mod place;
+mod register;
+mod ring;
+mod value;
+
+use alloc::{format, string::String, vec::Vec};
+use graph::Access;
+use machine::{Device, Fact, Machine};
+use rulebook::tree::{Book, Place};
+
+pub use entries::Written;
+pub use matching::{match_device, Choice, Clue, Verdict};
+
+/// Why a rule could not be specialised for a device. The rule's author reads this.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Error {
+    pub place: Place,
+    pub reason: String,
+    pub suggestion: String,
+}
+
+impl Error {
+    pub(crate) fn new(place: Place, reason: impl Into<String>, suggestion: impl Into<String>) -> Error {
+        Error { place, reason: reason.into(), suggestion: suggestion.into() }
+    }
+    /// `nic/x.rule:12:5: reason (suggestion)`
+    pub fn show(&self, book: &Book) -> String {
+        let file = book.files.get(self.place.file as usize).map_or("?", |f| f.as_str());
+        format!("{}:{}:{}: {} ({})", file, self.place.line, self.place.column, self.reason, self.suggestion)
+    }
+}
+
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// What a rule is specialised for.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    pub book: &'a Book,
+    pub machine: &'a Machine,
+    pub device: &'a Device,
+    /// Facts that the one who asks supplies (`timer_vector`), by name.
+    pub given: &'a [(&'a str, u64)],
+}
+
+/// Runs the `init` of the chosen rule on the device itself and returns the facts it learned.
+///
+/// `windows` of the chosen rule are opened one by one through `open` before the first access to each.
+pub fn learn(subject: Subject, choice: &Choice, access: &mut dyn LiveAccess) -> Result<Vec<Fact>> {
+    entries::learn(subject, choice, access)
+}
+
+/// Specialises every entry of the chosen rule. `subject.device.learned` holds what [`learn`] returned.
+pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {
+    entries::specialise(subject, choice)
+}
+
+/// The hardware, for the first run: windows are told to it as the rule comes to name them.
+pub trait LiveAccess: Access {
+    /// Window number `index` is this one. False when it cannot be reached.
+    fn open(&mut self, index: u8, window: &graph::Window) -> bool;
+}

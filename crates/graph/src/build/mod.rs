@@ -137,6 +137,20 @@ impl Builder {
         id
     }
 
+    /// Whether nothing has been appended to the current region yet.
+    pub fn current_is_empty(&self) -> bool {
+        self.open.last().is_some_and(|region| region.steps.is_empty())
+    }
+
+    /// Takes the last step of the current region out again, if it is this one and nothing uses it.
+    pub fn take_back(&mut self, id: Id) {
+        if let Some(region) = self.open.last_mut() {
+            if region.steps.last() == Some(&id) {
+                region.steps.pop();
+            }
+        }
+    }
+
     /// The next free local variable of this entry.
     pub fn new_local(&mut self) -> u16 {
         let local = self.locals;

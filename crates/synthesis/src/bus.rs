@@ -1,0 +1,372 @@
+//! What every rule can ask of the bus it stands on, and the built-in functions.
+
+use crate::instance::Specialiser;
+use crate::layout::ones;
+use crate::value::{Buffer, Num, Region, Value};
+use crate::{Error, Result};
+use alloc::{format, vec::Vec};
+use graph::{BinOp, Conduit, Op, WindowKind};
+use rulebook::tree::{Argument, Expr, ExprKind, Name, Place};
+
+const FUNCTIONS: &[&str] = &[
+    "bar", "base", "region", "window", "caps", "has", "mem", "ports", "msr", "min", "max", "bits", "free", "busy", "drop", "measure", "firmware", "id",
+    "restores", "known", "wire",
+];
+
+impl<'a> Specialiser<'a, '_> {
+    pub fn is_builtin(&self, n: Name) -> bool {
+        FUNCTIONS.contains(&self.text(n))
+    }
+
+    /// A name that neither rule nor class gives: a word of the bus, or a fact of device or machine.
+    pub fn bus_name(&mut self, n: Name, _place: Place) -> Result<Option<Value<'a>>> {
+        let text = self.text(n);
+        let word = match text {
+            "irq" => Some(Value::Irq),
+            "none" => Some(Value::None),
+            "true" => Some(Value::Num(self.constant(1))),
+            "false" => Some(Value::Num(self.constant(0))),
+            "random" => Some(Value::Random),
+            "cpus" => Some(Value::Num(self.constant(1))),
+            "base" => Some(self.device_window(0)),
+            "system" => Some(Value::Region(Region { kind: WindowKind::System, base: 0, size: u64::MAX, offset: None })),
+            "model" => Some(Value::Region(Region { kind: WindowKind::Model, base: 0, size: u64::MAX, offset: None })),
+            _ => None,
+        };
+        if word.is_some() {
+            return Ok(word);
+        }
+        Ok(self.fact_named(text))
+    }
+
+    fn fact_named(&mut self, text: &str) -> Option<Value<'a>> {
+        if let Some((_, n)) = self.subject.given.iter().find(|(name, _)| *name == text) {
+            return Some(Value::Num(self.constant(*n)));
+        }
+        let subject = self.subject;
+        let value = subject.device.facts.iter().find(|f| f.name == text).map(|f| &f.value).or_else(|| subject.machine.fact(text))?;
+        Some(self.of_fact(value))
+    }
+
+    /// `cpu.x2apic`, `fadt.pm1a`: a fact with that name, or the last word as a fact of a device of that bus.
+    pub fn dotted_fact(&mut self, first: Name, second: Name) -> Option<Value<'a>> {
+        let from = self.frames.last().map_or(0, |f| f.scope);
+        if self.scopes[from..].iter().any(|(n, _)| *n == first) {
+            return None;
+        }
+        let (a, b) = (self.text(first), self.text(second));
+        if let Some(v) = self.fact_named(&format!("{a}.{b}")) {
+            return Some(v);
+        }
+        if a == self.subject.device.bus {
+            // A feature nobody reported is not there.
+            return Some(self.fact_named(b).unwrap_or_else(|| Value::Num(self.constant(0))));
+        }
+        None
+    }
+
+    fn device_window(&self, index: u64) -> Value<'a> {
+        let found = self.subject.device.windows.iter().find(|w| w.index as u64 == index);
+        match found {
+            Some(w) => {
+                let kind = match w.kind {
+                    machine::WindowKind::Memory => WindowKind::Memory,
+                    machine::WindowKind::Port => WindowKind::Port,
+                };
+                Value::Region(Region { kind, base: w.base, size: w.size, offset: None })
+            }
+            None => Value::None,
+        }
+    }
+
+    pub fn call(&mut self, callee: &'a Expr, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
+        match &callee.kind {
+            ExprKind::Dot(base, name) => {
+                let value = self.value(base)?;
+                match value {
+                    Value::Instance(i) => {
+                        let values = self.values(arguments)?;
+                        self.call_routine(i, *name, values, place)
+                    }
+                    Value::Buffer(b) => self.buffer_call(b, *name, arguments, place),
+                    _ => Err(Error::new(place, format!("`{}` cannot be called here", self.text(*name)), "call routines of parts, or before(n) and with(n) of a buffer")),
+                }
+            }
+            ExprKind::Name(n) => {
+                let here = self.here();
+                match self.resolve(here, *n, place)? {
+                    Value::Callable(i, name) => self.call_named(i, name, arguments, place),
+                    _ if self.is_builtin(*n) => self.builtin(*n, arguments, place),
+                    _ => Err(Error::new(place, format!("`{}` is nothing to call", self.text(*n)), "call an op, a flow or a fact with parameters")),
+                }
+            }
+            _ => Err(Error::new(place, "this is nothing to call", "name a routine")),
+        }
+    }
+
+    fn values(&mut self, arguments: &'a [Argument]) -> Result<Vec<Value<'a>>> {
+        let mut values = Vec::new();
+        for a in arguments {
+            values.push(self.value(&a.value)?);
+        }
+        Ok(values)
+    }
+
+    /// A routine, or a fact with parameters.
+    fn call_named(&mut self, i: usize, name: Name, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
+        use rulebook::tree::ItemKind;
+        let fact = self.find_item(i, |k| matches!(k, ItemKind::Fact { name: n, parameters, value: Some(_), .. } if *n == name && !parameters.is_empty()));
+        let values = self.values(arguments)?;
+        let Some(item) = fact else { return self.call_routine(i, name, values, place) };
+        let ItemKind::Fact { parameters, value: Some(value), .. } = &item.kind else { return Ok(Value::None) };
+        if parameters.len() != values.len() {
+            return Err(Error::new(place, format!("`{}` takes {} values", self.text(name), parameters.len()), "see its declaration"));
+        }
+        self.enter(i, Vec::new());
+        for (p, v) in parameters.iter().zip(values) {
+            self.scopes.push((*p, crate::instance::Binding::Value(v)));
+        }
+        let v = self.value(value);
+        self.leave();
+        v
+    }
+
+    fn buffer_call(&mut self, b: Buffer<'a>, name: Name, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
+        let Some(first) = arguments.first() else { return Err(Error::new(place, "how many bytes?", "write before(n) or with(n)")) };
+        let n = self.number(&first.value)?;
+        let at = { let id = self.b.bin(BinOp::Sub, b.at.id, n.id); self.node(id, u32::MAX as u64) };
+        match self.text(name) {
+            "before" => Ok(Value::Bytes(Buffer { at, len: n, ..b })),
+            "with" => {
+                let len = self.sum(b.len, n);
+                Ok(Value::Buffer(Buffer { at, len, ..b }))
+            }
+            other => Err(Error::new(place, format!("a buffer has no `{other}`"), "use before(n) or with(n)")),
+        }
+    }
+
+    fn builtin(&mut self, n: Name, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
+        let text = self.text(n);
+        let wanted = match text {
+            "min" | "max" | "busy" | "free" | "restores" => 2,
+            "measure" => 3,
+            "firmware" => 4,
+            "ports" => arguments.len().clamp(1, 2),
+            _ => 1,
+        };
+        if arguments.len() < wanted {
+            return Err(Error::new(place, format!("`{text}` takes {wanted} values"), "see docs/rules.md"));
+        }
+        let first = &arguments[0].value;
+        match text {
+            "min" | "max" => {
+                let (a, b) = (self.number(first)?, self.number(&arguments[1].value)?);
+                let op = if text == "min" { BinOp::Min } else { BinOp::Max };
+                let id = self.b.bin(op, a.id, b.id);
+                let most = if text == "min" { a.most.min(b.most) } else { a.most.max(b.most) };
+                Ok(Value::Num(self.node(id, most)))
+            }
+            "bits" => Ok(Value::SetBits(self.number(first)?)),
+            "busy" | "free" => {
+                let (i, name) = self.slots_named(first)?;
+                let k = self.number(&arguments[1].value)?;
+                Ok(Value::Num(if text == "busy" { self.is_busy(i, name, k, place)? } else { self.free(i, name, k, place)? }))
+            }
+            "known" => {
+                let here = self.here();
+                let known = match &first.kind {
+                    ExprKind::Name(n) => matches!(self.resolve(here, *n, place), Ok(v) if !matches!(v, Value::Builtin(_) | Value::None)),
+                    _ => self.value(first).is_ok(),
+                };
+                Ok(Value::Num(self.constant(known as u64)))
+            }
+            "wire" => {
+                let n = self.number(first)?;
+                let at = self.b.known(n.id).unwrap_or(u64::MAX) as usize;
+                let line = self.subject.device.wires.get(at).map(|w| w.line);
+                Ok(line.map_or(Value::None, |line| Value::Num(self.constant(line as u64))))
+            }
+            "drop" => {
+                self.number(first)?;
+                Ok(Value::None)
+            }
+            "measure" => self.measure(arguments, place),
+            "restores" => self.restores(first, &arguments[1].value, place),
+            "firmware" => self.firmware(arguments, place),
+            "id" => {
+                let cpu = self.subject.machine.cpus.first().map_or(0, |c| c.id);
+                Ok(Value::Num(self.constant(cpu)))
+            }
+            _ => self.window_call(text, first, arguments, place),
+        }
+    }
+
+    fn window_call(&mut self, text: &str, first: &'a Expr, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
+        if text == "window" {
+            return self.capability_window(first, place);
+        }
+        let n = self.number(first)?;
+        let n = self.b.known(n.id).ok_or_else(|| Error::new(place, format!("`{text}` needs a number that is known"), "use a fact"))?;
+        let size = match arguments.get(1) {
+            Some(a) => {
+                let here = self.here();
+                Some(self.fact_number(here, &a.value)?)
+            }
+            None => None,
+        };
+        Ok(match text {
+            "bar" | "base" | "region" => self.device_window(n),
+            "mem" => Value::Region(Region { kind: WindowKind::Memory, base: n, size: size.unwrap_or(4096), offset: None }),
+            "ports" => Value::Region(Region { kind: WindowKind::Port, base: n, size: size.unwrap_or(8), offset: None }),
+            "msr" => Value::Region(Region { kind: WindowKind::Model, base: n, size: u64::MAX, offset: None }),
+            "has" => {
+                let found = !self.capabilities(n).is_empty();
+                Value::Num(self.constant(found as u64))
+            }
+            _ => {
+                let list = self.capabilities(n);
+                Value::List(list.into_iter().map(|at| Value::Num(self.constant(at))).collect())
+            }
+        })
+    }
+
+    /// Offsets of the capabilities with this ID in the device's configuration space (PCI 3.0, 6.7).
+    fn capabilities(&self, id: u64) -> Vec<u64> {
+        let config = &self.subject.device.config;
+        let byte = |at: usize| config.get(at).copied().unwrap_or(0);
+        let mut found = Vec::new();
+        if byte(0x06) & 0x10 == 0 {
+            return found;
+        }
+        let mut at = byte(0x34) as usize & !3;
+        // A list that loops ends after as many steps as could fit.
+        for _ in 0..48 {
+            if at < 0x40 {
+                break;
+            }
+            if byte(at) as u64 == id {
+                found.push(at as u64);
+            }
+            at = byte(at + 1) as usize & !3;
+        }
+        found
+    }
+
+    /// `window(cap)`: the part of a BAR that a capability with members `bar`, `at` and `size` describes.
+    fn capability_window(&mut self, e: &'a Expr, place: Place) -> Result<Value<'a>> {
+        let Value::Copy(layout, pieces) = self.value(e)? else { return Ok(Value::None) };
+        let mut part = [0u64; 3];
+        for (slot, word) in part.iter_mut().zip(["bar", "at", "size"]) {
+            let Some(name) = self.subject.book.names.iter().position(|n| n == word) else { return Ok(Value::None) };
+            let Value::Num(n) = self.member_of_copy(&layout, &pieces, Name(name as u16), place)? else { return Ok(Value::None) };
+            *slot = self.b.known(n.id).unwrap_or(0);
+        }
+        let Value::Region(bar) = self.device_window(part[0]) else { return Ok(Value::None) };
+        if part[1].checked_add(part[2]).is_none_or(|end| end > bar.size) {
+            return Ok(Value::None);
+        }
+        Ok(Value::Region(Region { base: bar.base + part[1], size: part[2], ..bar }))
+    }
+
+    /// `first RECORD of caps(n) where test`
+    pub fn first(&mut self, record: Name, list: &'a Expr, test: &'a Expr, place: Place) -> Result<Value<'a>> {
+        let layout = self.record(self.here(), record, place)?;
+        let Value::List(offsets) = self.value(list)? else {
+            return Err(Error::new(list.place, "`first` looks through a list of capabilities", "use caps(n)"));
+        };
+        for v in offsets {
+            let Value::Num(n) = v else { continue };
+            let at = self.b.known(n.id).unwrap_or(0) as usize;
+            let bytes: Vec<u8> = self.subject.device.config.iter().skip(at).take(layout.size as usize).copied().collect();
+            let copy = self.copy_of_bytes(layout.clone(), &bytes);
+            let Value::Copy(_, pieces) = &copy else { continue };
+            let scope = self.scopes.len();
+            for member in layout.members.iter().map(|(n, _)| *n).collect::<Vec<_>>() {
+                let v = self.member_of_copy(&layout, pieces, member, place)?;
+                self.scopes.push((member, crate::instance::Binding::Value(v)));
+            }
+            let holds = self.number(test);
+            self.scopes.truncate(scope);
+            let holds = holds?;
+            if self.b.known(holds.id).is_some_and(|v| v != 0) {
+                return Ok(copy);
+            }
+        }
+        Ok(Value::None)
+    }
+
+    /// `measure(START, NOW, time)`: the rate of a counter that counts down from START, against the clock found before.
+    fn measure(&mut self, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
+        if !self.is_live() {
+            self.measured = true;
+            return Ok(Value::Num(self.constant(0)));
+        }
+        let (Value::Register(start), Value::Register(now)) = (self.value(&arguments[0].value)?, self.value(&arguments[1].value)?) else {
+            return Err(Error::new(place, "`measure` needs two registers and a time", "write measure(START, NOW, 1 ms)"));
+        };
+        let ns = self.number(&arguments[2].value)?;
+        let ns = self.b.known(ns.id).unwrap_or(0).min(1_000_000);
+        let top = ones(start.item.bits);
+        let all = self.constant(top);
+        self.write(&start, Value::Num(all), place)?;
+        let before = self.live.as_mut().map_or(0, |l| l.clock());
+        if let Some(live) = self.live.as_mut() {
+            live.pause(ns);
+        }
+        let left = self.read_one(&now)?;
+        let after = self.live.as_mut().map_or(0, |l| l.clock());
+        let zero = self.constant(0);
+        self.write(&start, Value::Num(zero), place)?;
+        let counted = top - self.b.known(left.id).unwrap_or(top);
+        let passed = after.saturating_sub(before);
+        if counted == 0 || passed == 0 {
+            return Err(Error::new(place, "the counter or the clock stood still while it was measured", "is the clock running?"));
+        }
+        Ok(Value::Num(self.constant((counted as u128 * 1_000_000_000 / passed as u128) as u64)))
+    }
+
+    pub fn measured_now(&mut self) -> bool {
+        core::mem::take(&mut self.measured)
+    }
+
+    /// `restores(REG, value)`: writes, reads back, restores; 1 if the register kept the value. A probe of class *restore*.
+    fn restores(&mut self, register: &'a Expr, value: &'a Expr, place: Place) -> Result<Value<'a>> {
+        let Value::Register(r) = self.value(register)? else {
+            return Err(Error::new(place, "`restores` needs a register", "write restores(REG, value)"));
+        };
+        let value = self.number(value)?;
+        let old = self.read_one(&r)?;
+        self.write(&r, Value::Num(value), place)?;
+        let seen = self.read_one(&r)?;
+        self.write(&r, Value::Num(old), place)?;
+        let id = self.b.bin(BinOp::Eq, seen.id, value.id);
+        Ok(Value::Num(self.node(id, 1)))
+    }
+
+    /// `firmware(conduit, function, a, b, c)`: a call by the SMC calling convention (Arm DEN 0028).
+    fn firmware(&mut self, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
+        let conduit = match self.value(&arguments[0].value)? {
+            Value::Text(t) if t == "hvc" => Conduit::Hvc,
+            Value::Text(t) if t == "smc" => Conduit::Smc,
+            _ => return Err(Error::new(place, "the conduit is \"hvc\" or \"smc\"", "use the fact that the firmware states")),
+        };
+        let zero = self.b.constant(0);
+        let mut args = [zero; 4];
+        for (slot, a) in args.iter_mut().zip(&arguments[1..]) {
+            *slot = self.number(&a.value)?.id;
+        }
+        let id = match self.live.as_mut() {
+            Some(live) => {
+                let words = args.map(|a| self.b.known(a).unwrap_or(0));
+                let v = live.firmware(conduit, words);
+                self.b.constant(v)
+            }
+            None => self.b.step(Op::Firmware { conduit, args }),
+        };
+        Ok(Value::Num(self.node(id, u64::MAX)))
+    }
+
+    pub fn zero(&mut self) -> Num<'a> {
+        self.constant(0)
+    }
+}

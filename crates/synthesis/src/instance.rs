@@ -1,0 +1,438 @@
+//! Instances: a rule, its transport and its parts, each with names, facts and memory of its own.
+
+use crate::value::{Bits, Num, Spot, Value};
+use crate::{Error, LiveAccess, Result, Subject};
+use alloc::{format, string::String, vec, vec::Vec};
+use graph::{Builder, Id};
+use rulebook::tree::{Class, Expr, Item, ItemKind, Name, Place, Rule, Stmt};
+
+pub type InstanceId = usize;
+
+/// Items that exist only when a test of facts holds.
+struct Guarded<'a> {
+    test: &'a Expr,
+    /// Holds when the test does not (`else` items).
+    negated: bool,
+    items: Vec<&'a Item>,
+    decided: Decision,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Decision {
+    Open,
+    /// Being decided right now: its own names do not count.
+    Deciding,
+    Is(bool),
+}
+
+pub struct Instance<'a> {
+    /// Prefix of its learned facts: empty for the function itself.
+    pub label: String,
+    pub rule: &'a Rule,
+    pub class: Option<&'a Class>,
+    items: Vec<&'a Item>,
+    guarded: Vec<Guarded<'a>>,
+    pub parameters: Vec<(Name, Value<'a>)>,
+    pub lower: Option<InstanceId>,
+    /// Who gets its upcalls, and under which name it is used there.
+    pub upper: Option<(InstanceId, Option<Name>)>,
+    pub parts: Vec<(Name, InstanceId)>,
+    /// Learned facts, and facts computed once.
+    pub facts: Vec<(Name, Value<'a>)>,
+    /// `learn door[q]`: facts with an index.
+    pub indexed: Vec<(Name, u64, Num<'a>)>,
+    pub memory: Vec<(Name, Spot<'a>)>,
+}
+
+/// A name bound by `let`, `for` or a parameter.
+#[derive(Clone, Debug)]
+pub enum Binding<'a> {
+    Value(Value<'a>),
+    /// Assigned after its `let`: a local variable of the entry.
+    Local { slot: u16, most: u64 },
+}
+
+/// One routine, event or item expression being worked on.
+pub struct Frame<'a> {
+    pub instance: InstanceId,
+    /// Names bound before this index belong to others.
+    pub scope: usize,
+    /// Where `return` goes when it stands inside something decided at run time.
+    pub exit: Option<Exit>,
+    /// Where `stop` goes: the innermost loop.
+    pub loop_exit: Option<Exit>,
+    /// The value of a `return` that needed no jump.
+    pub returned: Option<Value<'a>>,
+    /// Names that are assigned somewhere in the routine after their `let`.
+    pub assigned: Vec<Name>,
+    /// Run-time nesting (`If`, `Loop`) when the routine began.
+    pub nest: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Exit {
+    /// `Specialiser::depth` inside the block to leave.
+    pub depth: u32,
+    pub nest: u32,
+    /// Where the value of a `return` goes.
+    pub result: Option<u16>,
+}
+
+pub struct Specialiser<'a, 'l> {
+    pub subject: Subject<'a>,
+    pub b: Builder,
+    /// The device itself, in live mode.
+    pub live: Option<&'l mut dyn LiveAccess>,
+    pub instances: Vec<Instance<'a>>,
+    pub scopes: Vec<(Name, Binding<'a>)>,
+    pub frames: Vec<Frame<'a>>,
+    /// Open blocks and loops.
+    pub depth: u32,
+    /// Open run-time regions of any kind.
+    pub nest: u32,
+    pub windows: Vec<graph::Window>,
+    pub state_top: u64,
+    pub arena_top: u64,
+    pub arena_align: u64,
+    pub upcalls: Vec<String>,
+    pub failures: Vec<String>,
+    /// Facts in the order they were learned.
+    pub learned: Vec<machine::Fact>,
+    /// Status that a live run ended with, if not by its end.
+    pub ended: Option<u64>,
+    /// Tails of the operation being written, kept for its `.then` entry; None runs them at once.
+    pub tails: Option<Vec<(InstanceId, &'a [Stmt])>>,
+    /// Local that remembers that a bounded loop met its bound, in an event.
+    pub again: Option<u16>,
+    /// What follows in the current region is never reached.
+    pub unreachable: bool,
+    /// A `stop` ended the unrolled loop from inside an expression.
+    pub broke: bool,
+    /// What to do when the thing being asked for cannot be had.
+    pub otherwise: Option<&'a Stmt>,
+    /// Bounds that a `check` proved, by node.
+    pub narrowed: Vec<(Id, u64)>,
+    pub narrow_marks: Vec<usize>,
+    /// Inside `match`: only pure reads may touch the device.
+    pub probing: bool,
+    /// … unless an earlier clue held, or the rule itself named the place.
+    pub may_touch: bool,
+    /// Measured facts are not measured twice.
+    pub measured: bool,
+    /// Steps of evaluation left: a rule cannot keep the generator busy for ever.
+    pub budget: u64,
+}
+
+impl<'a, 'l> Specialiser<'a, 'l> {
+    pub fn new(subject: Subject<'a>, live: Option<&'l mut dyn LiveAccess>) -> Self {
+        Specialiser {
+            subject,
+            b: Builder::new(),
+            live,
+            instances: Vec::new(),
+            scopes: Vec::new(),
+            frames: Vec::new(),
+            depth: 0,
+            nest: 0,
+            windows: Vec::new(),
+            state_top: 0,
+            arena_top: 0,
+            arena_align: 64,
+            upcalls: Vec::new(),
+            failures: Vec::new(),
+            learned: Vec::new(),
+            ended: None,
+            tails: None,
+            again: None,
+            unreachable: false,
+            broke: false,
+            otherwise: None,
+            narrowed: Vec::new(),
+            narrow_marks: Vec::new(),
+            probing: false,
+            may_touch: false,
+            measured: false,
+            budget: 20_000_000,
+        }
+    }
+
+    pub fn text(&self, name: Name) -> &'a str {
+        self.subject.book.names.get(name.0 as usize).map_or("?", |s| s.as_str())
+    }
+
+    pub fn class_named(&self, name: Name) -> Option<&'a Class> {
+        self.subject.book.classes.iter().find(|c| c.name == name)
+    }
+
+    /// Takes one step off the budget.
+    pub fn tick(&mut self, place: Place) -> Result<()> {
+        self.budget = self.budget.checked_sub(1).ok_or_else(|| {
+            Error::new(place, "specialising this rule takes too long", "bound the loop that runs here with a smaller `at most`")
+        })?;
+        Ok(())
+    }
+
+    /// Makes an instance of a rule; its parts follow with [`Self::use_parts`].
+    pub fn instantiate(&mut self, label: String, rule: &'a Rule, items: &'a [Item], lower: Option<InstanceId>) -> Result<InstanceId> {
+        let mut flat = Vec::new();
+        let mut guarded = Vec::new();
+        let mut parameters = Vec::new();
+        self.flatten(items, &mut flat, &mut guarded, &mut parameters)?;
+        let id = self.instances.len();
+        let class = self.class_named(rule.class);
+        self.instances.push(Instance {
+            label,
+            rule,
+            class,
+            items: flat,
+            guarded,
+            parameters,
+            lower,
+            upper: None,
+            parts: Vec::new(),
+            facts: Vec::new(),
+            indexed: Vec::new(),
+            memory: Vec::new(),
+        });
+        if self.live.is_none() {
+            self.recall(id);
+        }
+        Ok(id)
+    }
+
+    fn flatten(&mut self, items: &'a [Item], flat: &mut Vec<&'a Item>, guarded: &mut Vec<Guarded<'a>>, parameters: &mut Vec<(Name, Value<'a>)>) -> Result<()> {
+        for item in items {
+            match &item.kind {
+                ItemKind::Way { guard: Some(test), items, .. } | ItemKind::When { test, yes: items, .. } => {
+                    let mut inner = Vec::new();
+                    self.flatten(items, &mut inner, guarded, parameters)?;
+                    guarded.push(Guarded { test, negated: false, items: inner, decided: Decision::Open });
+                    if let ItemKind::When { no, .. } = &item.kind {
+                        if !no.is_empty() {
+                            let mut inner = Vec::new();
+                            self.flatten(no, &mut inner, guarded, parameters)?;
+                            guarded.push(Guarded { test, negated: true, items: inner, decided: Decision::Open });
+                        }
+                    }
+                }
+                ItemKind::Way { guard: None, items, .. } => self.flatten(items, flat, guarded, parameters)?,
+                ItemKind::Each { name, items, .. } if self.per_cpu(item) => {
+                    // One CPU: the bank of the CPU that boots.
+                    let zero = self.constant(0);
+                    parameters.push((*name, Value::Num(zero)));
+                    self.flatten(items, flat, guarded, parameters)?;
+                }
+                ItemKind::Each { .. } => {
+                    return Err(Error::new(item.place, "this `each` makes several instances, which the specialiser cannot do yet", "use `each … in cpus`, or write one rule an instance"))
+                }
+                _ => flat.push(item),
+            }
+        }
+        Ok(())
+    }
+
+    fn per_cpu(&self, item: &Item) -> bool {
+        match &item.kind {
+            ItemKind::Each { set: Expr { kind: rulebook::tree::ExprKind::Name(n), .. }, .. } => self.text(*n) == "cpus",
+            _ => false,
+        }
+    }
+
+    /// Learned facts of an earlier run, as constants.
+    fn recall(&mut self, id: InstanceId) {
+        let prefix = self.prefix(id);
+        for fact in &self.subject.device.learned {
+            let Some(rest) = fact.name.strip_prefix(prefix.as_str()) else { continue };
+            let (base, index) = match rest.split_once('.') {
+                Some((base, index)) => match index.parse::<u64>() {
+                    Ok(n) => (base, Some(n)),
+                    Err(_) => continue,
+                },
+                None => (rest, None),
+            };
+            let Some(name) = self.subject.book.names.iter().position(|n| n == base) else { continue };
+            let name = Name(name as u16);
+            let value = self.of_fact(&fact.value);
+            match (index, value) {
+                (Some(n), Value::Num(v)) => self.instances[id].indexed.push((name, n, v)),
+                (None, value) => {
+                    let value = self.typed_fact(id, name, value);
+                    self.instances[id].facts.push((name, value));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// `rx.` for a part, empty for the function.
+    pub fn prefix(&self, id: InstanceId) -> String {
+        let label = &self.instances[id].label;
+        if label.is_empty() {
+            String::new()
+        } else {
+            format!("{label}.")
+        }
+    }
+
+    /// Gives a learned number the bit names that its fact was declared with.
+    pub fn typed_fact(&self, id: InstanceId, name: Name, value: Value<'a>) -> Value<'a> {
+        let Value::Num(mut num) = value else { return value };
+        let declared = self.all_items(id).find_map(|item| match &item.kind {
+            ItemKind::Fact { name: n, kind: Some(t), .. } if *n == name => Some(t),
+            _ => None,
+        });
+        if let Some(t) = declared {
+            if let rulebook::tree::TypeBase::Named(n) = t.base {
+                num.bits = Some(Bits::Named(id, n));
+            }
+        }
+        Value::Num(num)
+    }
+
+    /// Makes the parts that an instance uses.
+    pub fn use_parts(&mut self, id: InstanceId) -> Result<()> {
+        let uses: Vec<&'a Item> = self.instances[id].items.iter().copied().filter(|i| matches!(i.kind, ItemKind::Use { .. })).collect();
+        for item in uses {
+            let ItemKind::Use { name, part, arguments } = &item.kind else { continue };
+            let Some(rule) = self.subject.book.rules.iter().find(|r| r.name == *part && !r.parameters.is_empty()) else {
+                return Err(Error::new(item.place, format!("there is no part `{}`", self.text(*part)), "name a rule with parameters"));
+            };
+            let mut values = Vec::new();
+            self.enter(id, Vec::new());
+            for argument in arguments {
+                values.push(self.value(argument)?);
+            }
+            self.leave();
+            let label = format!("{}{}", self.prefix(id), self.text(*name));
+            let lower = self.instances[id].lower;
+            let child = self.instantiate(label, rule, &rule.items, lower)?;
+            self.instances[child].parameters.extend(rule.parameters.iter().copied().zip(values));
+            self.instances[child].upper = Some((id, Some(*name)));
+            self.instances[id].parts.push((*name, child));
+            self.use_parts(child)?;
+        }
+        Ok(())
+    }
+
+    pub fn enter(&mut self, instance: InstanceId, assigned: Vec<Name>) {
+        let frame = Frame { instance, scope: self.scopes.len(), exit: None, loop_exit: None, returned: None, assigned, nest: self.nest };
+        self.frames.push(frame);
+    }
+
+    pub fn leave(&mut self) -> Option<Value<'a>> {
+        let frame = self.frames.pop()?;
+        self.scopes.truncate(frame.scope);
+        frame.returned
+    }
+
+    pub fn here(&self) -> InstanceId {
+        self.frames.last().map_or(0, |f| f.instance)
+    }
+
+    /// Items of the instance and of its class, whatever guards them.
+    pub fn all_items(&self, id: InstanceId) -> impl Iterator<Item = &'a Item> + '_ {
+        let i = &self.instances[id];
+        let class = i.class.map(|c| c.items.as_slice()).unwrap_or(&[]);
+        i.items.iter().copied().chain(i.guarded.iter().flat_map(|g| g.items.iter().copied())).chain(class.iter())
+    }
+
+    /// Items of the instance that exist, its own first, those of its class last.
+    pub fn items(&mut self, id: InstanceId) -> Vec<&'a Item> {
+        self.decide(id);
+        let i = &self.instances[id];
+        let mut list: Vec<&'a Item> = i.items.clone();
+        for g in &i.guarded {
+            if g.decided == Decision::Is(true) {
+                list.extend(g.items.iter().copied());
+            }
+        }
+        if let Some(class) = i.class {
+            list.extend(class.items.iter());
+        }
+        list
+    }
+
+    /// Decides the guards that can be decided by now.
+    fn decide(&mut self, id: InstanceId) {
+        for k in 0..self.instances[id].guarded.len() {
+            if self.instances[id].guarded[k].decided != Decision::Open {
+                continue;
+            }
+            self.instances[id].guarded[k].decided = Decision::Deciding;
+            let (test, negated) = (self.instances[id].guarded[k].test, self.instances[id].guarded[k].negated);
+            self.enter(id, Vec::new());
+            let outcome = self.number(test).ok().and_then(|n| self.b.known(n.id));
+            self.leave();
+            self.instances[id].guarded[k].decided = match outcome {
+                Some(v) => Decision::Is((v != 0) != negated),
+                None => Decision::Open,
+            };
+        }
+    }
+
+    /// The item of the instance (or its class) that a predicate picks.
+    pub fn find_item(&mut self, id: InstanceId, mut wanted: impl FnMut(&'a ItemKind) -> bool) -> Option<&'a Item> {
+        if let Some(item) = self.instances[id].items.iter().copied().find(|i| wanted(&i.kind)) {
+            return Some(item);
+        }
+        self.items(id).into_iter().find(|i| wanted(&i.kind))
+    }
+
+    /// Whether a guard of a routine holds; none is true.
+    pub fn guard_holds(&mut self, id: InstanceId, guard: Option<&'a Expr>) -> Result<bool> {
+        let Some(test) = guard else { return Ok(true) };
+        self.enter(id, Vec::new());
+        let outcome = self.fact_test(test);
+        self.leave();
+        outcome
+    }
+
+    /// A test that facts must decide.
+    pub fn fact_test(&mut self, test: &'a Expr) -> Result<bool> {
+        let n = self.number(test)?;
+        self.b.known(n.id).map(|v| v != 0).ok_or_else(|| {
+            Error::new(test.place, "`when` tests something that is not a fact", "learn it first, or use `if`")
+        })
+    }
+
+    pub fn constant(&mut self, v: u64) -> Num<'a> {
+        Num { id: self.b.constant(v), most: v, bits: None, open: false }
+    }
+
+    pub fn node(&self, id: Id, most: u64) -> Num<'a> {
+        let most = self.b.known(id).unwrap_or(most.min(self.b.most(id)));
+        let most = self.narrowed.iter().filter(|(n, _)| *n == id).fold(most, |m, (_, bound)| m.min(*bound));
+        Num { id, most, bits: None, open: false }
+    }
+
+    pub fn of_fact(&mut self, value: &machine::Value) -> Value<'a> {
+        match value {
+            machine::Value::Number(n) => Value::Num(self.constant(*n)),
+            machine::Value::Flag(f) => Value::Num(self.constant(*f as u64)),
+            machine::Value::Text(t) => Value::Text(t.clone()),
+            machine::Value::Texts(t) => Value::Texts(t.clone()),
+            machine::Value::Bytes(b) => Value::List(b.iter().map(|b| Value::Num(self.constant(*b as u64))).collect()),
+            machine::Value::Numbers(b) => Value::List(b.iter().map(|b| Value::Num(self.constant(*b))).collect()),
+        }
+    }
+
+    pub fn as_fact(&self, value: &Value<'a>) -> Option<machine::Value> {
+        Some(match value {
+            Value::Num(n) => machine::Value::Number(self.b.known(n.id)?),
+            Value::Text(t) => machine::Value::Text(t.clone()),
+            Value::List(list) => {
+                let mut bytes = vec![];
+                for v in list {
+                    let Value::Num(n) = v else { return None };
+                    bytes.push(self.b.known(n.id)?);
+                }
+                if bytes.iter().all(|b| *b < 256) {
+                    machine::Value::Bytes(bytes.iter().map(|b| *b as u8).collect())
+                } else {
+                    machine::Value::Numbers(bytes)
+                }
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,238 @@
+//! Which rule a device gets: clues with scores, the best rule of each class, and the nearest one when none is enough.
+
+use crate::instance::Specialiser;
+use crate::{LiveAccess, Subject};
+use alloc::{format, string::{String, ToString}, vec::Vec};
+use rulebook::tree::{BinaryOp, Book, Expr, ExprKind, Item, ItemKind, Rule, UnaryOp};
+
+/// A rule that scores less is not believed.
+const ENOUGH: u32 = 5;
+
+/// One `match` of a rule, and whether it held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clue {
+    pub text: String,
+    pub score: u32,
+    pub held: bool,
+}
+
+/// What was chosen for one class of a device: the function's rule first, then what it stands on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// Indices into `Book::rules`.
+    pub rules: Vec<usize>,
+    pub class: String,
+    pub direct: bool,
+    pub score: u32,
+    pub clues: Vec<Clue>,
+}
+
+impl Choice {
+    /// `virtio_net on virtio_pci`
+    pub fn title(&self, book: &Book) -> String {
+        let names: Vec<&str> = self.rules.iter().filter_map(|r| book.rules.get(*r)).map(|r| book.name(r.name)).collect();
+        names.join(" on ")
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// One choice a class, in the order of the rulebook.
+    pub chosen: Vec<Choice>,
+    /// When nothing was chosen: the rule that came nearest, and the clue that failed.
+    pub nearest: Option<(String, String)>,
+}
+
+/// Judges every rule for the subject's device. With `probe`, clues may read (and restore) registers of a device that a
+/// rule's own candidates or IDs already point to; without, such clues do not hold.
+pub fn match_device(subject: Subject, mut probe: Option<&mut dyn LiveAccess>) -> Verdict {
+    let book = subject.book;
+    let mut verdict = Verdict::default();
+    let mut near: Option<(u32, String, String)> = None;
+    for (index, rule) in book.rules.iter().enumerate() {
+        let on_bus = rule.on.is_some_and(|on| book.name(on) == subject.device.bus);
+        if !on_bus || !rule.parameters.is_empty() || !worth_asking(subject, rule) {
+            continue;
+        }
+        let (score, clues) = judge(subject, &[index], again(&mut probe));
+        if score < ENOUGH {
+            remember(&mut near, score, book.name(rule.name), &clues);
+            continue;
+        }
+        let functions: Vec<usize> = (0..book.rules.len()).filter(|k| book.rules[*k].on == Some(rule.class) && book.rules[*k].parameters.is_empty()).collect();
+        if functions.is_empty() {
+            offer(&mut verdict, book, Choice { rules: alloc::vec![index], class: book.name(rule.class).to_string(), direct: is_direct(book, rule), score, clues });
+            continue;
+        }
+        for function in functions {
+            let (own, more) = judge(subject, &[function, index], again(&mut probe));
+            let name = book.name(book.rules[function].name);
+            if own < ENOUGH {
+                remember(&mut near, score + own, name, &more);
+                continue;
+            }
+            let rule = &book.rules[function];
+            let clues = more.into_iter().chain(clues.iter().cloned()).collect();
+            offer(&mut verdict, book, Choice { rules: alloc::vec![function, index], class: book.name(rule.class).to_string(), direct: is_direct(book, rule), score: score + own, clues });
+        }
+    }
+    if verdict.chosen.is_empty() {
+        verdict.nearest = near.map(|(_, rule, clue)| (rule, clue));
+    }
+    verdict
+}
+
+/// Lends the probe once more.
+fn again<'s>(probe: &'s mut Option<&mut dyn LiveAccess>) -> Option<&'s mut dyn LiveAccess> {
+    match probe {
+        Some(p) => Some(&mut **p),
+        None => None,
+    }
+}
+
+fn is_direct(book: &Book, rule: &Rule) -> bool {
+    book.classes.iter().any(|c| c.name == rule.class && c.direct)
+}
+
+/// A candidate place is only asked about by the rule that named it.
+fn worth_asking(subject: Subject, rule: &Rule) -> bool {
+    match subject.device.fact("candidate_of") {
+        Some(machine::Value::Text(name)) => name == subject.book.name(rule.name),
+        _ => true,
+    }
+}
+
+fn remember(near: &mut Option<(u32, String, String)>, score: u32, rule: &str, clues: &[Clue]) {
+    let failed = clues.iter().find(|c| !c.held).map_or_else(|| "too few clues".to_string(), |c| c.text.clone());
+    if near.as_ref().is_none_or(|(best, _, _)| score > *best) {
+        *near = Some((score, rule.to_string(), failed));
+    }
+}
+
+/// Keeps the better choice of each class; the earlier of two equal ones.
+fn offer(verdict: &mut Verdict, _book: &Book, choice: Choice) {
+    match verdict.chosen.iter_mut().find(|c| c.class == choice.class) {
+        Some(held) => {
+            if choice.score > held.score {
+                *held = choice;
+            }
+        }
+        None => verdict.chosen.push(choice),
+    }
+}
+
+/// The clues of the first rule of a chain, and the sum of those that hold.
+fn judge(subject: Subject, rules: &[usize], mut probe: Option<&mut dyn LiveAccess>) -> (u32, Vec<Clue>) {
+    let book = subject.book;
+    let Some(rule) = book.rules.get(rules[0]) else { return (0, Vec::new()) };
+    let candidate = subject.device.fact("candidate").is_some();
+    let mut score = 0;
+    let mut clues = Vec::new();
+    for item in &rule.items {
+        let ItemKind::Match { test, score: points } = &item.kind else { continue };
+        // Registers whose reading has effects are touched only where the rule is already likely, or named the place itself.
+        let held = holds(subject, rules, test, again(&mut probe), candidate || score > 0);
+        if held {
+            score += points;
+        }
+        clues.push(Clue { text: show(book, test), score: *points, held });
+    }
+    (score, clues)
+}
+
+fn holds<'a>(subject: Subject<'a>, rules: &[usize], test: &'a Expr, probe: Option<&mut dyn LiveAccess>, may_touch: bool) -> bool {
+    let mut s = Specialiser::new(subject, probe);
+    s.probing = true;
+    s.may_touch = may_touch;
+    s.b.open();
+    let Ok(function) = crate::entries::chain(&mut s, rules) else { return false };
+    s.enter(function, Vec::new());
+    let outcome = s.number(test).ok().and_then(|n| s.b.known(n.id));
+    outcome.is_some_and(|v| v != 0)
+}
+
+/// An expression as a person would write it.
+pub fn show(book: &Book, e: &Expr) -> String {
+    match &e.kind {
+        ExprKind::Number(n) if *n > 255 => format!("{n:#x}"),
+        ExprKind::Number(n) => format!("{n}"),
+        ExprKind::Text(t) => format!("\"{}\"", book.name(*t)),
+        ExprKind::Name(n) => book.name(*n).to_string(),
+        ExprKind::Dot(a, n) => format!("{}.{}", show(book, a), book.name(*n)),
+        ExprKind::Index(a, i) => format!("{}[{}]", show(book, a), show(book, i)),
+        ExprKind::Call(f, args) => {
+            let list: Vec<String> = args.iter().map(|a| show(book, &a.value)).collect();
+            format!("{}({})", show(book, f), list.join(", "))
+        }
+        ExprKind::Unary(op, a) => format!("{}{}", match op { UnaryOp::Not => "!", UnaryOp::Invert => "~", UnaryOp::Negate => "-" }, show(book, a)),
+        ExprKind::Binary(op, a, b) => format!("{} {} {}", show(book, a), sign(*op), show(book, b)),
+        ExprKind::Range(a, b) => format!("{}..{}", show(book, a), show(book, b)),
+        ExprKind::In(a, b) => format!("{} in {}", show(book, a), show(book, b)),
+        ExprKind::Literal(_) => "{ … }".to_string(),
+        _ => "…".to_string(),
+    }
+}
+
+fn sign(op: BinaryOp) -> &'static str {
+    match op {
+        BinaryOp::Add => "+",
+        BinaryOp::Sub => "-",
+        BinaryOp::Mul => "*",
+        BinaryOp::Div => "/",
+        BinaryOp::Rem => "%",
+        BinaryOp::And => "&",
+        BinaryOp::Or => "|",
+        BinaryOp::Xor => "^",
+        BinaryOp::Shl => "<<",
+        BinaryOp::Shr => ">>",
+        BinaryOp::Eq => "==",
+        BinaryOp::Ne => "!=",
+        BinaryOp::Lt => "<",
+        BinaryOp::Le => "<=",
+        BinaryOp::Gt => ">",
+        BinaryOp::Ge => ">=",
+        BinaryOp::Both => "and",
+        BinaryOp::Either => "or",
+        BinaryOp::Join => "++",
+    }
+}
+
+/// The candidate places of a book: rule, window kind (ports?), base, size, line.
+pub fn candidates(book: &Book) -> Vec<Candidate> {
+    let mut list = Vec::new();
+    for rule in &book.rules {
+        for item in &rule.items {
+            if let Some(c) = candidate(book, rule, item) {
+                list.push(c);
+            }
+        }
+    }
+    list
+}
+
+/// Where a rule says that its device may stand when no table names it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    pub rule: String,
+    pub ports: bool,
+    pub base: u64,
+    pub size: u64,
+    pub line: Option<u32>,
+}
+
+fn candidate(book: &Book, rule: &Rule, item: &Item) -> Option<Candidate> {
+    let ItemKind::Candidate { window, line } = &item.kind else { return None };
+    let ExprKind::Call(callee, arguments) = &window.kind else { return None };
+    let ExprKind::Name(kind) = &callee.kind else { return None };
+    let number = |e: &Expr| match e.kind {
+        ExprKind::Number(n) => Some(n),
+        _ => None,
+    };
+    Some(Candidate {
+        rule: book.name(rule.name).to_string(),
+        ports: book.name(*kind) == "ports",
+        base: number(&arguments.first()?.value)?,
+        size: arguments.get(1).and_then(|a| number(&a.value)).unwrap_or(8),
+        line: line.as_ref().and_then(number).map(|n| n as u32),
+    })
+}

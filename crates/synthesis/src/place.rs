@@ -1,0 +1,403 @@
+//! Loads and stores: places in state, arena and pool.
+
+use crate::evaluate::store_fits;
+use crate::instance::Specialiser;
+use crate::layout::{ones, size_of};
+use crate::value::{Buffer, Kind, Layout, Num, Spot, Value};
+use crate::{Error, Result};
+use alloc::{rc::Rc, vec::Vec};
+use graph::{BinOp, Op, Space, Width};
+use rulebook::tree::{Member, Name, Place};
+
+impl<'a> Specialiser<'a, '_> {
+    pub fn raw_load(&mut self, space: Space, at: Num<'a>, width: Width) -> Num<'a> {
+        if let Some(live) = self.live.as_mut() {
+            let value = live.load(space, self.b.known(at.id).unwrap_or(0), width);
+            return self.constant(value);
+        }
+        let id = self.b.step(Op::Load { space, at: at.id, width });
+        self.node(id, width.mask())
+    }
+
+    pub fn raw_store(&mut self, space: Space, at: Num<'a>, width: Width, value: Num<'a>) {
+        if self.live.is_some() {
+            let (at, value) = (self.b.known(at.id).unwrap_or(0), self.b.known(value.id).unwrap_or(0));
+            if let Some(live) = self.live.as_mut() {
+                live.store(space, at, width, value);
+            }
+            return;
+        }
+        self.b.step(Op::Store { space, at: at.id, width, value: value.id });
+    }
+
+    pub fn plus(&mut self, n: Num<'a>, bytes: u64) -> Num<'a> {
+        if bytes == 0 {
+            return n;
+        }
+        let c = self.b.constant(bytes);
+        let id = self.b.bin(BinOp::Add, n.id, c);
+        self.node(id, n.most.saturating_add(bytes))
+    }
+
+    pub fn sum(&mut self, a: Num<'a>, b: Num<'a>) -> Num<'a> {
+        let id = self.b.bin(BinOp::Add, a.id, b.id);
+        self.node(id, a.most.saturating_add(b.most))
+    }
+
+    pub fn times(&mut self, n: Num<'a>, by: u64) -> Num<'a> {
+        let c = self.b.constant(by);
+        let id = self.b.bin(BinOp::Mul, n.id, c);
+        self.node(id, n.most.saturating_mul(by))
+    }
+
+    /// The value in a place. A record is copied out whole.
+    pub fn load(&mut self, spot: &Spot<'a>, place: Place) -> Result<Value<'a>> {
+        match &spot.kind {
+            Kind::Number { .. } => Ok(Value::Num(self.load_number(spot))),
+            Kind::Record(layout) => {
+                let pieces = self.load_pieces(spot, layout);
+                Ok(Value::Copy(layout.clone(), pieces))
+            }
+            Kind::Array(of, n) if *n <= 64 && matches!(**of, Kind::Number { .. }) => {
+                let mut list = Vec::new();
+                for k in 0..*n {
+                    let index = self.constant(k);
+                    let element = self.element(spot, index, place)?;
+                    list.push(Value::Num(self.load_number(&element)));
+                }
+                Ok(Value::List(list))
+            }
+            Kind::Array(..) => Err(Error::new(place, "a whole array is not a value", "name one of its elements")),
+        }
+    }
+
+    pub fn load_number(&mut self, spot: &Spot<'a>) -> Num<'a> {
+        let Kind::Number { bits, big, fields, .. } = &spot.kind else { return self.constant(0) };
+        let (bits, big, fields) = (*bits, *big, *fields);
+        let span = spot.shift + bits;
+        let width = width_for(span);
+        let mut n = self.raw_load(spot.space, spot.at, width);
+        if big {
+            let id = self.b.swap(width, n.id);
+            n = self.node(id, width.mask());
+        }
+        if spot.shift != 0 || bits != width.bits() {
+            let id = self.b.extract(n.id, spot.shift as u8, bits as u8);
+            n = self.node(id, ones(bits));
+        }
+        n.bits = fields;
+        n
+    }
+
+    fn load_pieces(&mut self, spot: &Spot<'a>, layout: &Rc<Layout<'a>>) -> Vec<Num<'a>> {
+        let mut pieces: Vec<Num<'a>> = Vec::new();
+        let mut done = 0;
+        while done < layout.size {
+            let width = piece_width(layout.size - done);
+            let at = self.plus(spot.at, done);
+            let part = self.raw_load(spot.space, at, width);
+            if done % 8 == 0 {
+                pieces.push(part);
+            } else if let Some(last) = pieces.last().copied() {
+                let id = self.b.insert(last.id, part.id, (done % 8 * 8) as u8, width.bits() as u8);
+                let merged = self.node(id, u64::MAX);
+                if let Some(slot) = pieces.last_mut() {
+                    *slot = merged;
+                }
+            }
+            done += width.bytes() as u64;
+        }
+        pieces
+    }
+
+    /// A member of a record that was copied out.
+    pub fn member_of_copy(&mut self, layout: &Rc<Layout<'a>>, pieces: &[Num<'a>], name: Name, place: Place) -> Result<Value<'a>> {
+        let Some((_, slot)) = layout.members.iter().find(|(n, _)| *n == name) else {
+            return Err(Error::new(place, alloc::format!("the record has no `{}`", self.text(name)), "see its declaration"));
+        };
+        match &slot.kind {
+            Kind::Number { bits, big, fields, .. } => {
+                let (at, bits, big, fields) = (slot.at, *bits, *big, *fields);
+                let mut n = self.bits_of_copy(pieces, at, bits);
+                if big {
+                    if let Some(width) = Width::of_bits(bits) {
+                        let id = self.b.swap(width, n.id);
+                        n = self.node(id, ones(bits));
+                    }
+                }
+                n.bits = fields;
+                Ok(Value::Num(n))
+            }
+            Kind::Array(of, count) => {
+                let size = size_of(of) * 8;
+                let mut list = Vec::new();
+                for k in 0..(*count).min(64) {
+                    list.push(Value::Num(self.bits_of_copy(pieces, slot.at + k * size, size as u32)));
+                }
+                Ok(Value::List(list))
+            }
+            Kind::Record(inner) => {
+                let mut sub = Vec::new();
+                for k in 0..inner.size.div_ceil(8) {
+                    sub.push(self.bits_of_copy(pieces, slot.at + k * 64, (inner.size * 8 - k * 64).min(64) as u32));
+                }
+                Ok(Value::Copy(inner.clone(), sub))
+            }
+        }
+    }
+
+    fn bits_of_copy(&mut self, pieces: &[Num<'a>], at: u64, bits: u32) -> Num<'a> {
+        let (k, lo) = ((at / 64) as usize, (at % 64) as u32);
+        let zero = self.constant(0);
+        let low = pieces.get(k).copied().unwrap_or(zero);
+        let first = bits.min(64 - lo);
+        let mut id = self.b.extract(low.id, lo as u8, first as u8);
+        if first < bits {
+            let high = pieces.get(k + 1).copied().unwrap_or(zero);
+            id = self.b.insert(id, high.id, first as u8, (bits - first) as u8);
+        }
+        self.node(id, ones(bits))
+    }
+
+    /// `spot.name`
+    pub fn member(&mut self, spot: &Spot<'a>, name: Name, place: Place) -> Result<Spot<'a>> {
+        let Kind::Record(layout) = &spot.kind else {
+            return Err(Error::new(place, alloc::format!("`{}` is asked of something that is no record", self.text(name)), "name the record's member directly"));
+        };
+        let Some((_, slot)) = layout.members.iter().find(|(n, _)| *n == name) else {
+            return Err(Error::new(place, alloc::format!("the record has no `{}`", self.text(name)), "see its declaration"));
+        };
+        let slot = slot.clone();
+        // A field that is not whole bytes is reached through the aligned word that holds it.
+        let (byte, shift) = match &slot.kind {
+            Kind::Number { bits, .. } if slot.at % 8 != 0 || Width::of_bits(*bits).is_none() => {
+                let word = width_for((slot.at % 8) as u32 + *bits);
+                let aligned = slot.at / word.bits() as u64 * word.bits() as u64;
+                if slot.at - aligned + *bits as u64 <= word.bits() as u64 {
+                    (aligned / 8, (slot.at - aligned) as u32)
+                } else {
+                    (slot.at / 8, (slot.at % 8) as u32)
+                }
+            }
+            _ => (slot.at / 8, 0),
+        };
+        Ok(Spot { space: spot.space, at: self.plus(spot.at, byte), shift, kind: slot.kind })
+    }
+
+    /// `spot[index]`
+    pub fn element(&mut self, spot: &Spot<'a>, index: Num<'a>, place: Place) -> Result<Spot<'a>> {
+        let Kind::Array(of, count) = &spot.kind else {
+            return Err(Error::new(place, "an index into something that is no array", "remove the index"));
+        };
+        if index.most >= *count {
+            return Err(Error::new(
+                place,
+                alloc::format!("the index can be {}, and there are only {count}", bound_text(index.most)),
+                "check it first, or take it `% count`",
+            ));
+        }
+        let offset = self.times(index, size_of(of));
+        let at = self.sum(spot.at, offset);
+        Ok(Spot { space: spot.space, at, shift: 0, kind: (**of).clone() })
+    }
+
+    /// Stores a value into a place.
+    pub fn store(&mut self, spot: &Spot<'a>, value: Value<'a>, place: Place) -> Result<()> {
+        match spot.kind.clone() {
+            Kind::Number { bits, big, dma, fields } => {
+                let n = self.number_for(value, fields, place)?;
+                let n = if dma && bits == 32 { Num { most: n.most.min(ones(32)), ..n } } else { n };
+                let n = self.fit(n, bits, place)?;
+                self.store_number(spot, n, bits, big);
+                Ok(())
+            }
+            Kind::Record(layout) => self.store_record(spot, &layout, value, place),
+            Kind::Array(of, count) => self.store_bytes(spot, &of, count, value, place),
+        }
+    }
+
+    /// Proves that a number fits so many bits, or cuts a `~`.
+    pub fn fit(&mut self, n: Num<'a>, bits: u32, place: Place) -> Result<Num<'a>> {
+        let mask = ones(bits);
+        if n.most <= mask || self.b.most(n.id) <= mask {
+            return Ok(n);
+        }
+        if n.open {
+            let id = self.b.extract(n.id, 0, bits as u8);
+            return Ok(Num { most: mask, open: false, ..self.node(id, mask) });
+        }
+        store_fits(n.most, bits, place)?;
+        Ok(n)
+    }
+
+    fn store_number(&mut self, spot: &Spot<'a>, n: Num<'a>, bits: u32, big: bool) {
+        let width = width_for(spot.shift + bits);
+        let mut id = n.id;
+        if spot.shift != 0 || bits != width.bits() {
+            let old = self.raw_load(spot.space, spot.at, width);
+            id = self.b.insert(old.id, n.id, spot.shift as u8, bits as u8);
+        }
+        if big {
+            id = self.b.swap(width, id);
+        }
+        let n = self.node(id, width.mask());
+        self.raw_store(spot.space, spot.at, width, n);
+    }
+
+    /// A record is put together in registers and stored in the largest pieces that fit it.
+    fn store_record(&mut self, spot: &Spot<'a>, layout: &Rc<Layout<'a>>, value: Value<'a>, place: Place) -> Result<()> {
+        let pieces = match value {
+            Value::Literal(members, at) => self.build_record(layout, members, at)?,
+            Value::With(base, members, at) => {
+                let Value::Copy(_, mut pieces) = *base else {
+                    return Err(Error::new(at, "`with` needs a record on its left", "name a record's value"));
+                };
+                self.set_members(layout, &mut pieces, members, at)?;
+                pieces
+            }
+            Value::Copy(_, pieces) => pieces,
+            Value::Num(n) => alloc::vec![n],
+            _ => return Err(Error::new(place, "this is no record", "write its members in braces")),
+        };
+        let zero = self.constant(0);
+        let mut done = 0;
+        while done < layout.size {
+            let width = piece_width(layout.size - done);
+            let piece = pieces.get((done / 8) as usize).copied().unwrap_or(zero);
+            let id = self.b.extract(piece.id, (done % 8 * 8) as u8, width.bits() as u8);
+            let part = self.node(id, width.mask());
+            let at = self.plus(spot.at, done);
+            self.raw_store(spot.space, at, width, part);
+            done += width.bytes() as u64;
+        }
+        Ok(())
+    }
+
+    fn build_record(&mut self, layout: &Rc<Layout<'a>>, members: &'a [Member], place: Place) -> Result<Vec<Num<'a>>> {
+        let zero = self.constant(0);
+        let mut pieces = alloc::vec![zero; layout.size.div_ceil(8) as usize];
+        self.set_members(layout, &mut pieces, members, place)?;
+        Ok(pieces)
+    }
+
+    fn set_members(&mut self, layout: &Rc<Layout<'a>>, pieces: &mut [Num<'a>], members: &'a [Member], place: Place) -> Result<()> {
+        for member in members {
+            let Some(first) = member.path.first() else {
+                return Err(Error::new(member.place, "a record's members have names", "write `name: value`"));
+            };
+            let Some((_, slot)) = layout.members.iter().find(|(n, _)| n == first) else {
+                return Err(Error::new(member.place, alloc::format!("the record has no `{}`", self.text(*first)), "see its declaration"));
+            };
+            let slot = slot.clone();
+            let Kind::Number { bits, big, dma, fields } = slot.kind else {
+                return Err(Error::new(member.place, "only numbers can be set in braces", "store the other members one by one"));
+            };
+            let mut n = self.member_value(member, fields, place)?;
+            if dma && bits == 32 {
+                n.most = n.most.min(ones(32));
+            }
+            let mut n = self.fit(n, bits, member.place)?;
+            if big {
+                if let Some(width) = Width::of_bits(bits) {
+                    n = { let id = self.b.swap(width, n.id); self.node(id, ones(bits)) };
+                }
+            }
+            self.set_bits(pieces, slot.at, bits, n);
+        }
+        Ok(())
+    }
+
+    fn set_bits(&mut self, pieces: &mut [Num<'a>], at: u64, bits: u32, n: Num<'a>) {
+        let (k, lo) = ((at / 64) as usize, (at % 64) as u32);
+        let first = bits.min(64 - lo);
+        if let Some(piece) = pieces.get_mut(k) {
+            let id = self.b.insert(piece.id, n.id, lo as u8, first as u8);
+            *piece = self.node(id, u64::MAX);
+        }
+        if first < bits {
+            let high = self.b.extract(n.id, first as u8, (bits - first) as u8);
+            if let Some(piece) = pieces.get_mut(k + 1) {
+                let id = self.b.insert(piece.id, high, 0, (bits - first) as u8);
+                *piece = self.node(id, u64::MAX);
+            }
+        }
+    }
+
+    fn store_bytes(&mut self, spot: &Spot<'a>, of: &Kind<'a>, count: u64, value: Value<'a>, place: Place) -> Result<()> {
+        match value {
+            Value::List(list) if list.len() as u64 <= count => {
+                for (k, v) in list.into_iter().enumerate() {
+                    let index = self.constant(k as u64);
+                    let element = self.element(spot, index, place)?;
+                    self.store(&element, v, place)?;
+                }
+                Ok(())
+            }
+            Value::Num(n) if self.b.known(n.id).is_some() => self.fill(spot.space, spot.at, size_of(of) * count, n, place),
+            Value::Buffer(buffer) => self.copy_bytes(spot, count, buffer, place),
+            _ => Err(Error::new(place, "this cannot be stored into an array", "store a list, zero, or bytes")),
+        }
+    }
+
+    /// Sets so many bytes to the same value (mostly 0), in large pieces.
+    pub fn fill(&mut self, space: Space, at: Num<'a>, size: u64, value: Num<'a>, place: Place) -> Result<()> {
+        let byte = self.b.known(value.id).filter(|b| *b < 256);
+        let Some(byte) = byte else { return Err(Error::new(place, "memory is filled with one byte", "use a number below 256")) };
+        if size > 4096 {
+            return Err(Error::new(place, "too much memory to fill in one go", "fill at most 4096 bytes"));
+        }
+        let word = self.constant(byte * 0x0101_0101_0101_0101);
+        let mut done = 0;
+        while done < size {
+            let width = piece_width(size - done);
+            let to = self.plus(at, done);
+            let id = self.b.extract(word.id, 0, width.bits() as u8);
+            let part = self.node(id, width.mask());
+            self.raw_store(space, to, width, part);
+            done += width.bytes() as u64;
+        }
+        Ok(())
+    }
+
+    /// Copies bytes of a buffer whose length is not known: a bounded loop, a byte a turn.
+    fn copy_bytes(&mut self, to: &Spot<'a>, count: u64, from: Buffer<'a>, place: Place) -> Result<()> {
+        if from.len.most > count {
+            return Err(Error::new(place, "more bytes than there is room for", "check the length first"));
+        }
+        let target = to.clone();
+        self.counted(from.len, place, move |s, k| {
+            let source = s.sum(from.at, k);
+            let byte = s.raw_load(from.space, source, Width::B8);
+            let at = s.sum(target.at, k);
+            s.raw_store(target.space, at, Width::B8, byte);
+            Ok(())
+        })
+    }
+}
+
+/// The smallest access that holds so many bits.
+fn width_for(bits: u32) -> Width {
+    match bits {
+        0..=8 => Width::B8,
+        9..=16 => Width::B16,
+        17..=32 => Width::B32,
+        _ => Width::B64,
+    }
+}
+
+fn piece_width(bytes: u64) -> Width {
+    match bytes {
+        8.. => Width::B64,
+        4..=7 => Width::B32,
+        2..=3 => Width::B16,
+        _ => Width::B8,
+    }
+}
+
+pub fn bound_text(most: u64) -> alloc::string::String {
+    if most == u64::MAX {
+        "anything".into()
+    } else {
+        alloc::format!("{most}")
+    }
+}
