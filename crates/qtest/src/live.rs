@@ -63,6 +63,11 @@ impl Live {
         })
     }
 
+    /// One more window, the next by number.
+    pub fn open(&mut self, window: Window) {
+        self.windows.list.push(window);
+    }
+
     /// The client's buffers.
     pub fn pool(&self) -> Pool {
         self.pool
@@ -93,7 +98,8 @@ impl Live {
 
     fn outside(&mut self, space: Space, at: u64, width: Width) {
         let bits = width.bits();
-        self.errors.push(format!("{bits} bits at {at:#x} are outside {space:?}"));
+        self.errors
+            .push(format!("{bits} bits at {at:#x} are outside {space:?}"));
     }
 
     /// The bytes of state at this place, if they lie inside.
@@ -111,10 +117,12 @@ pub(crate) fn shared(ram: &Ram) -> Pool {
 
 impl Access for Live {
     fn read(&mut self, window: u8, at: u64, width: Width) -> u64 {
-        self.windows.read(window, at, width).unwrap_or_else(|error| {
-            self.errors.push(error.to_string());
-            0
-        })
+        self.windows
+            .read(window, at, width)
+            .unwrap_or_else(|error| {
+                self.errors.push(error.to_string());
+                0
+            })
     }
 
     fn write(&mut self, window: u8, at: u64, width: Width, value: u64) {
@@ -190,7 +198,8 @@ impl Access for Live {
     }
 
     fn firmware(&mut self, conduit: Conduit, _: [u64; 4]) -> u64 {
-        self.errors.push(format!("firmware ({conduit:?}) is out of reach here"));
+        self.errors
+            .push(format!("firmware ({conduit:?}) is out of reach here"));
         u64::MAX
     }
 }

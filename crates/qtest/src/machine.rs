@@ -46,7 +46,10 @@ impl Machine {
         let file = File::create_new(path.join("ram"))?;
         file.set_len(config.ram << 20)?;
         drop(file);
-        let file = File::options().read(true).write(true).open(path.join("ram"))?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(path.join("ram"))?;
         let ram = Mapping::shared(&file, (config.ram << 20) as usize)?;
 
         let listener = UnixListener::bind(path.join("qtest"))?;
@@ -60,7 +63,7 @@ impl Machine {
                 return Err(error);
             }
         };
-        Ok(Machine {
+        let machine = Machine {
             inner: Rc::new(Inner {
                 link: RefCell::new(Link::new(stream)?),
                 child: RefCell::new(child),
@@ -72,7 +75,10 @@ impl Machine {
                 skipped: Cell::new(0),
                 directory,
             }),
-        })
+        };
+        // It connects before it makes its devices: only an answer says that they are there.
+        machine.sync()?;
+        Ok(machine)
     }
 
     pub fn arch(&self) -> Arch {
@@ -111,13 +117,27 @@ impl Machine {
     /// How often each intercepted line has risen. Asks the machine something first, so that news arrive.
     pub fn raised(&self, line: u32) -> Result<u64> {
         self.sync()?;
-        Ok(self.inner.link.borrow().raised.get(&line).copied().unwrap_or(0))
+        Ok(self
+            .inner
+            .link
+            .borrow()
+            .raised
+            .get(&line)
+            .copied()
+            .unwrap_or(0))
     }
 
     /// Whether an intercepted line is up.
     pub fn is_up(&self, line: u32) -> Result<bool> {
         self.sync()?;
-        Ok(self.inner.link.borrow().lines.get(&line).copied().unwrap_or(false))
+        Ok(self
+            .inner
+            .link
+            .borrow()
+            .lines
+            .get(&line)
+            .copied()
+            .unwrap_or(false))
     }
 
     /// Zeroed RAM, aligned to a power of two of at least a page.
@@ -126,7 +146,9 @@ impl Machine {
         let at = self.inner.next.get().next_multiple_of(align);
         let end = at + size as u64;
         if end > self.inner.ram.size() as u64 || !align.is_power_of_two() {
-            return Err(Error::Other(format!("the machine has no {size} bytes of RAM left")));
+            return Err(Error::Other(format!(
+                "the machine has no {size} bytes of RAM left"
+            )));
         }
         self.inner.next.set(end);
         let base = self.inner.ram.base().wrapping_add(at as usize);
@@ -149,7 +171,9 @@ impl Machine {
         let nap = Duration::from_nanos(ns).min(NAP);
         std::thread::sleep(nap);
         let skipped = ns.saturating_sub(nap.as_nanos() as u64);
-        self.inner.skipped.set(self.inner.skipped.get().saturating_add(skipped));
+        self.inner
+            .skipped
+            .set(self.inner.skipped.get().saturating_add(skipped));
     }
 
     /// Lets the machine's main loop go round once.
@@ -226,7 +250,10 @@ fn command(config: &Config, path: &Path) -> Result<Command> {
     let place = |name: &str| path.join(name).display().to_string();
     let mut command = Command::new(program);
     command
-        .args(["-machine", &format!("{},memory-backend=ram", config.machine)])
+        .args([
+            "-machine",
+            &format!("{},memory-backend=ram", config.machine),
+        ])
         .args(["-cpu", cpu, "-m", &config.ram.to_string()])
         .args([
             "-object",
@@ -240,7 +267,13 @@ fn command(config: &Config, path: &Path) -> Result<Command> {
         .args(["-qtest", &format!("unix:{}", place("qtest"))])
         // Its log would fill a pipe, and both sides would wait for ever.
         .args(["-qtest-log", "/dev/null"])
-        .args(["-nodefaults", "-display", "none", "-bios", &place("firmware")]);
+        .args([
+            "-nodefaults",
+            "-display",
+            "none",
+            "-bios",
+            &place("firmware"),
+        ]);
     if !config.real_time {
         command.args(["-icount", "shift=0,sleep=off"]);
     }
@@ -279,6 +312,8 @@ fn accept(listener: &UnixListener, child: &mut Child, path: &Path) -> Result<Uni
 /// What the emulator wrote to its error output.
 fn said(path: &Path) -> String {
     let text = std::fs::read_to_string(path.join("errors")).unwrap_or_default();
-    let lines = text.lines().filter(|line| !line.contains("icount sleep disabled"));
+    let lines = text
+        .lines()
+        .filter(|line| !line.contains("icount sleep disabled"));
     lines.collect::<Vec<_>>().join("; ")
 }

@@ -14,19 +14,28 @@ impl Mapping {
     /// A file's bytes, shared with whoever else maps it.
     pub(crate) fn shared(file: &File, size: usize) -> Result<Mapping> {
         let flags = libc::MAP_SHARED;
-        Mapping::map(size, libc::PROT_READ | libc::PROT_WRITE, flags, file.as_raw_fd())
+        Mapping::map(
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            flags,
+            file.as_raw_fd(),
+        )
     }
 
     /// Fresh zeroed memory with these permissions.
     pub(crate) fn private(size: usize, protection: i32) -> Result<Mapping> {
-        Mapping::map(size, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+        Mapping::map(
+            size,
+            protection,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+        )
     }
 
     fn map(size: usize, protection: i32, flags: i32, file: i32) -> Result<Mapping> {
         let size = size.max(1).next_multiple_of(4096);
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-        let base =
-            unsafe { libc::mmap(std::ptr::null_mut(), size, protection, flags, file, 0) };
+        let base = unsafe { libc::mmap(std::ptr::null_mut(), size, protection, flags, file, 0) };
         if base == libc::MAP_FAILED {
             return Err(Error::Io(std::io::Error::last_os_error()));
         }

@@ -2,8 +2,7 @@
 
 use crate::Result;
 use std::io::{Read, Write};
-use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::PathBuf;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 /// The other end of a network card's cable. Made before the machine; frames flow once both are there.
@@ -32,14 +31,17 @@ impl Cable {
 
     /// Sends a frame to the card, without checksum.
     pub fn send(&self, frame: &[u8]) -> Result<()> {
-        self.socket.set_write_timeout(Some(Duration::from_secs(5)))?;
-        self.socket.send_to(frame, self.directory.path().join("card"))?;
+        self.socket
+            .set_write_timeout(Some(Duration::from_secs(5)))?;
+        self.socket
+            .send_to(frame, self.directory.path().join("card"))?;
         Ok(())
     }
 
     /// The next frame the card sent, or `None` when none came in that time.
     pub fn receive(&self, within: Duration) -> Result<Option<Vec<u8>>> {
-        self.socket.set_read_timeout(Some(within.max(Duration::from_micros(1))))?;
+        self.socket
+            .set_read_timeout(Some(within.max(Duration::from_micros(1))))?;
         let mut frame = vec![0; 65536];
         match self.socket.recv(&mut frame) {
             Ok(length) => {
@@ -68,7 +70,10 @@ impl Disk {
     /// Arguments for [`crate::Config::args`]; a device takes it by `drive=ID`.
     pub fn drive(&self, id: &str) -> Vec<String> {
         let path = self.file.path().display();
-        vec!["-drive".into(), format!("file={path},format=raw,if=none,id={id}")]
+        vec![
+            "-drive".into(),
+            format!("file={path},format=raw,if=none,id={id}"),
+        ]
     }
 
     /// What is on it now.
@@ -77,42 +82,42 @@ impl Disk {
     }
 }
 
-/// The other end of a serial line.
+/// The other end of a serial line. Made before the machine, which plugs itself in.
 pub struct Line {
     directory: tempfile::TempDir,
+    listener: UnixListener,
     stream: Option<UnixStream>,
 }
 
 impl Line {
     pub fn new() -> Result<Line> {
+        let directory = tempfile::tempdir()?;
+        let listener = UnixListener::bind(directory.path().join("line"))?;
+        listener.set_nonblocking(true)?;
         Ok(Line {
-            directory: tempfile::tempdir()?,
+            directory,
+            listener,
             stream: None,
         })
     }
 
-    fn path(&self) -> PathBuf {
-        self.directory.path().join("line")
-    }
-
     /// Arguments for [`crate::Config::args`]; a device takes it by `chardev=ID`, the board's own port by `-serial chardev:ID`.
     pub fn chardev(&self, id: &str) -> Vec<String> {
-        let path = self.path().display().to_string();
-        vec!["-chardev".into(), format!("socket,path={path},server=on,wait=off,id={id}")]
+        let path = self.directory.path().join("line");
+        vec![
+            "-chardev".into(),
+            format!("socket,path={},id={id}", path.display()),
+        ]
     }
 
-    /// The stream, connected at the first use.
+    /// The stream, accepted at the first use: the machine connected when it started.
     fn stream(&mut self) -> Result<&mut UnixStream> {
         let stream = match self.stream.take() {
             Some(stream) => stream,
-            None => UnixStream::connect(self.path())?,
+            None => self.listener.accept()?.0,
         };
+        stream.set_nonblocking(false)?;
         Ok(self.stream.insert(stream))
-    }
-
-    /// Plugs the line in: what the device sends before is lost.
-    pub fn connect(&mut self) -> Result<()> {
-        self.stream().map(|_| ())
     }
 
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {

@@ -43,7 +43,11 @@ impl Device {
         if residual.windows.len() > WINDOWS {
             return Err(Error::Other(format!("more than {WINDOWS} windows")));
         }
-        if blob.entries.iter().any(|(_, at)| *at as usize >= blob.code.len()) {
+        if blob
+            .entries
+            .iter()
+            .any(|(_, at)| *at as usize >= blob.code.len())
+        {
             return Err(Error::Other("an entry lies outside the code".into()));
         }
         let text = Text::new(blob.code, &blob.entries)?;

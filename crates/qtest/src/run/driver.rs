@@ -101,7 +101,10 @@ impl<'d> Driver<'d> {
         self.client = self.area.client();
         self.news.clear();
         let client = self.area.client();
-        let outcome = self.device.engine.run(|| selftest::run(&mut self.pump, client, effort))?;
+        let outcome = self
+            .device
+            .engine
+            .run(|| selftest::run(&mut self.pump, client, effort))?;
         self.client = self.area.client();
         Ok(outcome)
     }

@@ -102,10 +102,14 @@ impl Engine {
 
     /// The window and offset of a port.
     fn find_port(&self, port: u64) -> Option<(u8, u64)> {
-        self.windows.list.iter().enumerate().find_map(|(number, window)| {
-            let at = port.checked_sub(window.base)?;
-            (window.kind == WindowKind::Port && at < window.size).then_some((number as u8, at))
-        })
+        self.windows
+            .list
+            .iter()
+            .enumerate()
+            .find_map(|(number, window)| {
+                let at = port.checked_sub(window.base)?;
+                (window.kind == WindowKind::Port && at < window.size).then_some((number as u8, at))
+            })
     }
 
     /// Serves a fault, or says what was wrong.
@@ -125,23 +129,33 @@ impl Engine {
                 true => u64::from(decoded.immediate8()),
                 false => frame.get(libc::REG_RDX) & 0xffff,
             };
-            self.port(frame, port, width, write).map_err(|what| format!("{what}, {place}"))?;
+            self.port(frame, port, width, write)
+                .map_err(|what| format!("{what}, {place}"))?;
             frame.set(libc::REG_RIP, decoded.next_ip());
             return Ok(());
         }
         let Some((window, at)) = self.find(address) else {
-            return Err(format!("`{decoded:?}` touched {address:#x}, which is no window, {place}"));
+            return Err(format!(
+                "`{decoded:?}` touched {address:#x}, which is no window, {place}"
+            ));
         };
         let mut factory = InstructionInfoFactory::new();
         let mut memory = factory.info(&decoded).used_memory().iter();
         let (Some(operand), None) = (memory.next(), memory.next()) else {
-            return Err(format!("{:?} touches more than one place, {place}", decoded.code()));
+            return Err(format!(
+                "{:?} touches more than one place, {place}",
+                decoded.code()
+            ));
         };
         let (reads, writes) = direction(operand.access());
         let Some(width) = Width::of_bits(operand.memory_size().size() as u32 * 8) else {
-            return Err(format!("{:?} has no width a device knows, {place}", decoded.code()));
+            return Err(format!(
+                "{:?} has no width a device knows, {place}",
+                decoded.code()
+            ));
         };
-        self.begin(window, at, width, reads, writes).map_err(|what| format!("{what}, {place}"))?;
+        self.begin(window, at, width, reads, writes)
+            .map_err(|what| format!("{what}, {place}"))?;
         frame.set(libc::REG_EFL, frame.get(libc::REG_EFL) | TRAP_FLAG as u64);
         Ok(())
     }
@@ -161,10 +175,15 @@ impl Engine {
         let size = self.windows.list[usize::from(window)].size;
         if at + u64::from(width.bytes()) > size {
             let name = &self.windows.list[usize::from(window)].name;
-            return Err(format!("offset {at:#x} is outside window `{name}` of {size:#x} bytes"));
+            return Err(format!(
+                "offset {at:#x} is outside window `{name}` of {size:#x} bytes"
+            ));
         }
         let value = match reads {
-            true => self.windows.read(window, at, width).map_err(|error| error.to_string())?,
+            true => self
+                .windows
+                .read(window, at, width)
+                .map_err(|error| error.to_string())?,
             false => 0,
         };
         let count = width.bytes() as usize;
@@ -217,7 +236,10 @@ impl Engine {
             let done = self.windows.write(window, at, width, rax);
             return done.map_err(|error| error.to_string());
         }
-        let value = self.windows.read(window, at, width).map_err(|error| error.to_string())?;
+        let value = self
+            .windows
+            .read(window, at, width)
+            .map_err(|error| error.to_string())?;
         // A 32-bit result clears the upper half of the register; narrower ones keep what is above them.
         let kept = match width {
             Width::B8 | Width::B16 => rax & !width.mask(),

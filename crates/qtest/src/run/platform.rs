@@ -52,7 +52,8 @@ impl<'d> Platform<'d> {
 
     /// The self-test of class timer.
     pub fn timer_selftest(&mut self, far: u64) -> Result<Outcome> {
-        self.engine.run(|| selftest::timer::run(&mut self.direct, far))
+        self.engine
+            .run(|| selftest::timer::run(&mut self.direct, far))
     }
 
     pub fn trace(&self) -> Vec<Touch> {

@@ -51,7 +51,11 @@ impl Text {
         let mut gates = Vec::new();
         for (number, (name, offset)) in entries.iter().enumerate() {
             let at = gates_at + number * 64;
-            let gate = gate(base + u64::from(*offset), stack.as_ptr() as u64, exit as i64 - at as i64);
+            let gate = gate(
+                base + u64::from(*offset),
+                stack.as_ptr() as u64,
+                exit as i64 - at as i64,
+            );
             bytes[at..at + gate.len()].copy_from_slice(&gate);
             gates.push((name.to_string(), at as u32));
         }
@@ -84,7 +88,10 @@ impl Text {
 
     /// Stack pointer and address with which the current entry is left.
     pub(crate) fn way_out(&self) -> (u64, u64) {
-        (self.stack.get(), self.mapping.base() as u64 + self.exit as u64)
+        (
+            self.stack.get(),
+            self.mapping.base() as u64 + self.exit as u64,
+        )
     }
 }
 
