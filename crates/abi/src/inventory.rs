@@ -33,11 +33,11 @@ pub struct Installed {
     pub proof: Proof,
     /// Bound into the nucleus; else it runs in a task.
     pub direct: bool,
-    /// Byte range in the Codes module.
+    /// Byte range in the Codes module: its first byte and the one after its last.
     pub code: (u32, u32),
     /// Name, offset in this device's code, bytes.
     pub entries: Vec<(String, u32, u32)>,
-    /// Byte range in the Graphs module.
+    /// Byte range in the Graphs module, the same way.
     pub graph: (u32, u32),
     /// BLAKE3 of the code.
     pub hash: [u8; 32],

@@ -1,0 +1,197 @@
+//! The task of one device. What a restart keeps is made once: rings, pool, rights, interrupt bindings.
+
+use crate::memory::Memory;
+use crate::modules::{Image, Module};
+use crate::task::{blank, fitting, Task};
+use crate::trouble::{Context, Trouble};
+use abi::inventory::Installed;
+use abi::program::bit;
+use abi::system::{map, root, Handle};
+use abi::{layout, ring};
+use alloc::vec::Vec;
+use manager::plan::{self, Pages};
+use manager::regions::Region;
+use runtime::{println, sys};
+
+const STACK: u64 = 0x4000;
+const HEAP: u64 = 0x6000;
+/// What a driver's task needs of donated memory, more or less.
+const DONATION: u64 = 0x1_8000;
+const PRIORITY: u64 = 16;
+
+pub struct Driver {
+    /// Index in the inventory.
+    pub device: usize,
+    /// What the driver waits on; its client holds a copy as the doorbell.
+    pub notification: Handle,
+    pub rings: Region,
+    pub pool: Region,
+    /// Number of the window, its pages, the right to them.
+    windows: Vec<(usize, Pages, Handle)>,
+    /// Interrupt lines that are bound.
+    lines: Vec<u32>,
+}
+
+/// What all drivers' tasks are made of.
+pub struct Parts {
+    pub image: Image,
+    pub inventory: Module,
+    pub codes: Module,
+    /// Notification of the client of all drivers.
+    pub client: Handle,
+    /// Pools for a program that measures.
+    pub generous: bool,
+}
+
+impl Driver {
+    /// Everything but the task.
+    pub fn prepare(
+        memory: &mut Memory,
+        parts: &Parts,
+        devices: &[Installed],
+        device: usize,
+    ) -> Result<Driver, Trouble> {
+        let installed = devices.get(device).ok_or(Trouble::new("no such device"))?;
+        let notification = sys::notification_create().because("making a notification")?;
+        let mut driver = Driver {
+            device,
+            notification,
+            rings: memory.zeroed(ring::BYTES as u64, layout::PAGE)?,
+            pool: memory.zeroed(plan::pool_size(installed, parts.generous), layout::PAGE)?,
+            windows: Vec::new(),
+            lines: Vec::new(),
+        };
+        driver.claim(devices, installed)?;
+        driver.bind(installed);
+        Ok(driver)
+    }
+
+    /// Rights to the device's registers.
+    fn claim(&mut self, devices: &[Installed], installed: &Installed) -> Result<(), Trouble> {
+        for (n, window) in installed.windows.iter().enumerate() {
+            if window.kind != 0 {
+                continue;
+            }
+            let pages = plan::pages_of(window)
+                .ok_or(Trouble::new("a window is larger than the room for it"))?;
+            if let Some(other) = plan::neighbour(devices, self.device, n) {
+                let (name, other) = (&installed.name, &other.name);
+                println!("{name}: window {} shares a page with {other}", window.name);
+            }
+            let right = sys::memory_device(root::PLATFORM, pages.base, pages.size)
+                .because("making a right to device registers")?;
+            self.windows.push((n, pages, right));
+        }
+        Ok(())
+    }
+
+    /// Interrupt lines to the notification. A line that cannot be bound leaves the driver polling.
+    fn bind(&mut self, installed: &Installed) {
+        for (line, level, low) in installed.wires.iter().take(4) {
+            let bits = bit::LINE << self.lines.len();
+            let bound =
+                sys::interrupt_bind(root::PLATFORM, *line, *level, *low, self.notification, bits);
+            match bound {
+                Ok(()) => self.lines.push(*line),
+                Err(error) => println!("{}: line {line} not bound ({error:?})", installed.name),
+            }
+        }
+    }
+
+    /// A new task for the device.
+    pub fn start(
+        &self,
+        memory: &mut Memory,
+        parts: &Parts,
+        installed: &Installed,
+        faults: (Handle, u64),
+    ) -> Result<Task, Trouble> {
+        // A line that the last task left unanswered.
+        for line in &self.lines {
+            let _ = sys::interrupt_done(self.notification, *line);
+        }
+        let (task, ()) = fitting(memory, DONATION, |memory, task| {
+            task.load(memory, &parts.image, STACK)?;
+            self.furnish(memory, parts, installed, task)?;
+            sys::fault_bind(task.handle, faults.0, faults.1).because("binding faults")?;
+            self.run(memory, parts, installed, task)
+        })?;
+        Ok(task)
+    }
+
+    /// Code, state, arena, heap, rings, pool, windows and ports.
+    fn furnish(
+        &self,
+        memory: &mut Memory,
+        parts: &Parts,
+        installed: &Installed,
+        task: &mut Task,
+    ) -> Result<(), Trouble> {
+        let page = layout::PAGE;
+        let first = u64::from(installed.code.0) & !(page - 1);
+        let length = u64::from(installed.code.1).next_multiple_of(page) - first;
+        if first + length > parts.codes.pages() {
+            return Err(Trouble::new("its code is not in the module of codes"));
+        }
+        task.map(parts.codes.right, first, length, layout::CODE, map::EXECUTE)?;
+        let state = u64::from(installed.state_size).max(1);
+        task.own(memory, state, page, layout::STATE, map::WRITE)?;
+        task.own(memory, HEAP, page, layout::HEAP, map::WRITE)?;
+        for (region, at) in [(self.rings, layout::RINGS), (self.pool, layout::POOL)] {
+            task.map(root::MEMORY, region.offset, region.size, at, map::WRITE)?;
+        }
+        for (n, pages, right) in &self.windows {
+            let at = layout::WINDOWS + *n as u64 * layout::WINDOW_STRIDE;
+            let flags = map::WRITE | map::DEVICE;
+            task.map(*right, 0, pages.size, at, flags)?;
+        }
+        for window in installed.windows.iter().filter(|window| window.kind == 1) {
+            sys::ports_grant(root::PLATFORM, task.handle, window.base, window.size)
+                .because("granting ports")?;
+        }
+        let inventory = parts.inventory;
+        task.map(inventory.right, 0, inventory.pages(), layout::INVENTORY, 0)
+    }
+
+    /// The arena, whose place in memory the driver must know, and the first thread.
+    fn run(
+        &self,
+        memory: &mut Memory,
+        parts: &Parts,
+        installed: &Installed,
+        task: &mut Task,
+    ) -> Result<(), Trouble> {
+        let mut startup = blank();
+        startup.device = self.device as u64;
+        startup.notification = task.give(self.notification)?;
+        startup.client = task.give(parts.client)?;
+        if installed.arena_size > 0 {
+            let (size, align) = (installed.arena_size.into(), installed.arena_align.into());
+            let arena = task.own(memory, size, align, layout::ARENA, map::WRITE)?;
+            startup.arena_dma = memory.physical(arena);
+            startup.arena_size = arena.size;
+        }
+        startup.pool_dma = memory.physical(self.pool);
+        startup.pool_size = self.pool.size;
+        for (to, line) in startup.lines.iter_mut().zip(&self.lines) {
+            *to = *line;
+        }
+        startup.line_count = self.lines.len() as u64;
+        startup.inventory_size = parts.inventory.size;
+        startup.heap_size = HEAP;
+        task.start(memory, &startup, parts.image.program.entry, PRIORITY)
+    }
+
+    /// Says in the rings that nobody will answer any more, and tells the client.
+    pub fn give_up(&self, memory: &Memory, client: Handle) {
+        use core::sync::atomic::Ordering;
+        let said = memory.with(self.rings, |rings| {
+            let header = rings.ring_header();
+            header.driver_state.store(2, Ordering::Release);
+            header.generation.fetch_add(1, Ordering::AcqRel);
+        });
+        if said.is_ok() {
+            let _ = sys::notify(client, bit::RING | bit::RESTARTED);
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! All tasks that the manager made and looks after.
+
+use crate::client::Client;
+use crate::driver::{Driver, Parts};
+use crate::memory::Memory;
+use crate::modules::{Image, Module};
+use crate::portal::{Portal, STACK};
+use crate::task::Task;
+use crate::trouble::{Context, Trouble};
+use abi::boot::{BootInfo, ModuleKind};
+use abi::inventory::{Installed, View};
+use abi::layout;
+use abi::system::{info, root, Error, Handle};
+use alloc::string::String;
+use alloc::vec::Vec;
+use manager::plan;
+use manager::restarts::Restarts;
+use runtime::sync::Mutex;
+use runtime::{println, sys};
+
+static WARD: Mutex<Option<Ward>> = Mutex::new(None);
+
+/// Works on the one ward; `None` before it is there.
+pub fn with<T>(work: impl FnOnce(&mut Ward) -> T) -> Option<T> {
+    WARD.lock().as_mut().map(work)
+}
+
+pub struct Ward {
+    memory: Memory,
+    devices: Vec<Installed>,
+    parts: Option<Parts>,
+    charges: Vec<Charge>,
+    client: Option<Client>,
+    /// The manager's own, for faults.
+    notification: Handle,
+}
+
+/// One task and how it fares.
+struct Charge {
+    name: String,
+    what: What,
+    /// `None`: it does not run.
+    task: Option<Task>,
+    restarts: Restarts,
+    stopped: bool,
+}
+
+enum What {
+    Driver(Driver),
+    Client,
+}
+
+/// What the portal tells of a task.
+pub struct Description<'a> {
+    pub name: &'a str,
+    /// 1 running, 2 stopped, 3 failed.
+    pub state: u64,
+    pub restarts: u64,
+    /// Index in the inventory, or `u64::MAX`.
+    pub device: u64,
+    pub info: info::Task,
+}
+
+/// Bits of the notification that faults set: one for each charge, the last for all further ones.
+fn fault_bit(charge: usize) -> u64 {
+    1 << charge.min(63)
+}
+
+/// Makes everything. Afterwards the caller waits for faults on the notification.
+pub fn start() -> Result<Handle, Trouble> {
+    let boot = runtime::boot_info().ok_or(Trouble::new("no boot information"))?;
+    let told = sys::info_memory().because("asking for the machine's memory")?;
+    let notification = sys::notification_create().because("making a notification")?;
+    let mut ward = Ward {
+        memory: Memory::new(told.free_at_start)?,
+        devices: Vec::new(),
+        parts: None,
+        charges: Vec::new(),
+        client: None,
+        notification,
+    };
+    ward.bring_up(boot)?;
+    *WARD.lock() = Some(ward);
+    Ok(notification)
+}
+
+/// Waits for faults, for ever.
+pub fn watch(notification: Handle) {
+    while let Ok(bits) = sys::wait(notification, sys::FOREVER) {
+        with(|ward| ward.faults(bits));
+    }
+}
+
+impl Ward {
+    fn bring_up(&mut self, boot: &BootInfo) -> Result<(), Trouble> {
+        let client_notification = sys::notification_create().because("making a notification")?;
+        let other = Module::find(boot, ModuleKind::Other);
+        let inventory = Module::find(boot, ModuleKind::Inventory);
+        if let Some(inventory) = inventory {
+            self.read(inventory)?;
+            self.parts = parts(boot, inventory, client_notification, other.is_some())?;
+        }
+        self.start_drivers();
+        let console = other.or_else(|| Module::find(boot, ModuleKind::Console));
+        let console = console.ok_or(Trouble::new("no console among the boot modules"))?;
+        self.client = Some(Client {
+            image: Image::of(console)?,
+            notification: client_notification,
+            portal: runtime::portal::open::<Portal>(0, STACK).because("making the portal")?,
+            inventory,
+            codes: Module::find(boot, ModuleKind::Codes),
+            graphs: Module::find(boot, ModuleKind::Graphs),
+            grant: match other {
+                Some(_) => Some(self.grant()?),
+                None => None,
+            },
+        });
+        self.charges.push(Charge {
+            name: match other {
+                Some(_) => "program".into(),
+                None => "console".into(),
+            },
+            what: What::Client,
+            task: None,
+            restarts: Restarts::default(),
+            stopped: false,
+        });
+        self.run(self.charges.len() - 1)
+    }
+
+    /// Half of what is free, but no more than 16 MiB, for a program that makes tasks.
+    fn grant(&mut self) -> Result<(Handle, manager::regions::Region), Trouble> {
+        let size = (self.memory.free() / 2).min(0x100_0000) & !(layout::PAGE - 1);
+        let region = self.memory.raw(size)?;
+        let right = sys::memory_part(root::MEMORY, region.offset, region.size)
+            .because("making a right to memory")?;
+        Ok((right, region))
+    }
+
+    fn read(&mut self, inventory: Module) -> Result<(), Trouble> {
+        let bytes = inventory.read_at(layout::INVENTORY)?;
+        match View::read(bytes) {
+            Some(view) => self.devices = view.devices,
+            None => println!("manager: the inventory is not readable, so no driver is started"),
+        }
+        Ok(())
+    }
+
+    fn start_drivers(&mut self) {
+        let wanted: Vec<usize> = (0..self.devices.len())
+            .filter(|at| plan::wants_task(&self.devices[*at]))
+            .collect();
+        for device in wanted {
+            let name = self.devices[device].name.clone();
+            if let Err(trouble) = self.add_driver(device) {
+                println!("{name} not started: {trouble}");
+            }
+        }
+    }
+
+    fn add_driver(&mut self, device: usize) -> Result<(), Trouble> {
+        let parts = self.parts.as_ref().ok_or(Trouble::new(
+            "no driver program or no code among the boot modules",
+        ))?;
+        let driver = Driver::prepare(&mut self.memory, parts, &self.devices, device)?;
+        self.charges.push(Charge {
+            name: self.devices[device].name.clone(),
+            what: What::Driver(driver),
+            task: None,
+            restarts: Restarts::default(),
+            stopped: false,
+        });
+        self.run(self.charges.len() - 1)
+    }
+
+    /// Makes the task of a charge that has none.
+    fn run(&mut self, at: usize) -> Result<(), Trouble> {
+        let faults = (self.notification, fault_bit(at));
+        let charge = self.charges.get(at).ok_or(Trouble::new("no such task"))?;
+        let task = match &charge.what {
+            What::Driver(driver) => {
+                let parts = self
+                    .parts
+                    .as_ref()
+                    .ok_or(Trouble::new("no driver program"))?;
+                let installed = &self.devices[driver.device];
+                driver.start(&mut self.memory, parts, installed, faults)?
+            }
+            What::Client => {
+                let client = self.client.as_ref().ok_or(Trouble::new("no client"))?;
+                let drivers: Vec<&Driver> = self
+                    .charges
+                    .iter()
+                    .filter_map(|charge| match &charge.what {
+                        What::Driver(driver) => Some(driver),
+                        What::Client => None,
+                    })
+                    .collect();
+                if drivers.len() > abi::program::SESSIONS {
+                    println!("console: only {} drivers are used", abi::program::SESSIONS);
+                }
+                client.start(&mut self.memory, &drivers, faults)?
+            }
+        };
+        self.charges[at].task = Some(task);
+        self.charges[at].stopped = false;
+        Ok(())
+    }
+
+    fn stop(&mut self, at: usize) {
+        if let Some(task) = self
+            .charges
+            .get_mut(at)
+            .and_then(|charge| charge.task.take())
+        {
+            task.destroy(&mut self.memory);
+        }
+    }
+
+    /// Someone asked: task `index` as the portal counts, 0 being the manager.
+    pub fn restart(&mut self, index: u64) -> Result<(), Error> {
+        let at = usize::try_from(index)
+            .ok()
+            .and_then(|index| index.checked_sub(1));
+        let at = at.ok_or(Error::Denied)?;
+        let charge = self.charges.get_mut(at).ok_or(Error::BadArgument)?;
+        if matches!(charge.what, What::Client) {
+            // The caller would be running on the thread that is destroyed.
+            return Err(Error::Denied);
+        }
+        charge.restarts.asked();
+        self.stop(at);
+        self.run(at).map_err(|trouble| {
+            println!("{} not started: {trouble}", self.charges[at].name);
+            self.abandon(at);
+            trouble.error.unwrap_or(Error::NoRoom)
+        })
+    }
+
+    /// Tasks that were stopped by a fault start anew, or are left.
+    fn faults(&mut self, bits: u64) {
+        for at in 0..self.charges.len() {
+            if bits & fault_bit(at) == 0 || self.charges[at].stopped {
+                continue;
+            }
+            let Some(handle) = self.charges[at].task.as_ref().map(|task| task.handle) else {
+                continue;
+            };
+            if sys::info_task(handle).is_ok_and(|info| info.state == 2) {
+                self.fault(at, handle);
+            }
+        }
+    }
+
+    fn fault(&mut self, at: usize, handle: Handle) {
+        let fault = sys::info_fault(handle).unwrap_or_default();
+        let charge = &mut self.charges[at];
+        let program = matches!(charge.what, What::Client) && charge.name != "console";
+        let again = !program && charge.restarts.allow(sys::now());
+        let what = match fault.kind {
+            1 => "read of",
+            2 => "write to",
+            3 => "execution at",
+            4 => "illegal instruction, address",
+            5 => "I/O port",
+            _ => "fault, address",
+        };
+        let next = match again {
+            true => "starting it anew",
+            false if program => "it stays stopped",
+            false => "too often, so it stays stopped",
+        };
+        let (name, address, pc) = (&charge.name, fault.address, fault.at);
+        println!("{name} stopped: {what} {address:#x}, instruction at {pc:#x}; {next}");
+        if !again {
+            // Its memory is kept, for whoever wants to look at it.
+            charge.stopped = true;
+            return self.abandon(at);
+        }
+        self.stop(at);
+        if let Err(trouble) = self.run(at) {
+            println!("{} not started: {trouble}", self.charges[at].name);
+            self.abandon(at);
+        }
+    }
+
+    /// Nobody serves this charge's rings any more.
+    fn abandon(&mut self, at: usize) {
+        if let (What::Driver(driver), Some(parts)) = (&self.charges[at].what, &self.parts) {
+            driver.give_up(&self.memory, parts.client);
+        }
+    }
+
+    /// Free bytes, all bytes.
+    pub fn memory(&self) -> (u64, u64) {
+        (self.memory.free(), self.memory.total())
+    }
+
+    /// Task `index`: 0 is the manager.
+    pub fn describe(&self, index: u64) -> Option<Description<'_>> {
+        let Some(at) = usize::try_from(index).ok()?.checked_sub(1) else {
+            return Some(Description {
+                name: "manager",
+                state: 1,
+                restarts: 0,
+                device: u64::MAX,
+                info: sys::info_task(root::SELF).unwrap_or_default(),
+            });
+        };
+        let charge = self.charges.get(at)?;
+        let info = charge.task.as_ref().map(|task| sys::info_task(task.handle));
+        Some(Description {
+            name: &charge.name,
+            state: match &charge.task {
+                Some(_) if !charge.stopped => 1,
+                Some(_) => 2,
+                None => 3,
+            },
+            restarts: charge.restarts.count,
+            device: match &charge.what {
+                What::Driver(driver) => driver.device as u64,
+                What::Client => u64::MAX,
+            },
+            info: info.and_then(Result::ok).unwrap_or_default(),
+        })
+    }
+}
+
+/// What drivers are made of, if all of it is there.
+fn parts(
+    boot: &BootInfo,
+    inventory: Module,
+    client: Handle,
+    generous: bool,
+) -> Result<Option<Parts>, Trouble> {
+    let program = Module::find(boot, ModuleKind::Driver);
+    let codes = Module::find(boot, ModuleKind::Codes);
+    let (Some(program), Some(codes)) = (program, codes) else {
+        return Ok(None);
+    };
+    Ok(Some(Parts {
+        image: Image::of(program)?,
+        inventory,
+        codes,
+        client,
+        generous,
+    }))
+}
