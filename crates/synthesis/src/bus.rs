@@ -175,7 +175,7 @@ impl<'a> Specialiser<'a, '_> {
             "known" => {
                 let here = self.here();
                 let known = match &first.kind {
-                    ExprKind::Name(n) => matches!(self.resolve(here, *n, place), Ok(v) if !matches!(v, Value::Builtin(_) | Value::None)),
+                    ExprKind::Name(n) => matches!(self.resolve(here, *n, place), Ok(v) if !matches!(v, Value::Builtin | Value::None)),
                     _ => self.value(first).is_ok(),
                 };
                 Ok(Value::Num(self.constant(known as u64)))
@@ -364,9 +364,5 @@ impl<'a> Specialiser<'a, '_> {
             None => self.b.step(Op::Firmware { conduit, args }),
         };
         Ok(Value::Num(self.node(id, u64::MAX)))
-    }
-
-    pub fn zero(&mut self) -> Num<'a> {
-        self.constant(0)
     }
 }

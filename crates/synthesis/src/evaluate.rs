@@ -89,7 +89,6 @@ impl<'a> Specialiser<'a, '_> {
             },
             Value::Copy(_, pieces) if pieces.len() == 1 => Ok(pieces[0]),
             Value::None => Err(Error::new(place, "`none` is not a number", "test for it first")),
-            Value::Lazy(e) => self.number(e),
             Value::Random => {
                 let seed = self.subject.device.path.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ b as u64).wrapping_mul(0x100_0000_01b3));
                 Ok(self.constant(seed))
@@ -138,7 +137,7 @@ impl<'a> Specialiser<'a, '_> {
             return Ok(v);
         }
         if self.is_builtin(n) {
-            return Ok(Value::Builtin(n));
+            return Ok(Value::Builtin);
         }
         Err(Error::new(place, format!("`{}` is not known here", self.text(n)), "if it is learned, learn it before this line; else check the spelling"))
     }

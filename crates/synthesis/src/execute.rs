@@ -5,7 +5,7 @@ use crate::value::{Bits, Kind, Num, Spot, Value};
 use crate::{Error, Result};
 use abi::status;
 use alloc::{format, string::ToString, vec::Vec};
-use graph::{BinOp, Op, Space};
+use graph::{BinOp, Op};
 use rulebook::tree::{BinaryOp, Event, Expr, ExprKind, ItemKind, Name, Place, Routine, Stmt, StmtKind, TypeBase};
 
 /// Where control is after a statement.
@@ -974,10 +974,6 @@ impl<'a> Specialiser<'a, '_> {
             }
         }
         Ok(None)
-    }
-
-    pub fn known_space(space: Space) -> bool {
-        matches!(space, Space::State | Space::Arena | Space::Pool)
     }
 }
 

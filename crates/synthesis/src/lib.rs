@@ -25,7 +25,7 @@ use machine::{Device, Fact, Machine};
 use rulebook::tree::{Book, Place};
 
 pub use entries::Written;
-pub use matching::{match_device, Choice, Clue, Verdict};
+pub use matching::{candidates, match_device, Candidate, Choice, Clue, Verdict};
 
 /// Why a rule could not be specialised for a device. The rule's author reads this.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use crate::value::{Kind, Layout, Num, Register, Slot, Spot, Value};
 use crate::{Error, Result};
 use alloc::{format, rc::Rc, vec::Vec};
 use graph::{BinOp, Space, Width};
-use rulebook::tree::{Expr, ExprKind, Field, Item, ItemKind, Name, Place};
+use rulebook::tree::{Expr, Field, Item, ItemKind, Name, Place};
 
 const PUT: u64 = 0;
 const GOT: u64 = 8;
@@ -432,9 +432,5 @@ impl<'a> Specialiser<'a, '_> {
             Value::Slots(i, name) => Ok((i, name)),
             _ => Err(Error::new(e.place, "these are no slots", "name `slots`")),
         }
-    }
-
-    pub fn is_name(e: &Expr) -> bool {
-        matches!(e.kind, ExprKind::Name(_))
     }
 }

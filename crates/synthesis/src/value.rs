@@ -3,7 +3,7 @@
 use crate::instance::InstanceId;
 use alloc::{boxed::Box, rc::Rc, string::String, vec::Vec};
 use graph::{Id, Space};
-use rulebook::tree::{Expr, Fields, Member, Name, Place, RegItem};
+use rulebook::tree::{Fields, Member, Name, Place, RegItem};
 
 /// A number: a graph node with an upper bound on what it can be, and the names of its bits if it has any.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +132,6 @@ pub enum Value<'a> {
     Random,
     /// A fact with parameters, or a routine: only good for calling.
     Callable(InstanceId, Name),
-    Builtin(Name),
-    /// A measured or private fact: not compared again.
-    Lazy(&'a Expr),
+    /// A function of the language.
+    Builtin,
 }
