@@ -83,9 +83,9 @@ impl Default for Facts {
         Facts {
             depth: 1,
             headroom: 0,
-            min: 14,
+            min: 60,
             mtu: 1500,
-            buffer: 60,
+            buffer: 1514,
             mac: None,
             sectors: 0,
             size: 512,

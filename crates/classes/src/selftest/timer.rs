@@ -1,5 +1,5 @@
-//! timer, a direct class: time goes forward; arming and disarming do not fail. That it fires is tried where
-//! interrupts are taken.
+//! clock and timer, direct classes: time goes forward; arming and disarming do not fail. That a timer fires is tried
+//! where interrupts are taken.
 
 use super::{Outcome, Reason};
 use crate::direct::Direct;
