@@ -1,0 +1,628 @@
+//! Names resolve, functions get as many arguments as they have parameters, members exist.
+
+use super::{
+    view::{rule_of, Symbol, View},
+    walk, words,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    tree::{
+        Argument, Expr, ExprKind, Item, ItemKind, Member, Name, Place, Stmt, StmtKind, Type,
+        TypeBase,
+    },
+};
+use alloc::{format, string::String, vec, vec::Vec};
+
+pub fn check(view: &View, out: &mut Vec<Diagnostic>) {
+    let mut checker = Checker {
+        view,
+        out,
+        local: Vec::new(),
+    };
+    checker.items(view.items);
+}
+
+struct Checker<'a, 'v, 'o> {
+    view: &'v View<'a>,
+    out: &'o mut Vec<Diagnostic>,
+    /// Names bound by `let`, `for` and parameters.
+    local: Vec<Name>,
+}
+
+impl<'a> Checker<'a, '_, '_> {
+    fn say(&mut self, place: Place, reason: String, suggestion: impl Into<String>) {
+        self.out.push(Diagnostic::new(place, reason, suggestion));
+    }
+    fn bound<T>(
+        &mut self,
+        names: impl IntoIterator<Item = Name>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let mark = self.local.len();
+        self.local.extend(names);
+        let result = work(self);
+        self.local.truncate(mark);
+        result
+    }
+
+    // ---- items
+
+    fn items(&mut self, list: &'a [Item]) {
+        for item in list {
+            self.item(item);
+            for inner in walk::inside(item) {
+                self.items(inner);
+            }
+        }
+    }
+    fn item(&mut self, item: &'a Item) {
+        match &item.kind {
+            ItemKind::Match { test, .. } | ItemKind::When { test, .. } | ItemKind::Gone(test) => {
+                self.expr(test)
+            }
+            ItemKind::Candidate { window, line } => {
+                self.expr(window);
+                self.all(line);
+            }
+            ItemKind::Fact {
+                parameters,
+                kind,
+                value,
+                ..
+            } => {
+                self.type_of(kind.as_ref(), item.place);
+                self.bound(parameters.iter().copied(), |c| c.all(value));
+            }
+            ItemKind::Space(space) => {
+                self.bound(space.index, |c| {
+                    c.all(&space.value);
+                    c.all(&space.step);
+                    if let Some(via) = &space.via {
+                        c.expr(&via.target);
+                        c.expr(&via.value);
+                    }
+                });
+            }
+            ItemKind::Reg(reg) => {
+                if let Some(name) = reg.fields_of {
+                    self.want(name, item.place, "a set of bits", |s| {
+                        matches!(s, Symbol::Bits(_))
+                    });
+                }
+                if let Some(name) = reg.space {
+                    self.want(name, item.place, "a space", |s| matches!(s, Symbol::Space));
+                }
+                self.bound(reg.index, |c| {
+                    c.all(&reg.at);
+                    c.all(&reg.step);
+                    for via in &reg.via {
+                        c.expr(&via.target);
+                        c.expr(&via.value);
+                    }
+                });
+            }
+            ItemKind::Arena(arena) => {
+                self.type_of(arena.kind.as_ref(), item.place);
+                for option in [
+                    &arena.size,
+                    &arena.align,
+                    &arena.spill,
+                    &arena.reach,
+                    &arena.across,
+                ] {
+                    self.all(option);
+                }
+                for field in &arena.fields {
+                    self.type_of(field.kind.as_ref(), field.place);
+                    self.all(&field.align);
+                }
+            }
+            ItemKind::Record { fields, .. } => {
+                for field in &fields.list {
+                    self.type_of(field.kind.as_ref(), field.place);
+                }
+            }
+            ItemKind::Slots {
+                count,
+                fields,
+                align,
+                ..
+            } => {
+                self.expr(count);
+                self.all(align);
+                for field in &fields.list {
+                    self.type_of(field.kind.as_ref(), field.place);
+                }
+            }
+            ItemKind::Ring {
+                count,
+                cells,
+                back,
+                lent,
+                link,
+                ..
+            } => {
+                self.expr(count);
+                let whose = base_name(cells);
+                if let Some(name) = whose {
+                    self.want(
+                        name,
+                        cells.place,
+                        "an arena, a register array or a record",
+                        |s| matches!(s, Symbol::Arena | Symbol::Reg(_) | Symbol::Record(_)),
+                    );
+                }
+                // Inside these, the members of a cell are names.
+                let members = self.record_members();
+                self.bound(members, |c| {
+                    c.all(back);
+                    c.all(lent);
+                    c.all(link);
+                });
+            }
+            ItemKind::State { kind, value, .. } => {
+                self.type_of(Some(kind), item.place);
+                self.all(value);
+            }
+            ItemKind::Use {
+                part, arguments, ..
+            } => {
+                self.part(*part, arguments.len(), item.place);
+                arguments.iter().for_each(|argument| self.expr(argument));
+            }
+            ItemKind::Each { set, .. } => self.expr(set),
+            ItemKind::Way { guard, .. } => self.all(guard),
+            ItemKind::Prefer(names) => {
+                for name in names {
+                    self.want(*name, item.place, "a way", |s| matches!(s, Symbol::Way));
+                }
+            }
+            ItemKind::Watch { what, time, .. } => {
+                if let Some(name) = base_name(what) {
+                    let kind = |s: &Symbol| matches!(s, Symbol::Ring | Symbol::Slots(_));
+                    self.want(name, what.place, "a ring or slots", kind);
+                }
+                self.expr(time);
+            }
+            ItemKind::Routine(routine) => {
+                for parameter in &routine.parameters {
+                    self.type_of(parameter.kind.as_ref(), item.place);
+                }
+                self.type_of(routine.returns.as_ref(), item.place);
+                self.all(&routine.guard);
+                self.all(&routine.chunk);
+                let names: Vec<Name> = routine
+                    .parameters
+                    .iter()
+                    .map(|parameter| parameter.name)
+                    .collect();
+                self.bound(names, |c| c.body(walk::body(item)));
+            }
+            ItemKind::Upcall { parameters, .. } => {
+                for parameter in parameters {
+                    self.type_of(parameter.kind.as_ref(), item.place);
+                }
+            }
+            ItemKind::Event(event) => {
+                self.all(&event.guard);
+                self.all(&event.selector);
+                self.bound(event.parameters.iter().copied(), |c| c.body(&event.body));
+            }
+            ItemKind::Recover { body, .. } => self.body(body),
+            ItemKind::Bits { .. } | ItemKind::Part { .. } => {}
+        }
+    }
+    /// The members of every record that is seen.
+    fn record_members(&self) -> Vec<Name> {
+        let mut out = Vec::new();
+        for name in self.view.names() {
+            for symbol in self.view.get(name) {
+                if let Symbol::Record(fields) | Symbol::Slots(fields) = symbol {
+                    out.extend(fields.list.iter().filter_map(|field| field.name));
+                }
+            }
+        }
+        out
+    }
+    fn part(&mut self, part: Name, arguments: usize, place: Place) {
+        let text = self.view.text(part);
+        let Some(rule) = rule_of(self.view.book, part) else {
+            if !self.view.has(part, |s| matches!(s, Symbol::Part)) {
+                self.say(
+                    place,
+                    format!("there is no part `{text}`"),
+                    "name a rule with parameters, or a `part` of this rule",
+                );
+            }
+            return;
+        };
+        let count = rule.parameters.len();
+        if count == 0 {
+            let help = "only a rule with parameters can be used by others";
+            self.say(
+                place,
+                format!("`{text}` is no part: it has no parameters"),
+                help,
+            );
+        } else if count != arguments {
+            self.count(place, text, count, count, arguments);
+        }
+    }
+    fn count(&mut self, place: Place, text: &str, least: usize, most: usize, found: usize) {
+        let wanted = match (least, most) {
+            (1, 1) => String::from("1 argument"),
+            (a, b) if a == b => format!("{a} arguments"),
+            (a, b) => format!("{a} to {b} arguments"),
+        };
+        self.say(
+            place,
+            format!("`{text}` takes {wanted}, not {found}"),
+            format!("give it {wanted}"),
+        );
+    }
+    fn type_of(&mut self, kind: Option<&'a Type>, place: Place) {
+        let Some(kind) = kind else { return };
+        if let TypeBase::Named(name) = kind.base {
+            let text = self.view.text(name);
+            if !words::TYPES.contains(&text) {
+                self.want(name, place, "a record or a set of bits", |s| {
+                    matches!(s, Symbol::Record(_) | Symbol::Bits(_))
+                });
+            }
+        }
+        kind.dims.iter().for_each(|dim| self.expr(dim));
+    }
+    /// The name must be one of a kind.
+    fn want(&mut self, name: Name, place: Place, what: &str, kind: impl Fn(&Symbol<'a>) -> bool) {
+        if self.view.has(name, kind) || self.local.contains(&name) {
+            return;
+        }
+        let text = self.view.text(name);
+        match self.view.get(name).first() {
+            Some(symbol) => {
+                let is = symbol.what();
+                self.say(
+                    place,
+                    format!("`{text}` is {is}, not {what}"),
+                    format!("name {what} here"),
+                );
+            }
+            None => self.unknown(name, place),
+        }
+    }
+    fn unknown(&mut self, name: Name, place: Place) {
+        let text = self.view.text(name);
+        let suggestion = match self.nearest(text) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                String::from("define it, or test it with `known(…)` if it is a fact of the device")
+            }
+        };
+        self.say(
+            place,
+            format!("nothing here is called `{text}`"),
+            suggestion,
+        );
+    }
+    fn nearest(&self, text: &str) -> Option<&'a str> {
+        let view = self.view;
+        let candidates = view
+            .names()
+            .chain(self.local.iter().copied())
+            .map(|name| view.text(name));
+        candidates
+            .filter(|other| !other.is_empty())
+            .map(|other| (distance(text, other), other))
+            .filter(|(far, _)| *far <= 1 + text.len() / 5)
+            .min()
+            .map(|(_, other)| other)
+    }
+
+    // ---- statements
+
+    fn body(&mut self, body: &'a [Stmt]) {
+        let mark = self.local.len();
+        body.iter().for_each(|statement| self.statement(statement));
+        self.local.truncate(mark);
+    }
+    fn statement(&mut self, statement: &'a Stmt) {
+        match &statement.kind {
+            StmtKind::Let { bindings, .. } => {
+                for (name, value) in bindings {
+                    self.expr(value);
+                    self.local.push(*name);
+                }
+            }
+            StmtKind::Learn(learned) => {
+                for (target, value) in learned {
+                    if let ExprKind::Index(_, index) = &target.kind {
+                        self.expr(index);
+                    }
+                    self.expr(value);
+                }
+            }
+            StmtKind::For {
+                names,
+                set,
+                most,
+                body,
+            } => {
+                self.expr(set);
+                self.all(most);
+                self.bound(names.iter().copied(), |c| c.body(body));
+                return;
+            }
+            StmtKind::Assign { target, value, .. } => {
+                self.expr(target);
+                self.expr(value);
+                self.literal_of(target, value);
+            }
+            StmtKind::Lend { ring, .. } => {
+                self.ring(ring);
+                walk::expressions(statement)
+                    .into_iter()
+                    .skip(1)
+                    .for_each(|e| self.expr(e));
+            }
+            StmtKind::Up { name, arguments } => {
+                self.upcall(*name, arguments.len(), statement.place);
+                arguments.iter().for_each(|argument| self.expr(argument));
+            }
+            _ => walk::expressions(statement)
+                .into_iter()
+                .for_each(|e| self.expr(e)),
+        }
+        walk::blocks(statement)
+            .into_iter()
+            .for_each(|block| self.body(block));
+    }
+    fn upcall(&mut self, name: Name, found: usize, place: Place) {
+        let Some(class) = self.view.class else { return };
+        let text = self.view.text(name);
+        let parameters = class.items.iter().find_map(|item| match &item.kind {
+            ItemKind::Upcall {
+                name: n,
+                parameters,
+            } if *n == name => Some(parameters.len()),
+            _ => None,
+        });
+        match parameters {
+            None => {
+                let class = self.view.text(class.name);
+                let reason = format!("class `{class}` has no upcall `{text}`");
+                self.say(place, reason, "call one of its contract's `up`");
+            }
+            Some(count) if count != found => self.count(place, text, count, count, found),
+            Some(_) => {}
+        }
+    }
+    /// `REG = { … }`: the members are fields of the register.
+    fn literal_of(&mut self, target: &'a Expr, value: &'a Expr) {
+        let ExprKind::Literal(members) = &value.kind else {
+            return;
+        };
+        let Some((reg, None)) = self.view.place(target) else {
+            return;
+        };
+        let lists = self.view.fields(reg);
+        if lists.is_empty() {
+            return;
+        }
+        for Member { path, place, .. } in members {
+            let Some(first) = path.first() else { continue };
+            self.field(reg.name, &lists, *first, *place);
+        }
+    }
+    fn field(&mut self, reg: Name, lists: &[&'a crate::tree::Fields], field: Name, place: Place) {
+        let known = || {
+            lists
+                .iter()
+                .flat_map(|fields| &fields.list)
+                .filter_map(|f| f.name)
+        };
+        if known().any(|name| name == field) {
+            return;
+        }
+        let (reg, field) = (self.view.text(reg), self.view.text(field));
+        let names: Vec<&str> = known().map(|name| self.view.text(name)).collect();
+        self.say(
+            place,
+            format!("`{reg}` has no field `{field}`"),
+            format!("it has {}", names.join(", ")),
+        );
+    }
+
+    // ---- expressions
+
+    fn all(&mut self, expr: &'a Option<Expr>) {
+        expr.iter().for_each(|e| self.expr(e));
+    }
+    fn expr(&mut self, expr: &'a Expr) {
+        match &expr.kind {
+            ExprKind::Name(name) => self.value(*name, expr.place),
+            ExprKind::Call(callee, arguments) => self.call(callee, arguments, expr.place),
+            ExprKind::Dot(inner, member) => {
+                self.expr(inner);
+                self.member(inner, *member, expr.place);
+            }
+            ExprKind::Take { slots, keep } => {
+                if let Some(name) = base_name(slots) {
+                    self.want(name, slots.place, "slots", |s| {
+                        matches!(s, Symbol::Slots(_))
+                    });
+                }
+                keep.iter().for_each(|e| self.expr(e));
+            }
+            ExprKind::Lend { ring, keep } => {
+                self.ring(ring);
+                keep.iter().for_each(|e| self.expr(e));
+            }
+            ExprKind::Back(ring) => self.ring(ring),
+            ExprKind::As(inner, record) => {
+                self.expr(inner);
+                self.want(*record, expr.place, "a record", |s| {
+                    matches!(s, Symbol::Record(_))
+                });
+            }
+            ExprKind::First { record, list, test } => {
+                self.want(*record, expr.place, "a record", |s| {
+                    matches!(s, Symbol::Record(_))
+                });
+                self.expr(list);
+                let members: Vec<Name> = match self.view.get(*record).first() {
+                    Some(Symbol::Record(fields)) => {
+                        fields.list.iter().filter_map(|field| field.name).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                self.bound(members, |c| c.expr(test));
+            }
+            ExprKind::Those { name, set, test } => {
+                self.expr(set);
+                self.bound([*name], |c| c.expr(test));
+            }
+            ExprKind::Spread { name, cell, .. } => {
+                let inner = walk::children(expr);
+                inner
+                    .into_iter()
+                    .filter(|e| !core::ptr::eq(*e, &**cell))
+                    .for_each(|e| self.expr(e));
+                self.bound([*name], |c| c.expr(cell));
+            }
+            _ => walk::children(expr).into_iter().for_each(|e| self.expr(e)),
+        }
+    }
+    fn ring(&mut self, ring: &'a Expr) {
+        if let Some(name) = base_name(ring) {
+            self.want(name, ring.place, "a ring", |s| matches!(s, Symbol::Ring));
+        }
+    }
+    fn value(&mut self, name: Name, place: Place) {
+        let text = self.view.text(name);
+        let known = self.local.contains(&name)
+            || !self.view.get(name).is_empty()
+            || words::VALUES.contains(&text)
+            || words::FACTS.contains(&text);
+        if !known {
+            self.unknown(name, place);
+        }
+    }
+    fn call(&mut self, callee: &'a Expr, arguments: &'a [Argument], place: Place) {
+        let found = arguments.len();
+        match &callee.kind {
+            ExprKind::Name(name) => {
+                let text = self.view.text(*name);
+                let own = self.view.get(*name).iter().find_map(|symbol| match symbol {
+                    Symbol::Routine(routine) => Some(routine.parameters.len()),
+                    Symbol::Fact(parameters) => Some(*parameters),
+                    _ => None,
+                });
+                let word = words::FUNCTIONS
+                    .iter()
+                    .find(|(function, ..)| *function == text);
+                match (own, word) {
+                    (Some(count), _) if count == found => {}
+                    (Some(count), _) => self.count(place, text, count, count, found),
+                    (None, Some((_, least, most))) if (*least..=*most).contains(&found) => {}
+                    (None, Some((_, least, most))) => self.count(place, text, *least, *most, found),
+                    (None, None) => match self.view.get(*name).first() {
+                        Some(symbol) => {
+                            let is = symbol.what();
+                            let reason = format!("`{text}` is {is}, which cannot be called");
+                            self.say(place, reason, "call an `op`, a `flow` or a function");
+                        }
+                        None => self.unknown(*name, callee.place),
+                    },
+                }
+                if matches!(text, "free" | "busy") && found == 2 {
+                    if let Some(slots) = arguments.first().and_then(|a| base_name(&a.value)) {
+                        let kind = |s: &Symbol| matches!(s, Symbol::Slots(_) | Symbol::Ring);
+                        self.want(slots, place, "slots", kind);
+                    }
+                }
+                if text == "known" {
+                    return;
+                }
+            }
+            ExprKind::Dot(inner, member) => {
+                self.expr(inner);
+                self.part_call(inner, *member, found, place);
+            }
+            _ => self.expr(callee),
+        }
+        arguments
+            .iter()
+            .for_each(|argument| self.expr(&argument.value));
+    }
+    /// `part.routine(…)`
+    fn part_call(&mut self, inner: &Expr, member: Name, found: usize, place: Place) {
+        let ExprKind::Name(used) = inner.kind else {
+            return;
+        };
+        let Some(Symbol::Use(part)) = self.view.get(used).first() else {
+            return;
+        };
+        let Some(rule) = rule_of(self.view.book, *part) else {
+            return;
+        };
+        let mut count = None;
+        walk::items(&rule.items, &mut |item| match &item.kind {
+            ItemKind::Routine(routine) if routine.name == member => {
+                count = Some(routine.parameters.len())
+            }
+            _ => {}
+        });
+        let text = self.view.text(member);
+        match count {
+            Some(count) if count == found => {}
+            Some(count) => self.count(place, text, count, count, found),
+            None => {
+                let part = self.view.text(*part);
+                self.say(
+                    place,
+                    format!("part `{part}` has no `{text}`"),
+                    "call one of its `op`s or `flow`s",
+                );
+            }
+        }
+    }
+    fn member(&mut self, inner: &'a Expr, member: Name, place: Place) {
+        if base_name(inner).is_some_and(|name| self.local.contains(&name)) {
+            return;
+        }
+        let Some((reg, None)) = self.view.place(inner) else {
+            return;
+        };
+        let lists = self.view.fields(reg);
+        if !lists.is_empty() {
+            self.field(reg.name, &lists, member, place);
+        }
+    }
+}
+
+/// The name that a place begins with.
+pub fn base_name(expr: &Expr) -> Option<Name> {
+    match &expr.kind {
+        ExprKind::Name(name) => Some(*name),
+        ExprKind::Dot(inner, _) | ExprKind::Index(inner, _) => base_name(inner),
+        ExprKind::Bits(inner, ..) | ExprKind::Slice(inner, ..) => base_name(inner),
+        _ => None,
+    }
+}
+
+/// Edits between two names.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let change = row.get(j).copied().unwrap_or(0) + usize::from(x != *y);
+            let insert = next.last().copied().unwrap_or(0) + 1;
+            let delete = row.get(j + 1).copied().unwrap_or(0) + 1;
+            next.push(change.min(insert).min(delete));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
