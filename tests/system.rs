@@ -1,1 +1,9 @@
-//! The whole system through its prompt.
+//! The whole system, as its users meet it: images are built from rules, booted in every machine of `machines/`, and
+//! spoken to at the prompt. `./meta test` runs this; it needs what the script `meta` sets up.
+
+#[path = "system/boots.rs"]
+mod boots;
+#[path = "system/prompt.rs"]
+mod prompt;
+#[path = "system/rules.rs"]
+mod rules;

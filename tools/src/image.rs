@@ -106,7 +106,8 @@ pub fn build_with_rules(
     for program in PROGRAMS {
         let elf = compiled(workspace, arch, program);
         let bytes = std::fs::read(&elf).with_context(|| format!("reading {}", elf.display()))?;
-        let packed = packed(&bytes).with_context(|| format!("packing {}", elf.display()))?;
+        let packed =
+            crate::pack::pack(&bytes).with_context(|| format!("packing {}", elf.display()))?;
         write_if_changed(&payload.join(format!("{program}.pack")), &packed)?;
     }
 
@@ -130,7 +131,7 @@ pub fn build_program(workspace: &Workspace, arch: Arch, package: &str) -> Result
     compile(workspace, arch, &[package], None)?;
     let elf = compiled(workspace, arch, package);
     let bytes = std::fs::read(&elf).with_context(|| format!("reading {}", elf.display()))?;
-    let packed = packed(&bytes).with_context(|| format!("packing {}", elf.display()))?;
+    let packed = crate::pack::pack(&bytes).with_context(|| format!("packing {}", elf.display()))?;
     let path = workspace
         .target
         .join("payload/programs")
@@ -181,8 +182,4 @@ fn compiled(workspace: &Workspace, arch: Arch, package: &str) -> PathBuf {
         .join(arch.target())
         .join("image")
         .join(package)
-}
-
-fn packed(_elf: &[u8]) -> Result<Vec<u8>> {
-    anyhow::bail!("no packer yet")
 }

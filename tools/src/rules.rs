@@ -18,7 +18,7 @@ pub enum RuleCommand {
 /// Runs `meta rule …`.
 ///
 /// # Errors
-/// When a rule is wrong: the diagnostics have then been shown.
+/// When a rule is wrong: the error holds every diagnostic.
 pub fn run(workspace: &Workspace, command: RuleCommand) -> Result<()> {
     match command {
         RuleCommand::Check { folder } => {
@@ -67,7 +67,7 @@ pub fn files(folder: &Path) -> Result<Vec<(String, String)>> {
 /// The packed rulebook of the rules under `folder`.
 ///
 /// # Errors
-/// When a rule is wrong: every diagnostic has then been printed on standard error.
+/// When a rule is wrong: the error holds every diagnostic.
 pub fn compile(folder: &Path) -> Result<Vec<u8>> {
     let files = files(folder)?;
     if files.is_empty() {
@@ -87,12 +87,14 @@ pub fn compile(folder: &Path) -> Result<Vec<u8>> {
                 "{}/",
                 folder.file_name().unwrap_or_default().to_string_lossy()
             );
-            for diagnostic in &diagnostics {
-                eprintln!("{}", diagnostic.render(&shown, &texts));
-            }
+            let said: Vec<String> = diagnostics
+                .iter()
+                .map(|diagnostic| diagnostic.render(&shown, &texts))
+                .collect();
             bail!(
-                "{} wrong in the rules; no image was made",
-                diagnostics.len()
+                "the rules are wrong in {} places; no image is made\n\n{}",
+                said.len(),
+                said.join("\n")
             )
         }
     }

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Words that rules use as names or texts and that mean something else as well.
 const ALLOWED: &[(&str, &str)] = &[];
 
+/// The buses that discovery walks.
+const BUSES: [&str; 3] = ["pci", "platform", "cpu"];
+
 /// What gives a device away.
 #[derive(Debug, Default)]
 struct Words {
@@ -111,8 +114,12 @@ impl Words {
             .chars()
             .take_while(|c| c.is_alphanumeric() || *c == '_')
             .collect();
-        if !name.is_empty() && !allowed(&name) {
-            self.names.insert(pieces(&name), origin.to_owned());
+        // What a rule stands on is a protocol too, if it is not a bus that the processor and the firmware define.
+        let on = rest.split(" on ").nth(1).and_then(|on| tokens(on).next());
+        for word in [Some(name.as_str()), on].into_iter().flatten() {
+            if !word.is_empty() && !BUSES.contains(&word) && !allowed(word) {
+                self.names.insert(pieces(word), origin.to_owned());
+            }
         }
     }
 

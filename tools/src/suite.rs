@@ -27,6 +27,10 @@ pub fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         }
     }
     for (name, words) in [("host tests", HOST_TESTS), ("system tests", SYSTEM_TESTS)] {
+        // No test function has a space in its name: then there is nothing to build.
+        if filter.contains(' ') {
+            continue;
+        }
         let now = cargo_tests(workspace, name, words, filter);
         count.passed += now.passed;
         count.failed += now.failed;

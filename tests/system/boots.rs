@@ -1,0 +1,101 @@
+//! Booting a machine and asking it things.
+
+use meta::emulator;
+use meta::image::{self, Arch, Image};
+use meta::machines::{self, Machine};
+use meta::prompt::Guest;
+use meta::workspace::Workspace;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// For one answer, and for a boot. A boot takes about a second; the rest is for a busy host.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn workspace() -> Workspace {
+    Workspace::from_environment().expect("these tests run through ./meta test")
+}
+
+pub fn machine(name: &str) -> Machine {
+    machines::named(&workspace(), name).expect("the machine is described")
+}
+
+/// The image with all rules, built once.
+pub fn image(arch: Arch) -> Image {
+    static BUILT: Mutex<BTreeMap<&str, Image>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    built
+        .entry(arch.name())
+        .or_insert_with(|| {
+            image::build(&workspace(), arch).unwrap_or_else(|error| panic!("{error:#}"))
+        })
+        .clone()
+}
+
+/// A machine that stands at its prompt.
+pub struct Booted {
+    pub guest: Guest,
+}
+
+pub fn boot(name: &str) -> Booted {
+    let machine = machine(name);
+    boot_image(&machine, &image(machine.arch))
+}
+
+pub fn boot_image(machine: &Machine, image: &Image) -> Booted {
+    let command = emulator::command(&workspace(), machine, image, "stdio", &[])
+        .expect("the emulator's command");
+    let mut guest = Guest::start(command).unwrap_or_else(|error| panic!("{error:#}"));
+    match guest.wait_for_prompt(PATIENCE) {
+        Ok(_) => Booted { guest },
+        Err(error) => panic!(
+            "{}: {error:#}\nit printed:\n{}",
+            machine.name,
+            guest.transcript()
+        ),
+    }
+}
+
+impl Booted {
+    /// What the prompt answers to `line`.
+    pub fn ask(&mut self, line: &str) -> String {
+        match self.guest.ask(line, PATIENCE) {
+            Ok(answer) => answer,
+            Err(error) => panic!(
+                "{error:#}\neverything printed:\n{}",
+                self.guest.transcript()
+            ),
+        }
+    }
+
+    /// What the prompt answers to `line`, which must not be an error.
+    pub fn ask_well(&mut self, line: &str) -> String {
+        let answer = self.ask(line);
+        assert!(!answer.contains("error:"), "`{line}` answered:\n{answer}");
+        answer
+    }
+}
+
+/// The bytes of a hex dump: lines of `OFFSET: two-digit bytes …  text`.
+pub fn bytes_of_dump(dump: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in dump.lines() {
+        let mut words = line.split_whitespace();
+        let is_offset = |word: &str| {
+            let digits = word.trim_end_matches(':');
+            digits.len() >= 3 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+        };
+        if !words.next().is_some_and(is_offset) {
+            continue;
+        }
+        let row = words.map_while(|word| {
+            (word.len() == 2)
+                .then(|| u8::from_str_radix(word, 16).ok())
+                .flatten()
+        });
+        bytes.extend(row.take(16));
+    }
+    bytes
+}
