@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod emulator;
 pub mod image;
 pub mod machines;
+pub mod pack;
 pub mod prompt;
 pub mod rules;
 pub mod run;
