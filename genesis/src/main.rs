@@ -6,7 +6,9 @@
 extern crate alloc;
 
 mod arch;
+mod discover;
 mod door;
+mod hardware;
 mod heap;
 mod install;
 mod log;
@@ -19,6 +21,8 @@ mod single;
 /// The six steps. Every door ends here.
 fn main(door: door::Handover) -> ! {
     // 1 discover: hardware → machine model
+    let machine = discover::machine(&door, &[]);
+    discover::say(&machine);
     // 2 match: facts × rulebook → one rule a device
     // 3 specialise: rule × facts → code graph
     // 4 emit: code graph → machine code

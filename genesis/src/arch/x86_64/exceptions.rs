@@ -125,7 +125,7 @@ pub unsafe fn probe_write(at: u64, bits: u32, value: u64) -> Probe {
 }
 
 /// Reads, or writes if there is a value, a model-specific register.
-pub fn probe_model(register: u32, write: Option<u64>) -> Probe {
+pub fn probe_register(register: u32, write: Option<u64>) -> Probe {
     // SAFETY: an absent register comes back as `failed`. Writes come from checked rules only.
     unsafe {
         match write {

@@ -6,7 +6,7 @@ mod port;
 mod pvh;
 
 use exceptions::set_vectors;
-pub use exceptions::{probe_model, probe_read, probe_write, Probe};
+pub use exceptions::{probe_read, probe_register, probe_write, Probe};
 pub use port::{port_read, port_write};
 
 use core::arch::asm;
@@ -82,4 +82,10 @@ pub fn enter(root: u64, nucleus: u64, info: u64, room: u64, room_physical: u64) 
 pub fn call_to(site: u64, _old: u32, target: u64) -> Option<u32> {
     let distance = target.wrapping_sub(site.wrapping_add(4)) as i64;
     i32::try_from(distance).ok().map(|d| d as u32)
+}
+
+/// EAX, EBX, ECX, EDX of a CPUID leaf.
+pub fn cpuid(leaf: u32, sub: u32) -> [u32; 4] {
+    let found = core::arch::x86_64::__cpuid_count(leaf, sub);
+    [found.eax, found.ebx, found.ecx, found.edx]
 }

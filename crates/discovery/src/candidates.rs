@@ -1,0 +1,60 @@
+//! Places where rules say that a device may be, though no table names one.
+
+use crate::acpi::Overrides;
+use alloc::{format, string::String, vec::Vec};
+use machine::{Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
+
+/// One place: the rules' data, opaque here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub kind: WindowKind,
+    pub base: u64,
+    pub size: u64,
+    /// Number of an ISA wire.
+    pub line: Option<u32>,
+}
+
+/// Adds each candidate whose place no other device claims.
+pub(crate) fn add(machine: &mut Machine, candidates: &[Candidate], overrides: &Overrides) {
+    for candidate in candidates {
+        let taken = machine.devices.iter().flat_map(|d| &d.windows).any(|w| {
+            let apart = w.base.saturating_add(w.size) <= candidate.base
+                || candidate.base.saturating_add(candidate.size) <= w.base;
+            w.kind == candidate.kind && !apart
+        });
+        if !taken {
+            machine.devices.push(device(candidate, overrides));
+        }
+    }
+}
+
+fn device(candidate: &Candidate, overrides: &Overrides) -> Device {
+    let wire = candidate.line.map(|line| {
+        let (line, level, low) = overrides.of(line);
+        Wire {
+            line,
+            level,
+            low,
+            source: Source::Candidate,
+        }
+    });
+    Device {
+        path: format!("isa/{:x}", candidate.base),
+        bus: String::from("platform"),
+        facts: Vec::from([Fact {
+            name: String::from("candidate"),
+            value: Value::Flag(true),
+            source: Source::Candidate,
+        }]),
+        windows: Vec::from([Window {
+            index: 0,
+            kind: candidate.kind,
+            base: candidate.base,
+            size: candidate.size,
+            source: Source::Candidate,
+        }]),
+        config: Vec::new(),
+        wires: wire.into_iter().collect(),
+        learned: Vec::new(),
+    }
+}

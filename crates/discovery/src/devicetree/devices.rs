@@ -1,0 +1,194 @@
+//! Every node that says what it is becomes a device; what it says becomes facts.
+
+use super::{interrupts::cells, tree::number, Node, Tree, SOURCE};
+use crate::{hardware::Hardware, processor, Notes};
+use alloc::{format, string::String, vec::Vec};
+use machine::{Cpu, Device, Fact, Machine, Value, Window, WindowKind};
+
+/// Properties that become windows, wires, or nothing.
+const NO_FACTS: [&str; 14] = [
+    "reg",
+    "ranges",
+    "dma-ranges",
+    "interrupts",
+    "interrupts-extended",
+    "interrupt-parent",
+    "interrupt-map",
+    "interrupt-map-mask",
+    "phandle",
+    "linux,phandle",
+    "name",
+    "status",
+    "clocks",
+    "clock-names",
+];
+/// Longer values are left out.
+const LONGEST: usize = 256;
+/// Registers that tell processors apart: main ID, features, instructions, memory model.
+const ID_REGISTERS: [(&str, u32); 4] = [
+    ("midr", 0xc000),
+    ("pfr0", 0xc020),
+    ("isar0", 0xc030),
+    ("mmfr0", 0xc038),
+];
+/// Affinity bits of the register that says which processor this is.
+const OWN: u32 = 0xc005;
+const AFFINITY: u64 = 0xff_00ff_ffff;
+
+/// The processors, with what the one that runs says about itself.
+pub(crate) fn processors(hardware: &mut dyn Hardware, tree: &Tree, machine: &mut Machine) {
+    let own = hardware.register(OWN).unwrap_or(0) & AFFINITY;
+    let mut facts = Vec::new();
+    for (name, register) in ID_REGISTERS {
+        if let Some(value) = hardware.register(register) {
+            facts.push(processor::fact(name, Value::Number(value)));
+        }
+    }
+    if let Some((cpus, _)) = tree.top("cpus") {
+        for (index, node) in tree.children(cpus) {
+            if node.text("device_type") == Some("cpu") && node.enabled() {
+                let id = tree.reg(index).first().map_or(0, |(id, _)| *id);
+                machine.cpus.push(Cpu {
+                    id,
+                    facts: if id == own { facts.clone() } else { Vec::new() },
+                });
+            }
+        }
+    }
+    if machine.cpus.is_empty() {
+        machine.cpus.push(Cpu { id: own, facts });
+    }
+}
+
+/// Every enabled node with `compatible`, save the root and the processors.
+pub(crate) fn devices(tree: &Tree, notes: &mut Notes) -> Vec<Device> {
+    let processors = tree.top("cpus").map(|(index, _)| index);
+    let mut devices: Vec<Device> = Vec::new();
+    for (index, node) in tree.nodes.iter().enumerate().skip(1) {
+        let described = node.property("compatible").is_some() && node.enabled();
+        if !described || Some(node.parent) == processors {
+            continue;
+        }
+        let mut path = format!("dt/{}", node.name);
+        if devices.iter().any(|d| d.path == path) {
+            path = format!("dt/{}/{}", tree.nodes[node.parent].name, node.name);
+        }
+        devices.push(Device {
+            path,
+            bus: String::from("platform"),
+            facts: facts(tree, node),
+            windows: windows(tree, index, notes),
+            config: Vec::new(),
+            wires: tree.wires(index, notes),
+            learned: Vec::new(),
+        });
+    }
+    devices
+}
+
+fn facts(tree: &Tree, node: &Node) -> Vec<Fact> {
+    let fact = |name: &str, value| Fact {
+        name: name.replace(['-', ','], "_"),
+        value,
+        source: SOURCE,
+    };
+    let mut facts = Vec::from([fact(
+        "compatible",
+        Value::Texts(node.texts("compatible").map(String::from).collect()),
+    )]);
+    for (name, bytes) in node.properties() {
+        if *name != "compatible"
+            && !NO_FACTS.contains(name)
+            && !name.starts_with('#')
+            && bytes.len() <= LONGEST
+        {
+            facts.push(fact(name, value(bytes)));
+        }
+    }
+    if node.number("clock-frequency").is_none() {
+        let rate = clock(tree, node);
+        facts.extend(rate.map(|hz| fact("clock_frequency", Value::Number(hz))));
+    }
+    if let (Some(conduit), true) = (node.text("method"), node.property("reg").is_none()) {
+        facts.push(fact("conduit", Value::Text(String::from(conduit))));
+    }
+    facts
+}
+
+/// What a property's bytes most likely are: the format does not say.
+fn value(bytes: &[u8]) -> Value {
+    let printable = |part: &[u8]| !part.is_empty() && part.iter().all(|b| (0x20..0x7f).contains(b));
+    if let Some((0, text)) = bytes.split_last() {
+        let parts: Vec<&[u8]> = text.split(|b| *b == 0).collect();
+        if parts.iter().all(|part| printable(part)) {
+            let mut texts = parts
+                .iter()
+                .map(|p| String::from_utf8_lossy(p).into_owned());
+            return match parts.len() {
+                1 => Value::Text(texts.next().unwrap_or_default()),
+                _ => Value::Texts(texts.collect()),
+            };
+        }
+    }
+    match bytes.len() {
+        0 => Value::Flag(true),
+        4 => Value::Number(number(bytes)),
+        n if n % 4 == 0 => Value::Numbers(cells(bytes)),
+        _ => Value::Bytes(Vec::from(bytes)),
+    }
+}
+
+/// The rate of a node's first clock, if that is a fixed one.
+fn clock(tree: &Tree, node: &Node) -> Option<u64> {
+    let phandle = node.property("clocks")?.get(..4)?;
+    let source = tree.by_phandle(number(phandle))?;
+    tree.nodes[source].number("clock-frequency")
+}
+
+fn windows(tree: &Tree, node: usize, notes: &mut Notes) -> Vec<Window> {
+    let mut windows = Vec::new();
+    for (index, (base, size)) in tree.reg(node).into_iter().enumerate() {
+        let (Some(base), Ok(index)) = (translate(tree, node, base, size), u8::try_from(index))
+        else {
+            notes.say(format!(
+                "dt/{}: the region at {base:#x} cannot be reached",
+                tree.nodes[node].name
+            ));
+            continue;
+        };
+        windows.push(Window {
+            index,
+            kind: WindowKind::Memory,
+            base,
+            size,
+            source: SOURCE,
+        });
+    }
+    windows
+}
+
+/// An address on a node's bus as the processor sees it (2.3.8): up through the `ranges` of every bus above.
+fn translate(tree: &Tree, node: usize, mut base: u64, size: u64) -> Option<u64> {
+    let mut bus = tree.nodes[node].parent;
+    // Parents have smaller indices than their children, so this ends at the root.
+    while bus != 0 {
+        let ranges = tree.nodes[bus].property("ranges")?;
+        let parent = tree.nodes[bus].parent;
+        if !ranges.is_empty() {
+            let (child_cells, size_cells) = tree.cells(bus);
+            let (parent_cells, _) = tree.cells(parent);
+            base = ranges
+                .chunks_exact((4 * (child_cells + parent_cells + size_cells)).max(4))
+                .find_map(|entry| {
+                    let (child, rest) = entry.split_at_checked(4 * child_cells)?;
+                    let (parent, length) = rest.split_at_checked(4 * parent_cells)?;
+                    let (child, length) = (number(child), number(length));
+                    let inside =
+                        base >= child && base.checked_add(size)? <= child.checked_add(length)?;
+                    inside.then(|| number(parent).checked_add(base - child))?
+                })?;
+        }
+        bus = parent;
+    }
+    base.checked_add(size).map(|_| base)
+}

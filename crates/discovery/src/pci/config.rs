@@ -1,0 +1,89 @@
+//! Configuration space, through mapped memory or through the two ports.
+
+use crate::hardware::Hardware;
+use core::fmt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    pub bus: u8,
+    pub device: u8,
+    pub function: u8,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{:02x}:{:02x}.{}", self.bus, self.device, self.function)
+    }
+}
+
+/// How configuration space is reached (PCI Firmware 3.3, 4.1; PCI Local Bus 3.0, 3.2.2.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Config {
+    /// 4 KiB a function from this physical address, beginning with bus `first`.
+    Mapped { base: u64, first: u8, last: u8 },
+    /// Address and data ports.
+    Ports,
+}
+
+const ADDRESS_PORT: u16 = 0xcf8;
+const DATA_PORT: u16 = 0xcfc;
+
+impl Config {
+    fn place(&self, at: Address, offset: u16) -> Option<u64> {
+        match self {
+            Config::Mapped { base, first, last } if (*first..=*last).contains(&at.bus) => {
+                let function =
+                    (at.bus - first) as u64 * 256 + at.device as u64 * 8 + at.function as u64;
+                base.checked_add(function * 4096 + offset as u64)
+            }
+            _ => None,
+        }
+    }
+
+    fn select(at: Address, offset: u16) -> u64 {
+        let function = (at.bus as u64) << 16 | (at.device as u64) << 11 | (at.function as u64) << 8;
+        1 << 31 | function | (offset as u64 & 0xfc)
+    }
+
+    /// The 32-bit word at `offset` (a multiple of 4); all ones when nothing answers.
+    pub fn read(&self, hardware: &mut dyn Hardware, at: Address, offset: u16) -> u32 {
+        match self {
+            Config::Mapped { .. } => (self.place(at, offset))
+                .and_then(|place| hardware.read(place, 32))
+                .map_or(u32::MAX, |word| word as u32),
+            Config::Ports => {
+                hardware.port_write(ADDRESS_PORT, 32, Config::select(at, offset));
+                hardware.port_read(DATA_PORT, 32) as u32
+            }
+        }
+    }
+
+    pub fn write(&self, hardware: &mut dyn Hardware, at: Address, offset: u16, value: u32) {
+        match self {
+            Config::Mapped { .. } => {
+                if let Some(place) = self.place(at, offset) {
+                    hardware.write(place, 32, value as u64);
+                }
+            }
+            Config::Ports => {
+                hardware.port_write(ADDRESS_PORT, 32, Config::select(at, offset));
+                hardware.port_write(DATA_PORT, 32, value as u64);
+            }
+        }
+    }
+
+    /// A half word, so that its neighbour (the status register's bits are cleared by writing) stays as it is.
+    pub fn write16(&self, hardware: &mut dyn Hardware, at: Address, offset: u16, value: u16) {
+        match self {
+            Config::Mapped { .. } => {
+                if let Some(place) = self.place(at, offset) {
+                    hardware.write(place, 16, value as u64);
+                }
+            }
+            Config::Ports => {
+                hardware.port_write(ADDRESS_PORT, 32, Config::select(at, offset));
+                hardware.port_write(DATA_PORT + (offset & 2), 16, value as u64);
+            }
+        }
+    }
+}

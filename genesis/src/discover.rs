@@ -1,0 +1,45 @@
+//! Step 1: what is this machine?
+
+use crate::{
+    door::{Firmware, Handover},
+    hardware, log,
+};
+use discovery::Candidate;
+use machine::{Arch, Machine};
+
+#[cfg(target_arch = "aarch64")]
+const ARCH: Arch = Arch::Aarch64;
+#[cfg(target_arch = "x86_64")]
+const ARCH: Arch = Arch::X86_64;
+
+/// Discovers the machine; `candidates` are the places that the rulebook names.
+pub fn machine(door: &Handover, candidates: &[Candidate]) -> Machine {
+    let mut hardware = hardware::Machine::new(&door.map);
+    let firmware = match door.firmware {
+        Firmware::None | Firmware::Acpi { rsdp: 0 } => discovery::Firmware::None,
+        Firmware::Acpi { rsdp } => discovery::Firmware::Acpi(rsdp),
+        Firmware::Devicetree { at, size } => {
+            // SAFETY: the door checked the blob's header there and reserved it; nothing writes to it.
+            discovery::Firmware::Devicetree(unsafe {
+                core::slice::from_raw_parts(at as *const u8, size as usize)
+            })
+        }
+    };
+    discovery::discover(&mut hardware, ARCH, firmware, door.map.clone(), candidates)
+}
+
+/// Writes the machine to the log: one line a device, then what was odd.
+pub fn say(machine: &Machine) {
+    for device in &machine.devices {
+        log!(
+            "found {} with {} facts, {} windows, {} wires",
+            device.path,
+            device.facts.len(),
+            device.windows.len(),
+            device.wires.len()
+        );
+    }
+    for note in &machine.notes {
+        log!("note: {note}");
+    }
+}

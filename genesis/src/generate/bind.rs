@@ -1,0 +1,56 @@
+//! Platform operations go into the nucleus.
+
+use super::Driver;
+use crate::install::{Kernel, Platform};
+use abi::boot::{operation, vector};
+use alloc::{vec, vec::Vec};
+use machine::Arch;
+
+/// Binds each platform operation to the first usable driver that has it.
+pub fn bind(kernel: &mut Kernel, drivers: &[Driver], arch: Arch) {
+    let mut bound = [false; operation::COUNT];
+    for driver in drivers.iter().filter(|d| d.usable()) {
+        let mut operations: Vec<(usize, u32)> = Vec::new();
+        for (n, (class, name)) in operation::NAMES.iter().enumerate() {
+            if bound[n] || *class != driver.choice.class {
+                continue;
+            }
+            if let Some(at) = driver.entry(name) {
+                operations.push((n, at));
+                bound[n] = true;
+            }
+        }
+        if operations.is_empty() {
+            continue;
+        }
+        let state = vec![0; (driver.written.residual.state_size as usize).max(64)];
+        let state = if driver.state.is_empty() { &state } else { &driver.state };
+        let platform = Platform { code: &driver.code.bytes, operations: &operations, windows: &driver.written.residual.windows, state };
+        if let Err(why) = kernel.platform(&platform) {
+            crate::log!("  {}: not bound: {why}", driver.name);
+            continue;
+        }
+        if operations.iter().any(|(n, _)| *n == operation::CLOCK_NOW) {
+            kernel.info.clock_hz = driver.fact("hz").unwrap_or(0);
+            kernel.info.clock_bits = driver.fact("width").unwrap_or(64);
+        }
+        if operations.iter().any(|(n, _)| *n == operation::TIMER_ARM) {
+            kernel.info.timer_hz = driver.fact("hz").unwrap_or(0);
+            kernel.info.timer_most = driver.fact("most").unwrap_or(u64::from(u32::MAX));
+            kernel.info.timer_line = match arch {
+                Arch::X86_64 => vector::TIMER,
+                Arch::Aarch64 => driver.fact("line").unwrap_or(0),
+            };
+        }
+    }
+    for (n, (class, name)) in operation::NAMES.iter().enumerate() {
+        if !bound[n] && !optional(n) {
+            crate::log!("  no {class}.{name} on this machine");
+        }
+    }
+}
+
+/// Operations that a machine may do without: a processor that is told the vector by its controller needs no `take`.
+fn optional(n: usize) -> bool {
+    matches!(n, operation::VECTORS_TAKE | operation::POWER_RESET | operation::VECTORS_SEND)
+}

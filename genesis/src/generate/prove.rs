@@ -1,0 +1,161 @@
+//! Step 5: the code is run on its own device, by the self-test of its class.
+
+use super::clock;
+use crate::{arch, memory, paging};
+use abi::context::WINDOWS;
+use abi::inventory::Proof;
+use abi::ring::BYTES;
+use abi::status;
+use alloc::{boxed::Box, format, string::ToString, vec::Vec};
+use classes::direct::Direct;
+use classes::memory::Places;
+use classes::selftest::{self, Effort, Outcome};
+use classes::{Area, Class, Facts, Memory, Pump, Residual};
+use graph::WindowKind;
+use synthesis::Written;
+
+/// Runs the self-test; gives the verdict and the private state as `init` left it.
+pub fn prove(class: &str, direct: bool, written: &Written, code: &emit::Code) -> (Proof, Vec<u8>) {
+    if direct {
+        return platform(class, written, code);
+    }
+    let Some(class) = Class::of_name(class) else {
+        return (Proof::Rejected(format!("there is no pump for class `{class}`")), Vec::new());
+    };
+    match pump(class, written, code) {
+        Ok(mut made) => {
+            let outcome = selftest::run(&mut made.pump, made.area.client(), Effort::Quick);
+            // The device keeps no buffer of ours: its memory goes away with genesis.
+            let stopped = made.pump.start();
+            let proof = match (outcome, stopped) {
+                (Outcome::Rejected(why), _) => Proof::Rejected(why.to_string()),
+                (_, Err(failure)) => Proof::Rejected(format!("started a second time: {failure}")),
+                (Outcome::Verified, _) => Proof::Verified,
+                (Outcome::Unverified(why), _) => Proof::Unverified(why.to_string()),
+            };
+            (proof, Vec::new())
+        }
+        Err(why) => (Proof::Rejected(why), Vec::new()),
+    }
+}
+
+struct Made {
+    pump: Pump,
+    area: Area,
+}
+
+fn pump(class: Class, written: &Written, code: &emit::Code) -> Result<Made, alloc::string::String> {
+    let text = executable(code);
+    let residual = &written.residual;
+    let entries = names(written, code);
+    // SAFETY: the code was generated and validated, lies in executable memory that is never given back while genesis
+    // runs, and the offsets are the emitter's.
+    let made = unsafe { Residual::new(text, code.bytes.len(), entries.iter().copied(), residual.failures.iter().map(|f| f.as_str())) };
+    let facts = Facts::from_pairs(written.facts.iter().map(|(n, v)| (n.as_str(), *v)));
+    let rings = memory::scratch(BYTES as u64, 4096) as *mut u8;
+    // SAFETY: fresh zeroed memory of this pump alone, large enough and aligned.
+    let area = unsafe { Area::new(rings) };
+    let upcalls = residual.upcalls.iter().map(|u| u.as_str());
+    made.and_then(|m| Pump::new(class, facts, m, upcalls, places(written), area.driver()))
+        .map(|pump| Made { pump, area })
+        .map_err(|unfit| unfit.to_string())
+}
+
+/// State, arena, pool and windows for a residual, in genesis's own memory.
+fn places(written: &Written) -> Memory {
+    let residual = &written.residual;
+    let state_size = (residual.state_size as usize).max(64);
+    let arena_size = u64::from(residual.arena_size).max(4096);
+    let arena = memory::scratch(arena_size, u64::from(residual.arena_align).max(4096));
+    let pool = memory::scratch(selftest::POOL as u64, 4096);
+    let state = memory::scratch(state_size as u64, 4096);
+    let mut windows = [0; WINDOWS];
+    for (slot, window) in windows.iter_mut().zip(&residual.windows) {
+        *slot = match window.kind {
+            WindowKind::Memory => {
+                paging::device(window.base, window.size);
+                window.base
+            }
+            WindowKind::Port => window.base,
+            WindowKind::System | WindowKind::Model => 0,
+        };
+    }
+    // SAFETY: three fresh ranges of scratch memory that nothing else uses, identity-mapped; windows as the facts say.
+    unsafe {
+        Memory::new(Places {
+            state: state as *mut u8,
+            state_size,
+            arena: arena as *mut u8,
+            arena_size: arena_size as usize,
+            arena_dma: arena,
+            pool: pool as *mut u8,
+            pool_size: selftest::POOL,
+            pool_dma: pool,
+            windows,
+            clock: clock::context_clock,
+            pause: clock::context_pause,
+        })
+    }
+}
+
+/// A copy of the code where it may run.
+fn executable(code: &emit::Code) -> *const u8 {
+    let at = memory::scratch(code.bytes.len() as u64, 4096);
+    // SAFETY: `scratch` gave at least so many bytes to this copy alone; genesis's RAM is executable for genesis.
+    unsafe { core::ptr::copy_nonoverlapping(code.bytes.as_ptr(), at as *mut u8, code.bytes.len()) };
+    arch::code_written(at, code.bytes.len() as u64);
+    at as *const u8
+}
+
+fn names<'a>(written: &'a Written, code: &emit::Code) -> Vec<(&'a str, u32)> {
+    written.residual.entries.iter().zip(&code.entries).map(|(e, (at, _))| (e.name.as_str(), *at)).collect()
+}
+
+/// A residual of a direct class, ready to be called; it lives as long as genesis does.
+pub fn direct(written: &Written, code: &emit::Code) -> Option<Direct<'static>> {
+    let text = executable(code);
+    let names: Vec<(&'static str, u32)> = names(written, code)
+        .into_iter()
+        .map(|(name, at)| (&*Box::leak(name.to_string().into_boxed_str()), at))
+        .collect();
+    // SAFETY: as in `pump`.
+    unsafe { Direct::new(text, code.bytes.len(), names, places(written)) }.ok()
+}
+
+/// Direct classes: `init` must succeed; a clock must go forward. The interrupt controller shows itself when the nucleus
+/// takes its first timer interrupt.
+fn platform(class: &str, written: &Written, code: &emit::Code) -> (Proof, Vec<u8>) {
+    let Some(mut device) = direct(written, code) else {
+        return (Proof::Rejected("the code does not fit its class".into()), Vec::new());
+    };
+    let started = device.start();
+    if started != status::OK {
+        let failure = started.checked_sub(status::FAIL).and_then(|n| written.residual.failures.get(n as usize));
+        return (Proof::Rejected(format!("init: {}", failure.map_or("unexpected status", |f| f.as_str()))), Vec::new());
+    }
+    let proof = match class {
+        "clock" => goes_forward(&mut device),
+        "timer" => timer(&mut device, written),
+        _ => Proof::Unverified("called for the first time by the nucleus".into()),
+    };
+    (proof, Vec::new())
+}
+
+fn goes_forward(device: &mut Direct) -> Proof {
+    let first = device.call("now", [0; 4]);
+    for _ in 0..100_000 {
+        if device.call("now", [0; 4]) != first {
+            return Proof::Verified;
+        }
+    }
+    Proof::Rejected("the clock stands still".into())
+}
+
+fn timer(device: &mut Direct, written: &Written) -> Proof {
+    let most = written.facts.iter().find(|(n, _)| n == "most").map_or(0xffff, |(_, v)| *v);
+    match selftest::timer::run(device, most) {
+        Outcome::Verified => Proof::Verified,
+        Outcome::Unverified(why) => Proof::Unverified(why.to_string()),
+        Outcome::Rejected(why) => Proof::Rejected(why.to_string()),
+    }
+}
