@@ -1,1 +1,92 @@
+//! Code graph to machine code: every entry of a residual as a function of the C calling convention, in one blob of
+//! position-independent bytes (see `abi::context`).
+//!
+//! The compiler is Cranelift. What it cannot write (ports, system registers, barriers, firmware calls) stands behind
+//! the functions as short byte sequences that they call. The blob refers to nothing outside itself: windows, arena,
+//! upcalls and the clock come through the context. The same residual gives the same bytes wherever it is emitted.
 #![no_std]
+extern crate alloc;
+
+mod access;
+mod blob;
+
+mod function;
+mod isa;
+mod stubs;
+mod value;
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+use graph::Residual;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    X86_64,
+    Aarch64,
+}
+
+impl Target {
+    /// The architecture that this program runs on, if it is one of them.
+    pub const fn here() -> Option<Target> {
+        if cfg!(target_arch = "x86_64") {
+            Some(Target::X86_64)
+        } else if cfg!(target_arch = "aarch64") {
+            Some(Target::Aarch64)
+        } else {
+            None
+        }
+    }
+}
+
+/// One residual's machine code. It may be copied to any address that is a multiple of 16.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    pub bytes: Vec<u8>,
+    /// Offset and size in bytes of each entry's function, parallel to `Residual::entries`.
+    pub entries: Vec<(u32, u32)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The residual is not well formed.
+    Invalid(String),
+    /// The target has no such instructions, or this build cannot write for the target.
+    Unsupported(String),
+    /// The compiler refused the function of an entry.
+    Compile(String),
+    /// The code would refer to something outside itself.
+    Relocation(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::Invalid(why) => write!(f, "the code graph is not well formed: {why}"),
+            Error::Unsupported(what) => write!(f, "no code for this: {what}"),
+            Error::Compile(why) => write!(f, "the compiler refused the code graph: {why}"),
+            Error::Relocation(what) => write!(f, "the code refers to something outside: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Writes the machine code of every entry.
+pub fn emit(residual: &Residual, target: Target) -> Result<Code, Error> {
+    residual.validate().map_err(Error::Invalid)?;
+    if residual.windows.len() > abi::context::WINDOWS {
+        return Err(Error::Invalid(alloc::format!(
+            "{} windows, of which a context has {}",
+            residual.windows.len(),
+            abi::context::WINDOWS
+        )));
+    }
+    let isa = isa::of(target)?;
+    let mut compiler = function::Compiler::new(residual, target, &*isa);
+    let mut blob = blob::Blob::new(target);
+    for entry in &residual.entries {
+        let compiled = compiler.entry(entry)?;
+        blob.function(&compiled)?;
+    }
+    blob.finish(compiler.stubs())
+}

@@ -10,6 +10,8 @@ pub mod access;
 pub mod build;
 pub mod check;
 pub mod interpret;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
 pub mod traverse;
 pub use access::Access;
 pub use build::Builder;

@@ -54,7 +54,21 @@ impl Bound {
     }
 }
 
-pub(crate) fn of(op: &Op, at: impl Fn(Id) -> Bound) -> Bound {
+/// The bound of a node from those of its operands.
+pub(crate) fn of_node(
+    op: &Op,
+    known: impl Fn(Id) -> Option<u64>,
+    at: impl Fn(Id) -> Bound,
+) -> Bound {
+    if let Op::Bin(op, a, c) = *op {
+        if let Some(bound) = known(c).and_then(|c| by_constant(op, at(a), c)) {
+            return bound;
+        }
+    }
+    of(op, at)
+}
+
+fn of(op: &Op, at: impl Fn(Id) -> Bound) -> Bound {
     match *op {
         Op::Const(value) => Bound::of_bits(value),
         Op::Bin(op, a, b) => of_bin(op, at(a), at(b)),
@@ -135,7 +149,7 @@ fn low_zeros(bits: u64) -> u64 {
 }
 
 /// The bound of a shift or quotient by the constant `c`.
-pub(crate) fn by_constant(op: BinOp, a: Bound, c: u64) -> Option<Bound> {
+fn by_constant(op: BinOp, a: Bound, c: u64) -> Option<Bound> {
     match op {
         BinOp::Shl if c < 64 => {
             let bits = a.bits << c;

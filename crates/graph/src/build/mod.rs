@@ -139,7 +139,9 @@ impl Builder {
 
     /// Whether nothing has been appended to the current region yet.
     pub fn current_is_empty(&self) -> bool {
-        self.open.last().is_some_and(|region| region.steps.is_empty())
+        self.open
+            .last()
+            .is_some_and(|region| region.steps.is_empty())
     }
 
     /// Takes the last step of the current region out again, if it is this one and nothing uses it.
@@ -200,13 +202,7 @@ impl Builder {
     }
 
     fn push(&mut self, op: Op) -> Id {
-        let by_constant = match op {
-            Op::Bin(op, a, c) => self
-                .known(c)
-                .and_then(|c| bounds::by_constant(op, self.bound(a), c)),
-            _ => None,
-        };
-        let bound = by_constant.unwrap_or_else(|| bounds::of(&op, |id| self.bound(id)));
+        let bound = bounds::of_node(&op, |id| self.known(id), |id| self.bound(id));
         let id = self.nodes.len() as Id;
         self.nodes.push(op);
         self.bounds.push(bound);
@@ -235,4 +231,18 @@ fn key(op: &Op) -> [u64; 4] {
         Op::Late(late) => [9, late as u64, 0, 0],
         _ => unreachable!("effects are never shared"),
     }
+}
+
+/// For every node, a value that none of its values is greater than.
+pub fn most(graph: &Graph) -> Vec<u64> {
+    let mut found: Vec<Bound> = Vec::with_capacity(graph.nodes.len());
+    for op in &graph.nodes {
+        let known = |id: Id| match graph.nodes.get(id as usize) {
+            Some(Op::Const(value)) => Some(*value),
+            _ => None,
+        };
+        let bound = bounds::of_node(op, known, |id| found[id as usize]);
+        found.push(bound);
+    }
+    found.iter().map(|bound| bound.most).collect()
 }
