@@ -1,8 +1,9 @@
 //! Discovery's way to the machine: loads that may fault, and the processor's own instructions.
 
-use crate::{arch, memory, paging, probe};
+use crate::{arch, paging, probe};
 use alloc::vec::Vec;
 use discovery::Hardware;
+use machine::MemoryKind;
 
 /// Device registers are made reachable in pieces of this size.
 const PIECE: u64 = paging::LARGE;
@@ -10,33 +11,39 @@ const PIECE: u64 = paging::LARGE;
 /// The machine that genesis runs on.
 #[derive(Default)]
 pub struct Machine {
-    /// What the firmware's memory map names: reachable from the start.
-    known: Vec<(u64, u64)>,
+    /// Memory with contents: reachable from the start, and never written by discovery.
+    memory: Vec<(u64, u64)>,
     /// Pieces of device space that were made reachable.
     pieces: Vec<u64>,
 }
 
 impl Machine {
     pub fn new(map: &[machine::MemoryRange]) -> Machine {
-        let mut known: Vec<(u64, u64)> = map.iter().map(|r| (r.base, r.size)).collect();
-        known.extend(
-            memory::with(|m| m.ram)
+        let contents = [MemoryKind::Ram, MemoryKind::AcpiTables, MemoryKind::AcpiNvs];
+        let mut memory: Vec<(u64, u64)> = map
+            .iter()
+            .filter(|r| contents.contains(&r.kind))
+            .map(|r| (r.base, r.size))
+            .collect();
+        memory.extend(
+            crate::memory::with(|m| m.ram)
                 .all()
                 .iter()
                 .map(|r| (r.base, r.size)),
         );
         Machine {
-            known,
+            memory,
             pieces: Vec::new(),
         }
     }
 
-    /// Maps the place as device registers unless it is memory, or was mapped before.
+    /// Maps the piece around a place as device registers, unless it was before, or has memory in it. (Firmware may keep
+    /// its tables beside RAM, in what it calls reserved: those stay as they are, readable.)
     fn reach(&mut self, physical: u64) {
-        if self.pieces.last() == Some(&(physical / PIECE)) || self.is_memory(physical) {
+        let piece = physical / PIECE;
+        if self.pieces.last() == Some(&piece) || self.memory_in(piece * PIECE, PIECE) {
             return;
         }
-        let piece = physical / PIECE;
         if !self.pieces.contains(&piece) {
             paging::device(piece * PIECE, PIECE);
         }
@@ -45,9 +52,10 @@ impl Machine {
         self.pieces.push(piece);
     }
 
-    fn is_memory(&self, physical: u64) -> bool {
-        let inside = |(base, size): &(u64, u64)| physical >= *base && physical - base < *size;
-        self.known.iter().any(inside)
+    fn memory_in(&self, from: u64, size: u64) -> bool {
+        let touches =
+            |(base, length): &(u64, u64)| from < base + length && *base < from.saturating_add(size);
+        self.memory.iter().any(touches)
     }
 }
 
@@ -58,7 +66,7 @@ impl Hardware for Machine {
     }
 
     fn write(&mut self, physical: u64, bits: u32, value: u64) {
-        if self.is_memory(physical) {
+        if self.memory_in(physical, 8) {
             crate::log!("a write to memory at {physical:#x} is refused");
             return;
         }

@@ -21,7 +21,13 @@ mod single;
 /// The six steps. Every door ends here.
 fn main(door: door::Handover) -> ! {
     // 1 discover: hardware → machine model
+    let start = arch::ticks();
     let machine = discover::machine(&door, &[]);
+    log!(
+        "discovered in {} ticks, {} since the door",
+        arch::ticks() - start,
+        arch::ticks() - door.ticks
+    );
     discover::say(&machine);
     // 2 match: facts × rulebook → one rule a device
     // 3 specialise: rule × facts → code graph
