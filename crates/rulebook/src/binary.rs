@@ -9,7 +9,7 @@ use core::fmt;
 use serde::Deserialize;
 
 /// Levels that the deepest book the parser accepts needs, with room to spare.
-const LEVELS: u32 = 400;
+const LEVELS: u32 = 256;
 
 /// Why bytes are no rulebook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -64,13 +64,14 @@ fn implements(view: &View, rule: &Rule, class: &Class, out: &mut Vec<Diagnostic>
                     missing(view, rule, "register", reg.name, contract, out);
                 }
             }
-            ItemKind::Space(space) if space.value.is_none() => {
-                if !has(
-                    rule,
-                    &|kind| matches!(kind, ItemKind::Space(own) if own.name == space.name),
-                ) {
-                    missing(view, rule, "space", space.name, contract, out);
-                }
+            ItemKind::Space(space)
+                if space.value.is_none()
+                    && !has(
+                        rule,
+                        &|kind| matches!(kind, ItemKind::Space(own) if own.name == space.name),
+                    ) =>
+            {
+                missing(view, rule, "space", space.name, contract, out);
             }
             _ => {}
         }
@@ -221,7 +222,7 @@ fn events(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
         match upcall {
             Some(count) if count != event.parameters.len() => out.push(Diagnostic::new(
                 item.place,
-                format!("event `{text}` brings {count} values, not {}", event.parameters.len()),
+                format!("event `{text}` names {} values, but its `up` has {count}", event.parameters.len()),
                 "name each of them",
             )),
             Some(_) => {}

@@ -313,7 +313,7 @@ impl<'a> Checker<'a, '_, '_> {
         candidates
             .filter(|other| !other.is_empty())
             .map(|other| (distance(text, other), other))
-            .filter(|(far, _)| *far <= 1 + text.len() / 5)
+            .filter(|(far, _)| *far <= (text.len() / 2).min(2))
             .min()
             .map(|(_, other)| other)
     }

@@ -43,7 +43,7 @@ impl Symbol<'_> {
             Symbol::Arena => "an arena",
             Symbol::Ring => "a ring",
             Symbol::Slots(_) => "slots",
-            Symbol::State => "state",
+            Symbol::State => "a state",
             Symbol::Use(_) | Symbol::Part => "a part",
             Symbol::Routine(_) => "a routine",
             Symbol::Each => "an instance",

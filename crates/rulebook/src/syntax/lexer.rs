@@ -227,7 +227,15 @@ impl<'a> Lexer<'a> {
         };
         match self.open.pop() {
             Some((open, _)) if open == opener => Ok(()),
-            _ => Err(problem(
+            Some((open, at)) => Err(problem(
+                place,
+                format!(
+                    "this {sign} does not close the {open} of {}:{}",
+                    at.line, at.column
+                ),
+                format!("close {open} first"),
+            )),
+            None => Err(problem(
                 place,
                 format!("this {sign} closes nothing"),
                 format!("open it with {opener}, or take it away"),
