@@ -1,0 +1,86 @@
+//! Sectors over a disk driver's session, one request at a time.
+
+use crate::link::Link;
+use abi::ring::{done, todo, Entry};
+use alloc::vec::Vec;
+use classes::ring::State;
+use classes::Facts;
+
+pub struct Disk {
+    link: Link,
+    /// Number of the last request.
+    ticket: u32,
+    /// What became of it.
+    finished: Option<bool>,
+}
+
+impl Disk {
+    pub fn new(link: Link) -> Disk {
+        Disk {
+            link,
+            ticket: 0,
+            finished: None,
+        }
+    }
+
+    pub fn device(&self) -> usize {
+        self.link.device
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.link.facts
+    }
+
+    pub fn state(&self) -> State {
+        self.link.state()
+    }
+
+    pub fn arm(&mut self) -> bool {
+        self.link.arm()
+    }
+
+    pub fn tend(&mut self) {
+        while let Some(entry) = self.link.take() {
+            if entry.kind == done::FINISHED && entry.ticket == self.ticket {
+                self.finished = Some(entry.ok != 0);
+            }
+        }
+        if self.link.news().1 {
+            self.finished.get_or_insert(false);
+        }
+        self.link.ring();
+    }
+
+    /// Asks for a sector. `false`: the ring is full, or the sector larger than the pool.
+    pub fn ask(&mut self, sector: u64) -> bool {
+        let size = self.facts().size;
+        if size > self.link.pool.len() as u64 {
+            return false;
+        }
+        self.ticket = self.ticket.wrapping_add(1);
+        self.finished = None;
+        let put = self.link.put(Entry {
+            kind: todo::BLOCK_READ,
+            ticket: self.ticket,
+            offset: 0,
+            length: size as u32,
+            value: sector,
+            ..Entry::default()
+        });
+        self.link.ring();
+        put
+    }
+
+    /// `None` while it is under way.
+    pub fn finished(&self) -> Option<bool> {
+        self.finished
+    }
+
+    /// The sector that was asked for, once it is there.
+    pub fn sector(&self) -> Vec<u8> {
+        let size = (self.facts().size as usize).min(self.link.pool.len());
+        let mut bytes = alloc::vec![0; size];
+        self.link.pool.read(0, &mut bytes);
+        bytes
+    }
+}
