@@ -1,0 +1,116 @@
+//! Ending threads and tasks: nothing may refer to what is gone.
+
+use crate::{
+    interrupt::Line,
+    notification::Notification,
+    portal::Portal,
+    rights::Right,
+    same,
+    task::{Task, TaskState},
+    thread::{Status, Thread},
+    State,
+};
+use abi::system::{info::Fault, Error};
+
+impl State {
+    /// Takes a thread out of everything. Portals it was in are free for others; what it did there stays half done.
+    pub fn end(&'static self, thread: &'static Thread) {
+        self.sleepers.remove(thread);
+        thread.leave_queue();
+        thread.status.set(Status::Ended);
+        let depth = thread.depth.replace(0) as usize;
+        for frame in thread.frames.iter().take(depth).rev() {
+            frame.task.set(None);
+            if let Some(portal) = frame.portal.take() {
+                self.leave(portal);
+            }
+        }
+    }
+
+    fn threads(&'static self) -> impl Iterator<Item = &'static Thread> {
+        self.tasks.iter().flat_map(|task| task.threads())
+    }
+
+    /// The lowest call of `thread` that is being answered by `task`.
+    fn level(thread: &Thread, task: &Task) -> Option<usize> {
+        let depth = thread.depth.get() as usize;
+        let served = |portal: &'static Portal| same(portal.server, task);
+        thread.frames[..depth].iter().position(|frame| frame.portal.get().is_some_and(served))
+    }
+
+    /// Callers inside `task` go back with `Interrupted`; so do those that wait for it.
+    fn cut_callers(&'static self, task: &'static Task, owns: impl Fn(*const u8) -> bool) {
+        for thread in self.threads().filter(|thread| !same(thread.home, task)) {
+            if let Some(level) = State::level(thread, task) {
+                self.cut(thread, level);
+            } else if let Some(queue) = thread.place.queue() {
+                if owns(core::ptr::from_ref(queue).cast()) {
+                    self.wake(thread, Err(Error::Interrupted));
+                }
+            }
+        }
+    }
+
+    /// Stops a task whose code did what it may not. Its threads rest where they are until it is destroyed.
+    pub fn stop(&'static self, task: &'static Task, fault: Fault) {
+        task.state.set(TaskState::Stopped);
+        task.special.set(1);
+        task.fault.set(fault);
+        for thread in task.threads() {
+            if same(thread.task.get(), task) && thread.status.get() == Status::Ready {
+                thread.leave_queue();
+                thread.status.set(Status::Stopped);
+            }
+        }
+        // First those that wait for a portal of this task, so that none of them gets in when it becomes free.
+        for thread in self.threads().filter(|thread| thread.status.get() == Status::Calling) {
+            let queue = thread.place.queue().map(|queue| core::ptr::from_ref(queue).cast::<u8>());
+            if queue.is_some_and(|queue| self.owns(task, queue)) {
+                self.wake(thread, Err(Error::Interrupted));
+            }
+        }
+        self.cut_callers(task, |_| false);
+        if let Some((notification, bits)) = task.fault_bound.get() {
+            self.notify(notification, bits);
+        }
+    }
+
+    /// Whether an object lies in the memory of `task`, seen through the direct map.
+    fn owns(&self, task: &Task, object: *const u8) -> bool {
+        task.pool.holds((object as u64).wrapping_sub(abi::layout::DIRECT_MAP))
+    }
+
+    /// Ends all that belongs to `task` and every reference to it. Its memory may be used for something else then.
+    /// The address space and the memory itself are the caller's business; `lines` hears of its interrupt lines.
+    pub fn destroy(&'static self, task: &'static Task, lines: impl FnMut(u32, Line)) {
+        let owns = |object: *const u8| self.owns(task, object);
+        // Marked first, so that nobody enters it while its calls are unwound.
+        task.state.set(TaskState::Stopped);
+        for thread in task.threads() {
+            self.end(thread);
+        }
+        self.cut_callers(task, owns);
+        for thread in task.threads() {
+            self.end(thread);
+        }
+        let gone = |right: &Right| match right {
+            Right::Portal(portal) => owns(core::ptr::from_ref::<Portal>(portal).cast()),
+            Right::Notification(notification) => owns(core::ptr::from_ref::<Notification>(notification).cast()),
+            Right::Task(other) => same::<Task>(other, task),
+            Right::Thread(thread) => owns(core::ptr::from_ref::<Thread>(thread).cast()),
+            Right::None | Right::Memory(_) | Right::Platform => false,
+        };
+        for other in self.tasks.iter().filter(|other| !same::<Task>(other, task)) {
+            other.rights.sweep(gone);
+            let bound = other.fault_bound.get();
+            if bound.is_some_and(|(notification, _)| owns(core::ptr::from_ref(notification).cast())) {
+                other.fault_bound.set(None);
+            }
+        }
+        self.interrupts.sweep(|notification| owns(core::ptr::from_ref(notification).cast()), lines);
+        self.tasks.remove(task);
+        if self.current.get().is_some_and(|current| same(current.home, task)) {
+            self.current.set(None);
+        }
+    }
+}

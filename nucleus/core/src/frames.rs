@@ -1,0 +1,95 @@
+//! What each page frame of RAM is used for: mapped how often, or holding what only the nucleus may touch.
+
+use abi::{layout::PAGE, system::Error};
+use core::cell::Cell;
+
+/// The nucleus's, or donated to it.
+const KEPT: u16 = u16::MAX;
+const MOST: u16 = u16::MAX - 1;
+
+/// Frames of one range of RAM.
+#[derive(Clone, Copy)]
+struct Part {
+    base: u64,
+    counts: &'static [Cell<u16>],
+}
+
+pub struct Frames([Cell<Option<Part>>; abi::boot::RANGES]);
+
+impl Frames {
+    pub const fn new() -> Frames {
+        Frames([const { Cell::new(None) }; abi::boot::RANGES])
+    }
+
+    /// Adds a range; all of it is kept by the nucleus at first. One count a page.
+    pub fn add(&self, base: u64, counts: &'static [Cell<u16>]) {
+        counts.iter().for_each(|count| count.set(KEPT));
+        if let Some(free) = self.0.iter().find(|part| part.get().is_none()) {
+            free.set(Some(Part { base, counts }))
+        }
+    }
+
+    /// The frames of a page-aligned range, if it lies in one range of RAM.
+    fn range(&self, base: u64, size: u64) -> Result<&'static [Cell<u16>], Error> {
+        for part in self.0.iter().map_while(Cell::get) {
+            let Some(first) = base.checked_sub(part.base).map(|bytes| bytes / PAGE) else { continue };
+            let Some(end) = first.checked_add(size / PAGE) else { continue };
+            if let Some(found) = usize::try_from(first).ok().zip(usize::try_from(end).ok()) {
+                if let Some(frames) = part.counts.get(found.0..found.1) {
+                    return Ok(frames);
+                }
+            }
+        }
+        Err(Error::BadArgument)
+    }
+
+    /// Whether any byte of the range is RAM.
+    pub fn any(&self, base: u64, size: u64) -> bool {
+        self.0.iter().map_while(Cell::get).any(|part| {
+            let end = part.base + part.counts.len() as u64 * PAGE;
+            base < end && base.saturating_add(size) > part.base
+        })
+    }
+
+    /// One more mapping of each page. Nothing changes if one of them is kept.
+    pub fn map(&self, base: u64, size: u64) -> Result<(), Error> {
+        let frames = self.range(base, size)?;
+        if frames.iter().any(|frame| frame.get() >= MOST) {
+            return Err(Error::Denied);
+        }
+        frames.iter().for_each(|frame| frame.set(frame.get() + 1));
+        Ok(())
+    }
+
+    /// One mapping less of a page; nothing for what is not RAM.
+    pub fn unmap(&self, base: u64) {
+        if let Ok([frame]) = self.range(base, PAGE) {
+            if frame.get() != KEPT && frame.get() > 0 {
+                frame.set(frame.get() - 1)
+            }
+        }
+    }
+
+    /// Takes pages that nobody has mapped for the nucleus.
+    pub fn keep(&self, base: u64, size: u64) -> Result<(), Error> {
+        let frames = self.range(base, size)?;
+        if frames.iter().any(|frame| frame.get() != 0) {
+            return Err(Error::Denied);
+        }
+        frames.iter().for_each(|frame| frame.set(KEPT));
+        Ok(())
+    }
+
+    /// Gives kept pages up.
+    pub fn release(&self, base: u64, size: u64) {
+        if let Ok(frames) = self.range(base, size) {
+            frames.iter().for_each(|frame| frame.set(0))
+        }
+    }
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Frames::new()
+    }
+}

@@ -1,0 +1,25 @@
+//! Ranges of physical memory.
+
+use abi::boot::Range;
+
+/// The largest range of RAM that none of `taken(0..count)` touches. RAM ranges do not overlap.
+pub fn largest_free(ram: &[Range], taken: impl Fn(usize) -> Range, count: usize) -> Range {
+    let mut best = Range::default();
+    for range in ram {
+        let end = range.base.saturating_add(range.size);
+        let mut at = range.base;
+        while at < end {
+            // The taken range that is met next; if it covers `at`, behind it is where to go on.
+            let next = (0..count)
+                .map(&taken)
+                .filter(|other| other.size > 0 && other.base.saturating_add(other.size) > at)
+                .min_by_key(|other| other.base);
+            let stop = next.map_or(end, |other| other.base.clamp(at, end));
+            if stop - at > best.size {
+                best = Range { base: at, size: stop - at };
+            }
+            at = next.map_or(end, |other| other.base.saturating_add(other.size));
+        }
+    }
+    best
+}

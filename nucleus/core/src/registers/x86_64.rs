@@ -1,0 +1,67 @@
+//! In the order in which interrupts and the entry code push them.
+
+use core::cell::Cell;
+
+pub const R15: usize = 0;
+pub const R14: usize = 1;
+pub const R13: usize = 2;
+pub const R12: usize = 3;
+pub const R11: usize = 4;
+pub const R10: usize = 5;
+pub const R9: usize = 6;
+pub const R8: usize = 7;
+pub const RBP: usize = 8;
+pub const RDI: usize = 9;
+pub const RSI: usize = 10;
+pub const RDX: usize = 11;
+pub const RCX: usize = 12;
+pub const RBX: usize = 13;
+pub const RAX: usize = 14;
+/// What brought the thread in: an exception or interrupt, or [`BY_CALL`].
+pub const VECTOR: usize = 15;
+pub const ERROR: usize = 16;
+pub const RIP: usize = 17;
+pub const CS: usize = 18;
+pub const RFLAGS: usize = 19;
+pub const RSP: usize = 20;
+pub const SS: usize = 21;
+pub const COUNT: usize = 22;
+
+/// In [`VECTOR`]: a system call, so that `sysret` may resume the thread (rcx and r11 are lost).
+pub const BY_CALL: u64 = 0x100;
+/// Interrupts on, nothing else.
+pub const FLAGS: u64 = 0x202;
+/// Selectors of user code and data, as `sysret` makes them.
+pub const USER_CODE: u64 = 0x23;
+pub const USER_DATA: u64 = 0x1b;
+
+pub const WORDS: [usize; 8] = [RDI, RSI, RDX, R10, R8, R9, R12, R13];
+pub const STATUS: usize = RAX;
+pub const NUMBER: usize = RAX;
+pub const BADGE: usize = R14;
+pub const POINTER: usize = RIP;
+pub const STACK: usize = RSP;
+pub const SCRUBBED: &[usize] = &[R15, R14, R11, RBP, RCX, RBX, RAX];
+
+#[repr(C, align(16))]
+#[derive(Debug)]
+pub struct Registers(pub [Cell<u64>; COUNT]);
+
+impl Registers {
+    pub const fn new() -> Registers {
+        Registers([const { Cell::new(0) }; COUNT])
+    }
+
+    pub(super) fn ready(&self) {
+        self.0[CS].set(USER_CODE);
+        self.0[SS].set(USER_DATA);
+        self.0[RFLAGS].set(FLAGS);
+        self.0[VECTOR].set(BY_CALL);
+    }
+}
+
+impl Default for Registers {
+    fn default() -> Self {
+        Registers::new()
+    }
+}

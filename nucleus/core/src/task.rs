@@ -1,0 +1,165 @@
+//! Tasks: an address space, a table of rights, and the memory all of it is kept in.
+
+use crate::{notification::Notification, rights::Rights, thread::Thread};
+use abi::{layout::PAGE, system::Error};
+use core::cell::Cell;
+
+/// Ranges of I/O ports one task may have.
+pub const PORT_RANGES: usize = 8;
+
+/// Memory that a task donated: whole pages for page tables, and objects carved from pages.
+#[derive(Debug)]
+pub struct Pool {
+    /// Physical.
+    pub base: u64,
+    pub size: u64,
+    next_page: Cell<u64>,
+    object: Cell<u64>,
+    object_end: Cell<u64>,
+}
+
+impl Pool {
+    /// The first `used` bytes hold something already.
+    pub const fn new(base: u64, size: u64, used: u64) -> Pool {
+        Pool {
+            base,
+            size,
+            next_page: Cell::new(used.next_multiple_of(PAGE)),
+            object: Cell::new(0),
+            object_end: Cell::new(0),
+        }
+    }
+
+    /// Physical address of a page that nothing else uses.
+    pub fn page(&self) -> Result<u64, Error> {
+        let at = self.next_page.get();
+        if at + PAGE > self.size {
+            return Err(Error::NoRoom);
+        }
+        self.next_page.set(at + PAGE);
+        Ok(self.base + at)
+    }
+
+    /// Physical address of `size` bytes (at most a page), 64-byte aligned, that nothing else uses.
+    pub fn carve(&self, size: u64) -> Result<u64, Error> {
+        let size = size.next_multiple_of(64);
+        if self.object.get() + size > self.object_end.get() {
+            let page = self.page()?;
+            self.object.set(page);
+            self.object_end.set(page + PAGE);
+        }
+        let at = self.object.get();
+        self.object.set(at + size);
+        Ok(at)
+    }
+
+    pub fn used(&self) -> u64 {
+        self.next_page.get()
+    }
+
+    pub fn holds(&self, physical: u64) -> bool {
+        physical.wrapping_sub(self.base) < self.size
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    Running,
+    Stopped,
+}
+
+/// Offsets are used by the entry code.
+#[repr(C)]
+pub struct Task {
+    /// What the address space register is loaded with.
+    pub space: Cell<u64>,
+    /// Not 0: portal calls into and out of this task take the long way (it has I/O ports, or was stopped).
+    pub special: Cell<u64>,
+    pub rights: Rights,
+    /// Physical address of the page table root.
+    pub root: u64,
+    pub number: u32,
+    pub pool: Pool,
+    pub state: Cell<TaskState>,
+    pub threads: Cell<Option<&'static Thread>>,
+    pub next: Cell<Option<&'static Task>>,
+    /// Port ranges (first, count).
+    pub ports: [Cell<(u16, u16)>; PORT_RANGES],
+    pub fault_bound: Cell<Option<(&'static Notification, u64)>>,
+    pub fault: Cell<abi::system::info::Fault>,
+    /// Bytes mapped.
+    pub mapped: Cell<u64>,
+    /// Nanoseconds of CPU time.
+    pub time: Cell<u64>,
+}
+
+impl Task {
+    pub fn new(pool: Pool, root: u64, space: u64, number: u32) -> Task {
+        Task {
+            space: Cell::new(space),
+            special: Cell::new(0),
+            rights: Rights::new(),
+            root,
+            number,
+            pool,
+            state: Cell::new(TaskState::Running),
+            threads: Cell::new(None),
+            next: Cell::new(None),
+            ports: [const { Cell::new((0, 0)) }; PORT_RANGES],
+            fault_bound: Cell::new(None),
+            fault: Cell::new(abi::system::info::Fault { kind: 0, address: 0, at: 0 }),
+            mapped: Cell::new(0),
+            time: Cell::new(0),
+        }
+    }
+
+    /// Adds a range of I/O ports.
+    pub fn grant_ports(&self, first: u64, count: u64) -> Result<(), Error> {
+        let end = first.checked_add(count).ok_or(Error::BadArgument)?;
+        if count == 0 || end > 0x1_0000 {
+            return Err(Error::BadArgument);
+        }
+        let free = self.ports.iter().find(|range| range.get().1 == 0).ok_or(Error::NoRoom)?;
+        // A count of 0x10000 does not fit; nobody needs all ports in one range.
+        free.set((first as u16, u16::try_from(count).map_err(|_| Error::BadArgument)?));
+        self.special.set(1);
+        Ok(())
+    }
+
+    pub fn threads(&self) -> impl Iterator<Item = &'static Thread> {
+        core::iter::successors(self.threads.get(), |thread| thread.sibling.get())
+    }
+
+    pub fn add_thread(&self, thread: &'static Thread) {
+        thread.sibling.set(self.threads.replace(Some(thread)));
+    }
+}
+
+/// All tasks.
+#[derive(Default)]
+pub struct Tasks(Cell<Option<&'static Task>>);
+
+impl Tasks {
+    pub const fn new() -> Tasks {
+        Tasks(Cell::new(None))
+    }
+
+    pub fn add(&self, task: &'static Task) {
+        task.next.set(self.0.replace(Some(task)));
+    }
+
+    pub fn remove(&self, task: &Task) {
+        let mut link = &self.0;
+        while let Some(other) = link.get() {
+            if core::ptr::eq(other, task) {
+                link.set(other.next.get());
+                return;
+            }
+            link = &other.next;
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &'static Task> {
+        core::iter::successors(self.0.get(), |task| task.next.get())
+    }
+}

@@ -1,0 +1,176 @@
+//! Into the nucleus and out of it.
+
+use crate::{faults, interrupts, leave, platform, println, space, STATE};
+use abi::boot::vector;
+use core::arch::{asm, global_asm};
+use core::cell::Cell;
+use core::mem::offset_of;
+use nucleus_core::{
+    portal::Portal,
+    registers::{self as r, Registers},
+    rights,
+    task::Task,
+    thread::{Frame, Thread},
+};
+
+global_asm!(
+    include_str!("entry.s"),
+    R15 = const r::R15 * 8, R14 = const r::R14 * 8, R13 = const r::R13 * 8, R12 = const r::R12 * 8,
+    R10 = const r::R10 * 8, R9 = const r::R9 * 8, R8 = const r::R8 * 8,
+    RBP = const r::RBP * 8, RDI = const r::RDI * 8, RSI = const r::RSI * 8, RDX = const r::RDX * 8,
+    RBX = const r::RBX * 8, RAX = const r::RAX * 8, VECTOR = const r::VECTOR * 8,
+    RIP = const r::RIP * 8, RFLAGS = const r::RFLAGS * 8, RSP = const r::RSP * 8,
+    REGISTERS = const size_of::<Registers>(), BY_CALL = const r::BY_CALL, FLAGS = const r::FLAGS,
+    TASK = const offset_of!(Thread, task), DEPTH = const offset_of!(Thread, depth),
+    FRAMES = const offset_of!(Thread, frames), FRAME_TASK = const offset_of!(Frame, task),
+    FRAME_POINTER = const offset_of!(Frame, pointer), FRAME_STACK = const offset_of!(Frame, stack),
+    FRAME_PORTAL = const offset_of!(Frame, portal), MOST_DEPTH = const nucleus_core::thread::DEPTH,
+    SPACE = const offset_of!(Task, space), SPECIAL = const offset_of!(Task, special),
+    RIGHTS = const offset_of!(Task, rights), RIGHTS_COUNT = const rights::COUNT, RIGHT_PORTAL = const rights::PORTAL,
+    ENTRY = const offset_of!(Portal, entry), STACK = const offset_of!(Portal, stack),
+    BADGE = const offset_of!(Portal, badge), SERVER = const offset_of!(Portal, server),
+    ACTIVE = const offset_of!(Portal, active), CALLERS = const offset_of!(Portal, callers),
+);
+
+extern "C" {
+    fn nucleus_syscall();
+    fn nucleus_resume(thread: *const core::ffi::c_void) -> !;
+    fn nucleus_idle() -> !;
+    /// Not 0: the bitmap of I/O ports is shown to user mode.
+    static nucleus_special: SpecialCell;
+}
+
+#[repr(transparent)]
+struct SpecialCell(Cell<u64>);
+// SAFETY: one CPU in the nucleus, interrupts off.
+unsafe impl Sync for SpecialCell {}
+
+pub fn set_special(special: bool) {
+    // SAFETY: a word of the entry code's data, used only with interrupts off.
+    unsafe { nucleus_special.0.set(special.into()) }
+}
+
+fn write_model_register(number: u32, value: u64) {
+    // SAFETY: only called below, with registers that every 64-bit CPU has.
+    unsafe {
+        asm!("wrmsr", in("ecx") number, in("eax") value as u32, in("edx") (value >> 32) as u32, options(nostack));
+    }
+}
+
+/// `syscall` leads to the entry code (SDM 3A, 5.8.8).
+pub fn enable_system_calls() {
+    const FEATURES: u32 = 0xc000_0080;
+    const SELECTORS: u32 = 0xc000_0081;
+    const TARGET: u32 = 0xc000_0082;
+    const CLEARED_FLAGS: u32 = 0xc000_0084;
+    const SYSTEM_CALLS_NO_EXECUTE: u64 = 1 | 1 << 11;
+    let (low, high): (u32, u32);
+    // SAFETY: reading the register has no effect.
+    unsafe { asm!("rdmsr", in("ecx") FEATURES, out("eax") low, out("edx") high, options(nomem, nostack)) };
+    write_model_register(FEATURES, u64::from(high) << 32 | u64::from(low) | SYSTEM_CALLS_NO_EXECUTE);
+    write_model_register(SELECTORS, 0x10 << 48 | u64::from(super::descriptors::NUCLEUS_CODE) << 32);
+    write_model_register(TARGET, nucleus_syscall as *const () as u64);
+    write_model_register(CLEARED_FLAGS, 0x003f_7fd5);
+}
+
+/// Goes on with a thread.
+pub fn resume(thread: &'static Thread) -> ! {
+    // SAFETY: the thread's registers are complete, and its task's space maps the nucleus.
+    unsafe { nucleus_resume(core::ptr::from_ref(thread).cast()) }
+}
+
+/// Waits for an interrupt, on an empty stack; what it wakes is resumed from there.
+pub fn idle() -> ! {
+    // SAFETY: nothing on the stack is needed any more.
+    unsafe { nucleus_idle() }
+}
+
+/// From the entry code: an interrupt or exception while `thread` ran.
+#[no_mangle]
+extern "C" fn nucleus_interrupt(thread: &'static Thread) -> &'static Thread {
+    let number = thread.registers.0[r::VECTOR].get();
+    match number {
+        0..32 => exception(thread, number),
+        _ => interrupt(number),
+    }
+    leave()
+}
+
+/// From the entry code: an interrupt while nobody ran.
+#[no_mangle]
+extern "C" fn nucleus_woken(number: u64) -> &'static Thread {
+    interrupt(number);
+    leave()
+}
+
+fn interrupt(number: u64) {
+    if interrupts::is_timer(number) {
+        return interrupts::timer(number);
+    }
+    let line = number.checked_sub(vector::LINES).and_then(|n| STATE.interrupts.line(n as usize));
+    match line {
+        Some(line) => interrupts::line(line, number),
+        None => {
+            if number != vector::SPURIOUS {
+                platform::vectors_end(number);
+            }
+            interrupts::spurious()
+        }
+    }
+}
+
+fn exception(thread: &'static Thread, number: u64) {
+    const ILLEGAL: u64 = 6;
+    const NO_FLOATING_POINT: u64 = 7;
+    const PROTECTION: u64 = 13;
+    const PAGE: u64 = 14;
+    let (error, at) = (thread.registers.0[r::ERROR].get(), thread.registers.pointer());
+    match number {
+        PAGE => {
+            let kind = match error {
+                _ if error & 1 << 4 != 0 => faults::EXECUTE,
+                _ if error & 1 << 1 != 0 => faults::WRITE,
+                _ => faults::READ,
+            };
+            faults::stop(thread, kind, fault_address(), at, "")
+        }
+        PROTECTION => match port(thread) {
+            Some(port) => faults::stop(thread, faults::PORT, port, at, ""),
+            None => faults::stop(thread, faults::OTHER, 0, at, "protection violation"),
+        },
+        ILLEGAL => faults::stop(thread, faults::ILLEGAL, at, at, "illegal instruction"),
+        NO_FLOATING_POINT => faults::stop(thread, faults::ILLEGAL, at, at, "floating point"),
+        _ => faults::stop(thread, faults::OTHER, number, at, "exception"),
+    }
+}
+
+fn fault_address() -> u64 {
+    let address: u64;
+    // SAFETY: reading the register has no effect.
+    unsafe { asm!("mov {}, cr2", out(reg) address, options(nomem, nostack)) };
+    address
+}
+
+/// The port, if the instruction is one that uses ports (SDM 2A, IN, INS, OUT, OUTS).
+fn port(thread: &Thread) -> Option<u64> {
+    let mut code = [0; 4];
+    let at = thread.registers.pointer();
+    let length = (4096 - at % 4096).min(4);
+    let range = nucleus_core::allegation::Allegation::new(at, length).check(4).ok()?;
+    space::read(thread.task.get(), range, &mut code).ok()?;
+    let prefixes = code.iter().take_while(|byte| [0x66, 0xf2, 0xf3].contains(*byte)).count();
+    match code.get(prefixes)? {
+        0xe4..=0xe7 => code.get(prefixes + 1).map(|port| u64::from(*port)),
+        0xec..=0xef | 0x6c..=0x6f => Some(thread.registers.0[r::RDX].get() & 0xffff),
+        _ => None,
+    }
+}
+
+/// From the entry code: an exception in the nucleus itself. There is nobody left to blame.
+#[no_mangle]
+extern "C" fn nucleus_fault(frame: &[u64; 5]) -> ! {
+    let [number, error, at, ..] = *frame;
+    println!("nucleus: exception {number} (error {error:#x}) at {at:#x}, address {:#x}", fault_address());
+    platform::power_off();
+    super::halt()
+}

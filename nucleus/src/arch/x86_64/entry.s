@@ -1,0 +1,297 @@
+# Into the nucleus and out of it. Interrupts are off throughout; STATE's first word is the current thread, whose
+# registers come first in it, in the order in which the CPU and these instructions push them.
+
+.section .text.entry, "ax"
+.global nucleus_entry
+nucleus_entry:                          # rdi: physical address of the boot information
+    cli
+    cld
+    lea     rsp, [rip + nucleus_stack_top]
+    xor     ebp, ebp
+    call    nucleus_start
+    ud2
+
+# A system call. rcx: where to return, r11: flags, rsp: the user's.
+.global nucleus_syscall
+.balign 64
+nucleus_syscall:
+    test    rax, rax
+    jz      20f                         # PORTAL_CALL
+    cmp     rax, 1
+    je      30f                         # PORTAL_REPLY
+
+10: mov     [rip + nucleus_user_stack], rsp
+    mov     rsp, [rip + STATE]
+    mov     [rsp + {RAX}], rax
+    mov     [rsp + {RDI}], rdi
+    mov     [rsp + {RSI}], rsi
+    mov     [rsp + {RDX}], rdx
+    mov     [rsp + {R10}], r10
+    mov     [rsp + {R8}], r8
+    mov     [rsp + {R9}], r9
+    mov     [rsp + {R12}], r12
+    mov     [rsp + {R13}], r13
+    mov     [rsp + {R14}], r14
+    mov     [rsp + {R15}], r15
+    mov     [rsp + {RBX}], rbx
+    mov     [rsp + {RBP}], rbp
+    mov     [rsp + {RIP}], rcx
+    mov     [rsp + {RFLAGS}], r11
+    mov     qword ptr [rsp + {VECTOR}], {BY_CALL}
+    mov     rdi, [rip + nucleus_user_stack]
+    mov     [rsp + {RSP}], rdi
+    mov     rdi, rsp
+    mov     rsi, rax
+    lea     rsp, [rip + nucleus_stack_top]
+    call    nucleus_call
+    mov     rdi, rax
+
+    jmp     nucleus_resume
+
+# A portal call where nothing is in the way: the words stay in their registers. What the call loses anyway (rbx, rbp,
+# r14, r15) is scratch; nucleus_core::portal does the same, and all other cases.
+20: mov     rbx, [rip + STATE]
+    mov     rbp, [rbx + {TASK}]
+    cmp     r14, {RIGHTS_COUNT}
+    jae     25f
+    mov     r15, r14
+    shl     r15, 5
+    add     r15, rbp
+    cmp     dword ptr [r15 + {RIGHTS}], {RIGHT_PORTAL}
+    jne     25f
+    mov     rax, [r15 + {RIGHTS} + 8]
+    cmp     qword ptr [rax + {ACTIVE}], 0
+    jne     25f
+    mov     r15, [rax + {SERVER}]
+    cmp     r15, rbp
+    je      25f
+    cmp     qword ptr [r15 + {SPECIAL}], 0
+    jne     25f
+    cmp     qword ptr [rip + nucleus_special], 0
+    jne     25f
+    cmp     qword ptr [rbx + {DEPTH}], {MOST_DEPTH}
+    jae     25f
+    mov     r14, [rbx + {DEPTH}]
+    mov     [rax + {ACTIVE}], rbx
+    inc     qword ptr [rbx + {DEPTH}]
+    mov     [rbx + {TASK}], r15
+    shl     r14, 5
+    add     r14, rbx
+    mov     [r14 + {FRAMES} + {FRAME_TASK}], rbp
+    mov     [r14 + {FRAMES} + {FRAME_POINTER}], rcx
+    mov     [r14 + {FRAMES} + {FRAME_STACK}], rsp
+    mov     [r14 + {FRAMES} + {FRAME_PORTAL}], rax
+    mov     rcx, [r15 + {SPACE}]
+    mov     cr3, rcx
+    mov     rcx, [rax + {ENTRY}]
+    mov     rsp, [rax + {STACK}]
+    mov     r14, [rax + {BADGE}]
+    mov     r11d, {FLAGS}
+    xor     eax, eax
+    xor     ebx, ebx
+    xor     ebp, ebp
+    xor     r15d, r15d
+    sysretq
+25: xor     eax, eax
+    xor     ebx, ebx
+    xor     ebp, ebp
+    xor     r15d, r15d
+    jmp     10b
+
+# A reply to a caller that waits alone.
+30: mov     rbx, [rip + STATE]
+    mov     r15, [rbx + {DEPTH}]
+    sub     r15, 1
+    jb      35f
+    mov     rbp, r15
+    shl     rbp, 5
+    add     rbp, rbx
+    mov     rax, [rbp + {FRAMES} + {FRAME_PORTAL}]
+    cmp     qword ptr [rax + {CALLERS}], 0
+    jne     35f
+    mov     r14, [rbp + {FRAMES} + {FRAME_TASK}]
+    cmp     qword ptr [r14 + {SPECIAL}], 0
+    jne     35f
+    cmp     qword ptr [rip + nucleus_special], 0
+    jne     35f
+    mov     [rbx + {DEPTH}], r15
+    mov     qword ptr [rax + {ACTIVE}], 0
+    mov     [rbx + {TASK}], r14
+    mov     rcx, [r14 + {SPACE}]
+    mov     cr3, rcx
+    mov     rcx, [rbp + {FRAMES} + {FRAME_POINTER}]
+    mov     rsp, [rbp + {FRAMES} + {FRAME_STACK}]
+    mov     r11d, {FLAGS}
+    xor     eax, eax
+    xor     ebx, ebx
+    xor     ebp, ebp
+    xor     r14d, r14d
+    xor     r15d, r15d
+    sysretq
+35: mov     eax, 1
+    xor     ebx, ebx
+    xor     ebp, ebp
+    xor     r14d, r14d
+    xor     r15d, r15d
+    jmp     10b
+
+# Goes on with the thread in rdi.
+.global nucleus_resume
+nucleus_resume:
+    mov     rax, [rdi + {TASK}]
+    mov     rcx, [rip + nucleus_special]
+    or      rcx, [rax + {SPECIAL}]
+    jnz     5f
+2:  lea     rdx, [rdi + {REGISTERS}]
+    mov     [rip + NUCLEUS_TSS + 4], rdx
+    mov     rcx, [rax + {SPACE}]
+    mov     rdx, cr3
+    cmp     rcx, rdx
+    je      3f
+    mov     cr3, rcx
+3:  mov     rsp, rdi
+    cmp     qword ptr [rsp + {VECTOR}], {BY_CALL}
+    jne     4f
+    mov     rax, [rsp + {RAX}]
+    mov     rdi, [rsp + {RDI}]
+    mov     rsi, [rsp + {RSI}]
+    mov     rdx, [rsp + {RDX}]
+    mov     r10, [rsp + {R10}]
+    mov     r8, [rsp + {R8}]
+    mov     r9, [rsp + {R9}]
+    mov     r12, [rsp + {R12}]
+    mov     r13, [rsp + {R13}]
+    mov     r14, [rsp + {R14}]
+    mov     r15, [rsp + {R15}]
+    mov     rbx, [rsp + {RBX}]
+    mov     rbp, [rsp + {RBP}]
+    mov     rcx, [rsp + {RIP}]
+    mov     r11, [rsp + {RFLAGS}]
+    mov     rsp, [rsp + {RSP}]
+    sysretq
+4:  pop     r15                         # it was interrupted: everything is as it was
+    pop     r14
+    pop     r13
+    pop     r12
+    pop     r11
+    pop     r10
+    pop     r9
+    pop     r8
+    pop     rbp
+    pop     rdi
+    pop     rsi
+    pop     rdx
+    pop     rcx
+    pop     rbx
+    pop     rax
+    add     rsp, 16
+    iretq
+5:  lea     rsp, [rip + nucleus_stack_top]
+    push    rdi
+    push    rdi
+    call    nucleus_ports
+    pop     rdi
+    pop     rdi
+    mov     rax, [rdi + {TASK}]
+    jmp     2b
+
+# Nobody runs.
+.global nucleus_idle
+nucleus_idle:
+    lea     rsp, [rip + nucleus_stack_top]
+    mov     qword ptr [rip + nucleus_idles], 1
+2:  sti
+    hlt
+    cli
+    jmp     2b
+
+# All vectors, 16 bytes each: vector and error code on the stack.
+.balign 16
+.global nucleus_vectors
+nucleus_vectors:
+.set vector, 0
+.rept 256
+    .balign 16
+    .if (vector != 8) && (vector != 17) && ((vector < 10) || (vector > 14)) && (vector != 21) && (vector != 29) && (vector != 30)
+    push    0
+    .endif
+    push    vector
+    jmp     nucleus_vector
+    .set vector, vector + 1
+.endr
+    .balign 16
+
+# On the stack: vector, error code, rip, cs, flags, rsp, ss. From user mode it is the end of the thread's registers.
+nucleus_vector:
+    cmp     qword ptr [rsp], 2
+    je      8f
+    test    byte ptr [rsp + 24], 3
+    jz      7f
+    push    rax
+    push    rbx
+    push    rcx
+    push    rdx
+    push    rsi
+    push    rdi
+    push    rbp
+    push    r8
+    push    r9
+    push    r10
+    push    r11
+    push    r12
+    push    r13
+    push    r14
+    push    r15
+    cld
+    mov     rdi, rsp
+    lea     rsp, [rip + nucleus_stack_top]
+    call    nucleus_interrupt
+    mov     rdi, rax
+    jmp     nucleus_resume
+7:  cmp     qword ptr [rsp], 32         # in the nucleus: only while nobody runs, and only interrupts
+    jb      8f
+    cmp     qword ptr [rip + nucleus_idles], 0
+    je      8f
+    mov     qword ptr [rip + nucleus_idles], 0
+    mov     rdi, [rsp]
+    lea     rsp, [rip + nucleus_stack_top]
+    call    nucleus_woken
+    mov     rdi, rax
+    jmp     nucleus_resume
+8:  mov     rdi, rsp
+    lea     rsp, [rip + nucleus_stack_top]
+    call    nucleus_fault
+
+# Until genesis fills the room behind them, platform operations do nothing.
+.section .platform, "ax"
+.macro operation name
+.global platform_\name
+platform_\name:
+    xor     eax, eax
+    ret
+.endm
+operation console_put
+operation clock_now
+operation timer_arm
+operation timer_disarm
+operation vectors_take
+operation vectors_end
+operation vectors_send
+operation lines_route
+operation lines_mask
+operation lines_unmask
+operation power_off
+operation power_reset
+
+.section .bss
+.balign 16
+nucleus_stack:
+    .skip 16384
+nucleus_stack_top:
+nucleus_user_stack:
+    .skip 8
+nucleus_idles:
+    .skip 8
+.global nucleus_special
+nucleus_special:
+    .skip 8

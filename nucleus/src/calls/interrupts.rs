@@ -1,0 +1,45 @@
+//! Interrupt lines and I/O ports.
+
+use super::Answer;
+use crate::{arch, interrupts, platform, STATE};
+use abi::{boot::operation, system::Error};
+use nucleus_core::thread::Thread;
+
+pub fn bind(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let [platform, line, flags, notification, bits] = [0, 1, 2, 3, 4].map(|n| thread.registers.word(n));
+    rights.platform(platform)?;
+    let notification = rights.notification(notification)?;
+    let line = u32::try_from(line).map_err(|_| Error::BadArgument)?;
+    if flags > 3 || bits == 0 || !arch::may_bind(line) || !platform::bound(operation::LINES_ROUTE) {
+        return Err(Error::BadArgument);
+    }
+    let number = STATE.interrupts.number(line)?;
+    STATE.interrupts.bind(line, notification, bits)?;
+    if platform::lines_route(line, arch::vector_of(number, line), flags & 1 != 0, flags & 2 != 0) != 0 {
+        interrupts::settle(line, STATE.interrupts.unbind(line, notification));
+        return Err(Error::BadArgument);
+    }
+    interrupts::settle(line, STATE.interrupts.state(line));
+    Ok(0)
+}
+
+pub fn done(thread: &'static Thread) -> Answer {
+    let notification = thread.task.get().rights.notification(thread.registers.word(0))?;
+    let line = u32::try_from(thread.registers.word(1)).map_err(|_| Error::BadArgument)?;
+    interrupts::settle(line, STATE.interrupts.done(line, notification)?);
+    Ok(0)
+}
+
+pub fn ports(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let [platform, task, first, count] = [0, 1, 2, 3].map(|n| thread.registers.word(n));
+    rights.platform(platform)?;
+    let task = rights.task(task)?;
+    if !arch::HAS_PORTS {
+        return Err(Error::BadArgument);
+    }
+    task.grant_ports(first, count)?;
+    arch::ports_changed();
+    Ok(0)
+}

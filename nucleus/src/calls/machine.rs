@@ -1,0 +1,48 @@
+//! The machine as a whole: power, log, accounts.
+
+use super::Answer;
+use crate::{account, log, platform, space};
+use abi::system::{info as what, Error};
+use nucleus_core::{allegation::Allegation, task::Task, thread::Thread};
+
+pub fn power(thread: &'static Thread) -> Answer {
+    thread.task.get().rights.platform(thread.registers.word(0))?;
+    match thread.registers.word(1) {
+        0 => platform::power_off(),
+        1 => platform::power_reset(),
+        _ => return Err(Error::BadArgument),
+    }
+    Err(Error::Denied)
+}
+
+/// Bytes one LOG may have.
+const LINE: usize = 256;
+
+pub fn log(thread: &'static Thread) -> Answer {
+    let range = Allegation::new(thread.registers.word(0), thread.registers.word(1)).check(LINE as u64)?;
+    let mut text = [0; LINE];
+    space::read(thread.task.get(), range, &mut text)?;
+    log::write(&text[..range.length() as usize]);
+    Ok(range.length())
+}
+
+pub fn info(thread: &'static Thread) -> Answer {
+    let caller = thread.task.get();
+    let task = || caller.rights.task(thread.registers.word(0));
+    match thread.registers.word(1) {
+        what::MEMORY => tell(thread, caller, &account::of_memory()),
+        what::TASK => tell(thread, caller, &account::of_task(task()?)),
+        what::FAULT => tell(thread, caller, &task()?.fault.get()),
+        _ => Err(Error::BadArgument),
+    }
+}
+
+/// Writes as much of `value` as the caller asked for.
+fn tell<T: Copy>(thread: &'static Thread, caller: &Task, value: &T) -> Answer {
+    let length = thread.registers.word(3).min(size_of::<T>() as u64);
+    let range = Allegation::new(thread.registers.word(2), length).check(length)?;
+    // SAFETY: `T` is one of the structures of `abi::system::info`: integers without padding.
+    let bytes = unsafe { core::slice::from_raw_parts(core::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) };
+    space::write(caller, range, bytes)?;
+    Ok(length)
+}

@@ -1,0 +1,119 @@
+//! System calls: one table. Each function gets the calling thread and gives the result's first word.
+
+mod interrupts;
+mod machine;
+mod memory;
+mod tasks;
+
+use crate::{clock, leave, STATE};
+use abi::system::{call, Error};
+use nucleus_core::{
+    notification::{Notification, Wait},
+    portal::Portal,
+    rights::Right,
+    thread::{Status, Thread},
+};
+
+pub type Answer = Result<u64, Error>;
+type Call = fn(&'static Thread) -> Answer;
+
+const CALLS: [Call; call::COUNT as usize] = {
+    let mut table: [Call; call::COUNT as usize] = [no_call; call::COUNT as usize];
+    table[call::NOTIFY as usize] = notify;
+    table[call::NOW as usize] = |_| Ok(clock::now());
+    table[call::TASK_CREATE as usize] = tasks::create;
+    table[call::THREAD_CREATE as usize] = tasks::thread_create;
+    table[call::PORTAL_CREATE as usize] = portal_create;
+    table[call::NOTIFICATION_CREATE as usize] = notification_create;
+    table[call::MEMORY_PART as usize] = memory::part;
+    table[call::MEMORY_MAP as usize] = memory::map;
+    table[call::MEMORY_UNMAP as usize] = memory::unmap;
+    table[call::MEMORY_DEVICE as usize] = memory::device;
+    table[call::MEMORY_ADDRESS as usize] = memory::address;
+    table[call::RIGHT_COPY as usize] = tasks::right_copy;
+    table[call::RIGHT_DROP as usize] = tasks::right_drop;
+    table[call::INTERRUPT_BIND as usize] = interrupts::bind;
+    table[call::INTERRUPT_DONE as usize] = interrupts::done;
+    table[call::PORTS_GRANT as usize] = interrupts::ports;
+    table[call::FAULT_BIND as usize] = tasks::fault_bind;
+    table[call::POWER as usize] = machine::power;
+    table[call::LOG as usize] = machine::log;
+    table[call::INFO as usize] = machine::info;
+    table[call::NULL as usize] = |_| Ok(0);
+    table
+};
+
+fn no_call(_: &'static Thread) -> Answer {
+    Err(Error::NoCall)
+}
+
+/// From the entry code, all registers saved. Who runs next.
+#[no_mangle]
+extern "C" fn nucleus_call(thread: &'static Thread, number: u64) -> &'static Thread {
+    match number {
+        call::PORTAL_CALL => portal_call(thread),
+        call::PORTAL_REPLY => {
+            if let Err(error) = STATE.reply(thread) {
+                thread.registers.set_status(Err(error));
+            }
+        }
+        call::WAIT => wait(thread),
+        call::YIELD => {
+            thread.registers.answer(Ok(0));
+            STATE.rotate();
+        }
+        call::TASK_DESTROY => tasks::destroy(thread),
+        call::EXIT => exit(thread),
+        number => {
+            let call = usize::try_from(number).ok().and_then(|n| CALLS.get(n));
+            thread.registers.answer(call.map_or(Err(Error::NoCall), |call| call(thread)));
+        }
+    }
+    leave()
+}
+
+fn portal_call(thread: &'static Thread) {
+    let portal = thread.task.get().rights.portal(thread.registers.badge());
+    if let Err(error) = portal.and_then(|portal| STATE.call(thread, portal)) {
+        thread.registers.set_status(Err(error));
+    }
+}
+
+fn wait(thread: &'static Thread) {
+    let deadline = thread.registers.word(1);
+    let notification = thread.task.get().rights.notification(thread.registers.word(0));
+    match notification.and_then(|notification| STATE.wait(thread, notification, deadline, clock::now)) {
+        Ok(Wait::Bits(bits)) => thread.registers.answer(Ok(bits)),
+        Ok(Wait::Blocked) => clock::deadline(deadline),
+        Err(error) => thread.registers.answer(Err(error)),
+    }
+}
+
+/// Inside of a call, that call ends; else the thread.
+fn exit(thread: &'static Thread) {
+    match thread.depth.get() {
+        0 => STATE.end(thread),
+        depth => STATE.cut(thread, depth as usize - 1),
+    }
+    debug_assert!(thread.depth.get() > 0 || thread.status.get() != Status::Waiting);
+}
+
+fn notify(thread: &'static Thread) -> Answer {
+    let notification = thread.task.get().rights.notification(thread.registers.word(0))?;
+    STATE.notify(notification, thread.registers.word(1));
+    Ok(0)
+}
+
+fn notification_create(thread: &'static Thread) -> Answer {
+    let task = thread.task.get();
+    let notification = crate::objects::place(task, Notification::default())?;
+    task.rights.add(Right::Notification(notification)).map(u64::from)
+}
+
+fn portal_create(thread: &'static Thread) -> Answer {
+    let task = thread.task.get();
+    let [entry, stack, badge] = [0, 1, 2].map(|n| thread.registers.word(n));
+    tasks::check_start(entry, stack)?;
+    let portal = crate::objects::place(task, Portal::new(task, entry, stack, badge))?;
+    task.rights.add(Right::Portal(portal)).map(u64::from)
+}

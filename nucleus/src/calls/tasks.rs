@@ -1,0 +1,99 @@
+//! Tasks, threads and rights.
+
+use super::Answer;
+use crate::{account, arch, interrupts, objects, space, STATE};
+use abi::{layout::USER_END, system::root, system::Error};
+use nucleus_core::{
+    rights::Right,
+    same,
+    thread::{Thread, PRIORITIES},
+};
+
+/// Where a thread or a portal starts: user addresses, the stack aligned.
+pub fn check_start(entry: u64, stack: u64) -> Result<(), Error> {
+    if entry == 0 || entry >= USER_END || stack >= USER_END || !stack.is_multiple_of(16) {
+        return Err(Error::BadArgument);
+    }
+    Ok(())
+}
+
+pub fn create(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let donated = rights.memory(thread.registers.word(0))?;
+    if donated.device || !donated.write {
+        return Err(Error::Denied);
+    }
+    STATE.frames.keep(donated.base, donated.size)?;
+    let number = STATE.next_task.get();
+    let task = objects::task(donated, number).inspect_err(|_| STATE.frames.release(donated.base, donated.size))?;
+    STATE.next_task.set(number.wrapping_add(1));
+    task.rights.set(root::SELF, Right::Task(task));
+    rights.add(Right::Task(task)).map(u64::from).inspect_err(|_| remove(task))
+}
+
+/// Everything of the task goes; its memory is free for its right's holder.
+fn remove(task: &'static nucleus_core::task::Task) {
+    STATE.destroy(task, interrupts::settle);
+    account::forget(task);
+    space::destroy(task);
+    STATE.frames.release(task.pool.base, task.pool.size);
+}
+
+pub fn destroy(thread: &'static Thread) {
+    match thread.task.get().rights.task(thread.registers.word(0)) {
+        Err(error) => thread.registers.answer(Err(error)),
+        Ok(task) => {
+            // A caller inside of the task is cut off and gets its answer there; one of its threads is gone.
+            let answered = same(thread.home, task) || same(thread.task.get(), task) || inside(thread, task);
+            if !answered {
+                thread.registers.answer(Ok(0));
+            }
+            remove(task);
+        }
+    }
+}
+
+/// Whether `thread` is in a call that `task` answers.
+fn inside(thread: &Thread, task: &nucleus_core::task::Task) -> bool {
+    let frames = thread.frames.iter().take(thread.depth.get() as usize);
+    frames.filter_map(|frame| frame.portal.get()).any(|portal| same(portal.server, task))
+}
+
+pub fn thread_create(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let [task, entry, stack, argument, priority] = [0, 1, 2, 3, 4].map(|n| thread.registers.word(n));
+    let task = rights.task(task)?;
+    check_start(entry, stack)?;
+    if priority >= PRIORITIES {
+        return Err(Error::BadArgument);
+    }
+    let new = objects::place(task, Thread::new(task, priority))?;
+    let handle = rights.add(Right::Thread(new))?;
+    new.registers.enter(entry, stack);
+    new.registers.set_word(0, argument);
+    task.add_thread(new);
+    STATE.make_ready(new);
+    arch::tables_written();
+    Ok(handle.into())
+}
+
+pub fn right_copy(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let task = rights.task(thread.registers.word(0))?;
+    match rights.get(thread.registers.word(1))? {
+        Right::None => Err(Error::BadHandle),
+        right => task.rights.add(right).map(u64::from),
+    }
+}
+
+pub fn right_drop(thread: &'static Thread) -> Answer {
+    thread.task.get().rights.drop_right(thread.registers.word(0)).map(|()| 0)
+}
+
+pub fn fault_bind(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let task = rights.task(thread.registers.word(0))?;
+    let notification = rights.notification(thread.registers.word(1))?;
+    task.fault_bound.set(Some((notification, thread.registers.word(2))));
+    Ok(0)
+}

@@ -1,0 +1,49 @@
+//! The log: a ring in memory, and the platform's console if there is one.
+
+use crate::platform;
+use core::cell::Cell;
+use core::fmt::{self, Write};
+
+const SIZE: usize = 16 * 1024;
+
+struct Ring {
+    bytes: [Cell<u8>; SIZE],
+    put: Cell<usize>,
+}
+
+// SAFETY: one CPU in the nucleus, interrupts off.
+unsafe impl Sync for Ring {}
+
+/// Found by name in a memory image of the machine.
+#[no_mangle]
+static NUCLEUS_LOG: Ring = Ring { bytes: [const { Cell::new(0) }; SIZE], put: Cell::new(0) };
+
+/// Appends bytes. The console's line ends are carriage return and line feed.
+pub fn write(bytes: &[u8]) {
+    for &byte in bytes {
+        let put = NUCLEUS_LOG.put.get();
+        NUCLEUS_LOG.bytes[put % SIZE].set(byte);
+        NUCLEUS_LOG.put.set(put.wrapping_add(1));
+        if byte == b'\n' {
+            platform::console_put(b'\r');
+        }
+        platform::console_put(byte);
+    }
+}
+
+pub struct Log;
+
+impl Write for Log {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[macro_export]
+macro_rules! println {
+    ($($argument:tt)*) => {{
+        use core::fmt::Write;
+        let _ = writeln!($crate::log::Log, $($argument)*);
+    }};
+}

@@ -1,0 +1,42 @@
+//! Puts objects into donated memory.
+
+use crate::{arch, memory, space, STATE};
+use abi::system::Error;
+use nucleus_core::{
+    rights::Memory,
+    task::{Pool, Task},
+};
+
+/// Pages a task needs before it can do anything: itself, its root table and a few more.
+const LEAST: u64 = 16 * abi::layout::PAGE;
+
+/// Moves `value` into the task's pool.
+pub fn place<T>(task: &Task, value: T) -> Result<&'static T, Error> {
+    const { assert!(size_of::<T>() <= 2048 && align_of::<T>() <= 64) };
+    let at = memory::direct(task.pool.carve(size_of::<T>() as u64)?) as *mut T;
+    // SAFETY: `carve` gave room for a `T` that nothing else uses, aligned to 64, inside RAM that only the nucleus
+    // may touch (`Frames`). It stays until the task is destroyed, which first drops every reference to it.
+    unsafe {
+        at.write(value);
+        Ok(&*at)
+    }
+}
+
+/// A task in donated memory, whose frames are the nucleus's already.
+pub fn task(donated: Memory, number: u32) -> Result<&'static Task, Error> {
+    if donated.size < LEAST {
+        return Err(Error::NoRoom);
+    }
+    let pool = Pool::new(donated.base, donated.size, size_of::<Task>() as u64);
+    let root = pool.page()?;
+    space::new_root(root);
+    let value = arch::space(root)?;
+    let at = memory::direct(donated.base) as *mut Task;
+    // SAFETY: the pool starts behind the task, in memory that only the nucleus may touch from now on; page-aligned.
+    let task: &'static Task = unsafe {
+        at.write(Task::new(pool, root, value, number));
+        &*at
+    };
+    STATE.tasks.add(task);
+    Ok(task)
+}

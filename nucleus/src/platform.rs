@@ -1,0 +1,102 @@
+//! The operations that genesis generated. Each is called directly: genesis patches the calls in `call!`, and until it
+//! does they reach stubs that return 0. An operation that is not bound is not called.
+
+use abi::boot::{operation, BootInfo};
+use core::cell::Cell;
+
+struct Bound(Cell<u64>);
+// SAFETY: one CPU in the nucleus, interrupts off.
+unsafe impl Sync for Bound {}
+static BOUND: Bound = Bound(Cell::new(0));
+
+extern "C" {
+    /// Filled by genesis: the context of each operation.
+    #[link_name = "platform_contexts"]
+    static CONTEXTS: [u64; 16];
+}
+
+pub fn start(boot: &BootInfo) {
+    BOUND.0.set(boot.bound);
+}
+
+pub fn bound(operation: usize) -> bool {
+    BOUND.0.get() >> operation & 1 != 0
+}
+
+fn context(operation: usize) -> u64 {
+    // SAFETY: 16 words that genesis filled before the nucleus started; nobody writes them.
+    unsafe { CONTEXTS[operation & 15] }
+}
+
+/// Operation `$number` with its context and up to five words.
+macro_rules! call {
+    ($symbol:ident, $number:expr $(, $argument:expr)*) => {{
+        extern "C" {
+            fn $symbol();
+        }
+        // SAFETY: a generated operation follows the C calling convention, touches its own device and state, and
+        // returns. It was checked before it was bound.
+        unsafe { crate::arch::call!($symbol, context($number) $(, $argument)*) }
+    }};
+}
+
+pub fn console_put(byte: u8) {
+    if bound(operation::CONSOLE_PUT) {
+        call!(platform_console_put, operation::CONSOLE_PUT, u64::from(byte));
+    }
+}
+
+pub fn clock_now() -> u64 {
+    call!(platform_clock_now, operation::CLOCK_NOW)
+}
+
+pub fn timer_arm(ticks: u64) {
+    call!(platform_timer_arm, operation::TIMER_ARM, ticks);
+}
+
+pub fn timer_disarm() {
+    call!(platform_timer_disarm, operation::TIMER_DISARM);
+}
+
+/// The interrupt's ID, where the hardware does not tell it by vector.
+#[cfg(target_arch = "aarch64")]
+pub fn vectors_take() -> u64 {
+    call!(platform_vectors_take, operation::VECTORS_TAKE)
+}
+
+pub fn vectors_end(vector: u64) {
+    if bound(operation::VECTORS_END) {
+        call!(platform_vectors_end, operation::VECTORS_END, vector);
+    }
+}
+
+/// Routes a line to a vector of the first CPU. 0, or why not.
+pub fn lines_route(line: u32, vector: u64, level: bool, low: bool) -> u64 {
+    call!(platform_lines_route, operation::LINES_ROUTE, u64::from(line), 0u64, vector, u64::from(level), u64::from(low))
+}
+
+pub fn lines_mask(line: u32) {
+    if bound(operation::LINES_MASK) {
+        call!(platform_lines_mask, operation::LINES_MASK, u64::from(line));
+    }
+}
+
+pub fn lines_unmask(line: u32) {
+    if bound(operation::LINES_UNMASK) {
+        call!(platform_lines_unmask, operation::LINES_UNMASK, u64::from(line));
+    }
+}
+
+/// Returns only if that failed.
+pub fn power_off() {
+    if bound(operation::POWER_OFF) {
+        call!(platform_power_off, operation::POWER_OFF);
+    }
+}
+
+/// Returns only if that failed.
+pub fn power_reset() {
+    if bound(operation::POWER_RESET) {
+        call!(platform_power_reset, operation::POWER_RESET);
+    }
+}
