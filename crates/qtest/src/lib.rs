@@ -9,27 +9,34 @@
 //!   With [`classes::Pump`] around it, a test pushes requests and gets answers.
 //!
 //! ```no_run
-//! use qtest::{pci, peer, run, Config, Machine};
-//! # fn code() -> (graph::Residual, Vec<u8>, Vec<(String, u32)>) { unimplemented!() }
+//! use qtest::{pci, peer, run, Config, Live, Machine};
+//! # fn specialised(_: &pci::Function, _: &mut Live) -> graph::Residual { unimplemented!() }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let disk = peer::Disk::new(&[0; 1 << 20])?;
-//! let machine = Machine::start(Config::q35().args(disk.drive("d0")).args(["-device", "some-disk,drive=d0"]))?;
+//! let config = Config::q35().args(disk.drive("d0")).args(["-device", "some-disk,drive=d0"]);
+//! let machine = Machine::start(config)?;
 //! let found = pci::scan(&machine)?;
 //! let function = found.iter().find(|f| f.class >> 16 == 1).ok_or("no disk")?;
 //!
-//! let (residual, code, entries) = code(); // specialised and emitted from a rule
-//! let mut device = run::Device::attach(&machine, run::Blob {
-//!     code: &code,
-//!     entries: entries.iter().map(|(name, at)| (name.as_str(), *at)).collect(),
-//!     residual: &residual,
-//! })?;
+//! // The first run of `init` learns what is learned; then the rule is specialised and emitted.
+//! let windows = vec![function.bar(0).ok_or("no registers")?.window("r")];
+//! let mut live = Live::with(&machine, windows, 4096, 65536, 4096)?;
+//! let residual = specialised(function, &mut live);
+//! live.check()?;
+//! let code = emit::emit(&residual, emit::Target::X86_64)?;
+//!
+//! let blob = run::Blob::new(&residual, &code.bytes, &code.entries);
+//! let mut device = run::Device::attach(&machine, blob)?;
 //! let facts = classes::Facts { sectors: 2048, ..Default::default() };
 //! let mut driver = device.pump(classes::Class::Block, facts)?;
 //! driver.start()?;
 //! let answer = driver.ask(abi::ring::todo::BLOCK_READ, 0, 512, 7)?; // offset, length, block
 //! assert_eq!(answer.ok, 1);
+//! let mut sector = [0; 512];
+//! assert!(driver.pool().read(0, &mut sector));
+//! assert_eq!(sector, disk.bytes()?[7 * 512..8 * 512]);
 //! assert!(!driver.trace().is_empty());
-//! # let _ = function; Ok(()) }
+//! # Ok(()) }
 //! ```
 //!
 //! What this cannot reach (the processor's own interrupt controller, system registers, time that stands still while the

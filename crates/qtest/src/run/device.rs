@@ -26,6 +26,18 @@ pub struct Blob<'a> {
     pub residual: &'a graph::Residual,
 }
 
+impl<'a> Blob<'a> {
+    /// `entries` gives offset and size of each of the residual's entries, in its order.
+    pub fn new(residual: &'a graph::Residual, code: &'a [u8], entries: &[(u32, u32)]) -> Blob<'a> {
+        let names = residual.entries.iter().map(|entry| entry.name.as_str());
+        Blob {
+            code,
+            entries: names.zip(entries.iter().map(|(at, _)| *at)).collect(),
+            residual,
+        }
+    }
+}
+
 /// Code, windows and memory of one residual, on one machine.
 pub struct Device {
     pub(super) engine: Engine,
