@@ -473,8 +473,9 @@ impl<'a> Specialiser<'a, '_> {
                 }
             }
             Value::Buffers(mut list) => {
-                if let Some(last) = list.last_mut() {
-                    last.last = true;
+                let end = list.len();
+                for (k, buffer) in list.iter_mut().enumerate() {
+                    buffer.last = k + 1 == end;
                 }
                 if let Some(most) = most {
                     let most = self.fact_number(self.here(), most)?;
