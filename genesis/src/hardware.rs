@@ -108,7 +108,6 @@ impl Hardware for Machine {
     }
 
     fn register(&mut self, number: u32) -> Option<u64> {
-        let probe = arch::probe_register(number, None);
-        (probe.failed == 0).then_some(probe.value)
+        probe::register(number, None)
     }
 }

@@ -6,16 +6,19 @@
 extern crate alloc;
 
 mod arch;
+mod clock;
 mod discover;
 mod door;
 mod hardware;
 mod heap;
 mod install;
+mod live;
 mod log;
 mod memory;
 mod paging;
 mod payload;
 mod probe;
+mod run;
 mod single;
 
 /// The six steps. Every door ends here.

@@ -28,3 +28,10 @@ pub unsafe fn write(address: u64, bits: u32, data: u64) -> Result<(), Fault> {
     // SAFETY: the caller vouches for the address.
     value(address, unsafe { arch::probe_write(address, bits, data) }).map(|_| ())
 }
+
+/// Reads, or writes if there is a value, a model-specific register (x86) or system register (arm64: op0<<14 | op1<<11 |
+/// CRn<<7 | CRm<<3 | op2). `None` when the processor has no such register.
+pub fn register(number: u32, write: Option<u64>) -> Option<u64> {
+    let probe = arch::probe_register(number, write);
+    (probe.failed == 0).then_some(probe.value)
+}

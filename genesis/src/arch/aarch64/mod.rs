@@ -29,6 +29,40 @@ pub fn ticks() -> u64 {
     ticks
 }
 
+/// The counter in nanoseconds, by the rate that the firmware put into its register.
+pub fn nanoseconds() -> u64 {
+    let hz: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, cntfrq_el0", out(reg) hz, options(nomem, nostack)) };
+    (ticks() as u128 * 1_000_000_000 / hz.max(1) as u128) as u64
+}
+
+/// A call by the SMC calling convention (Arm DEN0028): function and three arguments, gives x0.
+pub fn firmware(conduit: graph::Conduit, args: [u64; 4]) -> u64 {
+    let result: u64;
+    macro_rules! call {
+        ($instruction:literal) => {
+            asm!(
+                $instruction,
+                inout("x0") args[0] => result,
+                inout("x1") args[1] => _, inout("x2") args[2] => _, inout("x3") args[3] => _,
+                out("x4") _, out("x5") _, out("x6") _, out("x7") _, out("x8") _, out("x9") _,
+                out("x10") _, out("x11") _, out("x12") _, out("x13") _, out("x14") _, out("x15") _,
+                out("x16") _, out("x17") _,
+                options(nostack)
+            )
+        };
+    }
+    // SAFETY: the convention keeps x18 and up and the stack; which function is called is the checked rule's business.
+    unsafe {
+        match conduit {
+            graph::Conduit::Hvc => call!("hvc #0"),
+            graph::Conduit::Smc => call!("smc #0"),
+        }
+    }
+    result
+}
+
 /// Root of the page tables that genesis runs on.
 pub fn own_root() -> u64 {
     let root: u64;
