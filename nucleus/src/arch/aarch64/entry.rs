@@ -1,0 +1,102 @@
+//! Into the nucleus and out of it.
+
+use crate::{faults, interrupts, leave, platform, println, STATE};
+use core::arch::{asm, global_asm};
+use core::mem::offset_of;
+use nucleus_core::{
+    portal::Portal,
+    registers as r, rights,
+    task::Task,
+    thread::{Frame, Thread},
+};
+
+global_asm!(
+    include_str!("entry.s"),
+    ELR = const r::ELR * 8,
+    TASK = const offset_of!(Thread, task), DEPTH = const offset_of!(Thread, depth),
+    FRAMES = const offset_of!(Thread, frames),
+    MOST_DEPTH = const nucleus_core::thread::DEPTH,
+    SPACE = const offset_of!(Task, space),
+    RIGHTS = const offset_of!(Task, rights), RIGHTS_COUNT = const rights::COUNT, RIGHT_PORTAL = const rights::PORTAL,
+    ENTRY = const offset_of!(Portal, entry), BADGE = const offset_of!(Portal, badge),
+    SERVER = const offset_of!(Portal, server), ACTIVE = const offset_of!(Portal, active),
+    CALLERS = const offset_of!(Portal, callers),
+);
+// The entry code loads and stores these in pairs.
+const _: () = {
+    assert!(offset_of!(Frame, task) == 0 && offset_of!(Frame, pointer) == 8);
+    assert!(offset_of!(Frame, stack) == 16 && offset_of!(Frame, portal) == 24);
+    assert!(offset_of!(Thread, depth) == offset_of!(Thread, task) + 8);
+    assert!(offset_of!(Portal, stack) == offset_of!(Portal, entry) + 8);
+    assert!(offset_of!(Task, special) == offset_of!(Task, space) + 8);
+    assert!(r::SPSR == r::ELR + 1);
+};
+
+extern "C" {
+    static nucleus_vectors: u8;
+    fn nucleus_resume(thread: *const core::ffi::c_void) -> !;
+    fn nucleus_idle() -> !;
+}
+
+pub fn load_vectors() {
+    // SAFETY: the vectors are the entry code's, aligned to 2 KiB.
+    unsafe { asm!("msr vbar_el1, {}", "isb", in(reg) &raw const nucleus_vectors, options(nostack)) };
+}
+
+/// Goes on with a thread.
+pub fn resume(thread: &'static Thread) -> ! {
+    // SAFETY: the thread's registers are complete.
+    unsafe { nucleus_resume(core::ptr::from_ref(thread).cast()) }
+}
+
+/// Waits for an interrupt, on an empty stack; what it wakes is resumed from there.
+pub fn idle() -> ! {
+    // SAFETY: nothing on the stack is needed any more.
+    unsafe { nucleus_idle() }
+}
+
+/// From the entry code: an interrupt, while a thread ran or nobody.
+#[no_mangle]
+extern "C" fn nucleus_interrupt() -> &'static Thread {
+    let number = platform::vectors_take();
+    match u32::try_from(number) {
+        _ if interrupts::is_timer(number) => interrupts::timer(number),
+        // IDs from 1020 on mean that there was none (and must not be ended).
+        Ok(line) if line < 1020 => interrupts::line(line, number),
+        _ => interrupts::spurious(),
+    }
+    leave()
+}
+
+/// From the entry code: `thread` did something else than a system call. Exception classes: DDI 0487, ESR_EL1.
+#[no_mangle]
+extern "C" fn nucleus_exception(thread: &'static Thread, syndrome: u64, address: u64) -> &'static Thread {
+    const UNKNOWN: u64 = 0x00;
+    const FLOATING_POINT: u64 = 0x07;
+    const SYSTEM_REGISTER: u64 = 0x18;
+    const INSTRUCTION: u64 = 0x20;
+    const POINTER_ALIGNMENT: u64 = 0x22;
+    const DATA: u64 = 0x24;
+    const STACK_ALIGNMENT: u64 = 0x26;
+    let at = thread.registers.pointer();
+    match syndrome >> 26 & 0x3f {
+        DATA if syndrome & 0x3f == 0x21 => faults::stop(thread, faults::OTHER, address, at, "misaligned access"),
+        DATA if syndrome & 1 << 6 != 0 => faults::stop(thread, faults::WRITE, address, at, ""),
+        DATA => faults::stop(thread, faults::READ, address, at, ""),
+        INSTRUCTION => faults::stop(thread, faults::EXECUTE, address, at, ""),
+        POINTER_ALIGNMENT | STACK_ALIGNMENT => faults::stop(thread, faults::OTHER, at, at, "misaligned pointer"),
+        FLOATING_POINT => faults::stop(thread, faults::ILLEGAL, at, at, "floating point"),
+        UNKNOWN | SYSTEM_REGISTER => faults::stop(thread, faults::ILLEGAL, at, at, "illegal instruction"),
+        _ => faults::stop(thread, faults::OTHER, syndrome, at, "exception"),
+    }
+    leave()
+}
+
+/// From the entry code: an exception in the nucleus itself. There is nobody left to blame.
+#[no_mangle]
+extern "C" fn nucleus_fault(syndrome: u64, at: u64, address: u64, running: u64) -> ! {
+    let who = STATE.current.get().map_or(u32::MAX, |thread| thread.task.get().number);
+    println!("nucleus: exception {syndrome:#x} (entry {running}) at {at:#x}, address {address:#x}, task {who}");
+    platform::power_off();
+    super::halt()
+}
