@@ -31,6 +31,19 @@ pub fn write(bytes: &[u8]) {
     }
 }
 
+/// Bytes that the ring holds.
+pub fn length() -> u64 {
+    NUCLEUS_LOG.put.get().min(SIZE) as u64
+}
+
+/// Copies bytes out, the first of them `back` bytes before the end.
+pub fn read(back: u64, into: &mut [u8]) {
+    let from = NUCLEUS_LOG.put.get().wrapping_sub(back as usize);
+    for (n, byte) in into.iter_mut().enumerate() {
+        *byte = NUCLEUS_LOG.bytes[from.wrapping_add(n) % SIZE].get();
+    }
+}
+
 pub struct Log;
 
 impl Write for Log {

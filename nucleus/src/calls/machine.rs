@@ -33,8 +33,24 @@ pub fn info(thread: &'static Thread) -> Answer {
         what::MEMORY => tell(thread, caller, &account::of_memory()),
         what::TASK => tell(thread, caller, &account::of_task(task()?)),
         what::FAULT => tell(thread, caller, &task()?.fault.get()),
+        what::LOG => tell_log(thread, caller),
         _ => Err(Error::BadArgument),
     }
+}
+
+/// Writes the newest bytes of the log, as many as the caller asked for.
+fn tell_log(thread: &'static Thread, caller: &Task) -> Answer {
+    let [to, room] = [2, 3].map(|n| thread.registers.word(n));
+    let length = room.min(log::length());
+    Allegation::new(to, length).check(length)?;
+    let mut piece = [0; LINE];
+    for at in (0..length).step_by(LINE) {
+        let piece = &mut piece[..(length - at).min(LINE as u64) as usize];
+        log::read(length - at, piece);
+        let range = Allegation::new(to + at, piece.len() as u64).check(LINE as u64)?;
+        space::write(caller, range, piece)?;
+    }
+    Ok(length)
 }
 
 /// Writes as much of `value` as the caller asked for.
