@@ -1,0 +1,78 @@
+//! Machine code back to text, one instruction a line.
+
+use crate::{Code, Target};
+use alloc::string::String;
+use core::fmt::Write;
+use graph::Entry;
+use yaxpeax_arch::{Decoder, LengthedInstruction, U8Reader};
+
+/// Bytes that an instruction's line has room for; longer ones push the text to the right.
+const COLUMN: usize = 24;
+
+/// The instructions of `bytes`, which lie at `base`: address, bytes, text. What is no instruction is shown as data.
+pub fn disassemble(bytes: &[u8], target: Target, base: u64) -> String {
+    let mut text = String::new();
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let mut words = String::new();
+        let len = instruction(rest, target, &mut words).clamp(1, rest.len());
+        let mut hex = String::new();
+        for byte in &rest[..len] {
+            let _ = write!(hex, "{byte:02x} ");
+        }
+        let address = base.wrapping_add(at as u64);
+        let _ = writeln!(text, "{address:8x}  {hex:COLUMN$} {words}");
+        at += len;
+    }
+    text
+}
+
+/// The same for a whole residual, entry by entry under their names, the stubs last.
+pub fn entries(code: &Code, names: &[Entry], target: Target, base: u64) -> String {
+    let mut text = String::new();
+    let mut end = 0;
+    for (entry, (offset, size)) in names.iter().zip(&code.entries) {
+        end = offset.saturating_add(*size) as usize;
+        let _ = writeln!(text, "{}:", entry.name);
+        let bytes = code.bytes.get(*offset as usize..end).unwrap_or_default();
+        text += &disassemble(bytes, target, base.wrapping_add(*offset as u64));
+    }
+    let stubs = end.next_multiple_of(16);
+    if let Some(bytes) = code.bytes.get(stubs..).filter(|b| !b.is_empty()) {
+        text += "stubs:\n";
+        text += &disassemble(bytes, target, base.wrapping_add(stubs as u64));
+    }
+    text
+}
+
+/// Writes one instruction and gives its length.
+fn instruction(bytes: &[u8], target: Target, text: &mut String) -> usize {
+    let mut reader = U8Reader::new(bytes);
+    match target {
+        Target::X86_64 => {
+            let decoder = yaxpeax_x86::long_mode::InstDecoder::default();
+            match decoder.decode(&mut reader) {
+                Ok(instruction) => {
+                    let _ = write!(text, "{instruction}");
+                    instruction.len().to_const() as usize
+                }
+                Err(_) => data(&bytes[..1], text),
+            }
+        }
+        Target::Aarch64 => {
+            let decoder = yaxpeax_arm::armv8::a64::InstDecoder::default();
+            match decoder.decode(&mut reader) {
+                Ok(instruction) => {
+                    let _ = write!(text, "{instruction}");
+                    4
+                }
+                Err(_) => data(&bytes[..bytes.len().min(4)], text),
+            }
+        }
+    }
+}
+
+fn data(bytes: &[u8], text: &mut String) -> usize {
+    let _ = write!(text, "(data)");
+    bytes.len()
+}

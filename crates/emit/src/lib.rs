@@ -7,17 +7,26 @@
 #![no_std]
 extern crate alloc;
 
+#[cfg(any(feature = "x86", feature = "arm64"))]
 mod access;
+#[cfg(any(feature = "x86", feature = "arm64"))]
 mod blob;
-
+#[cfg(feature = "disassembly")]
+mod disassembly;
+#[cfg(any(feature = "x86", feature = "arm64"))]
 mod function;
+#[cfg(any(feature = "x86", feature = "arm64"))]
 mod isa;
+#[cfg(any(feature = "x86", feature = "arm64"))]
 mod stubs;
+#[cfg(any(feature = "x86", feature = "arm64"))]
 mod value;
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
-use graph::Residual;
+
+#[cfg(feature = "disassembly")]
+pub use disassembly::{disassemble, entries};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
@@ -72,7 +81,8 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// Writes the machine code of every entry.
-pub fn emit(residual: &Residual, target: Target) -> Result<Code, Error> {
+#[cfg(any(feature = "x86", feature = "arm64"))]
+pub fn emit(residual: &graph::Residual, target: Target) -> Result<Code, Error> {
     residual.validate().map_err(Error::Invalid)?;
     if residual.windows.len() > abi::context::WINDOWS {
         return Err(Error::Invalid(alloc::format!(
