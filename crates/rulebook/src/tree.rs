@@ -62,7 +62,7 @@ pub enum ItemKind {
         test: Expr,
         score: u32,
     },
-    /// `candidate ports(0x3f8, 8) line 4`: where such a device stands when no table names it.
+    /// `candidate ports(0x100, 8) line 5`: where such a device stands when no table names it.
     Candidate {
         window: Expr,
         line: Option<Expr>,

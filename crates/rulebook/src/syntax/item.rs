@@ -6,10 +6,9 @@ use super::{
     parser::Parser,
 };
 use crate::tree::{
-    ArenaItem, Event, Expr, ExprKind, Fields, Item, ItemKind, Name, Parameter, Place, RegItem,
-    Routine, RoutineKind, SpaceItem, TypeBase, Via,
+    ArenaItem, Event, Fields, Item, ItemKind, Parameter, Place, Routine, RoutineKind,
 };
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 
 impl Parser<'_, '_> {
     pub(super) fn item(&mut self, out: &mut Vec<Item>) -> Result<()> {
@@ -89,7 +88,12 @@ impl Parser<'_, '_> {
     }
 
     /// Pushes an item, inside its trailing `when` if it has one.
-    fn guarded(&mut self, kind: ItemKind, place: Place, out: &mut Vec<Item>) -> Result<()> {
+    pub(super) fn guarded(
+        &mut self,
+        kind: ItemKind,
+        place: Place,
+        out: &mut Vec<Item>,
+    ) -> Result<()> {
         let item = Item { kind, place };
         let place = self.place();
         if self.take_word("when") {
@@ -155,194 +159,6 @@ impl Parser<'_, '_> {
                 return Ok(());
             }
         }
-    }
-
-    fn endian(&mut self) -> bool {
-        let big = self.word("be");
-        if big || self.word("le") || self.word("native") {
-            self.step();
-        }
-        big
-    }
-
-    fn spaces(&mut self, out: &mut Vec<Item>) -> Result<()> {
-        loop {
-            let place = self.place();
-            let name = self.name()?;
-            let index = self.index_name()?;
-            let mut space = SpaceItem {
-                name,
-                index,
-                big: false,
-                value: None,
-                step: None,
-                via: None,
-                per_cpu: false,
-            };
-            if self.take_sign("=") {
-                space.big = self.endian();
-                space.value = Some(self.space_value()?);
-                self.space_options(&mut space)?;
-            }
-            self.guarded(ItemKind::Space(space), place, out)?;
-            if !self.take_sign(",") {
-                return Ok(());
-            }
-        }
-    }
-    /// `A`, `A or B`, `A when c else le B`.
-    fn space_value(&mut self) -> Result<Expr> {
-        let place = self.place();
-        let yes = self.operators(level::OR)?;
-        let mut below = self.height;
-        let save = self.at;
-        if self.take_word("when") {
-            let test = self.operators(level::OR)?;
-            below = below.max(self.height);
-            if self.take_word("else") {
-                self.endian();
-                let no = self.operators(level::OR)?;
-                let kind = ExprKind::Choose {
-                    stage: crate::tree::Stage::Fact,
-                    test: Box::new(test),
-                    yes: Box::new(yes),
-                    no: Some(Box::new(no)),
-                };
-                let below = below.max(self.height);
-                return self.grow(below, kind, place);
-            }
-            self.at = save;
-        }
-        Ok(yes)
-    }
-    fn space_options(&mut self, space: &mut SpaceItem) -> Result<()> {
-        loop {
-            if self.take_word("step") {
-                space.step = Some(self.expr()?);
-            } else if self.take_word("via") {
-                space.via = Some(self.via()?);
-            } else if self.take_word("per") {
-                self.want_word("cpu")?;
-                space.per_cpu = true;
-            } else {
-                return Ok(());
-            }
-        }
-    }
-    fn via(&mut self) -> Result<Via> {
-        let target = self.postfixed()?;
-        self.want_sign("=")?;
-        Ok(Via {
-            target,
-            value: self.operators(level::OR)?,
-        })
-    }
-    /// `[q]`, when it is there.
-    fn index_name(&mut self) -> Result<Option<Name>> {
-        if !self.take_sign("[") {
-            return Ok(None);
-        }
-        let name = self.name()?;
-        self.want_sign("]")?;
-        Ok(Some(name))
-    }
-
-    fn regs(&mut self, out: &mut Vec<Item>) -> Result<()> {
-        loop {
-            let place = self.place();
-            let mut reg = RegItem {
-                name: self.name()?,
-                count: None,
-                index: None,
-                at: None,
-                bits: 0,
-                effects: Default::default(),
-                halves: None,
-                fields: None,
-                fields_of: None,
-                via: Vec::new(),
-                step: None,
-                space: None,
-            };
-            if self.sign("[") && matches!(self.look(1), Kind::Number(_)) {
-                self.step();
-                reg.count = Some(self.small()?);
-                self.want_sign("]")?;
-            } else {
-                reg.index = self.index_name()?;
-            }
-            if !self.sign(":") {
-                self.placed(&mut reg)?;
-                return self.guarded(ItemKind::Reg(reg), place, out);
-            }
-            // A contract: the register, not its place.
-            self.step();
-            match self.type_of()?.base {
-                TypeBase::Bits(bits) => reg.bits = bits,
-                TypeBase::Named(name) => reg.fields_of = Some(name),
-                _ => return self.expected("a width in bits or a `bits` type before this"),
-            }
-            out.push(Item {
-                kind: ItemKind::Reg(reg),
-                place,
-            });
-            if !self.take_sign(",") {
-                return Ok(());
-            }
-        }
-    }
-    /// Offset, width and properties of a register.
-    fn placed(&mut self, reg: &mut RegItem) -> Result<()> {
-        reg.at = Some(match self.look(0) {
-            Kind::Text(_) | Kind::Number(_) | Kind::Sign("(") => self.primary()?,
-            _ => return self.expected("an offset"),
-        });
-        self.want_sign(":")?;
-        reg.bits = self.small()?;
-        loop {
-            if matches!(
-                self.look(0),
-                Kind::Line | Kind::Dedent | Kind::End | Kind::Sign(";" | "}")
-            ) || self.word("when")
-            {
-                return Ok(());
-            }
-            if self.take_sign(",") {
-                continue;
-            }
-            if self.sign("{") {
-                reg.fields = Some(self.fields()?);
-            } else if self.take_word("via") {
-                let via = self.via()?;
-                reg.via.push(via);
-            } else if self.take_word("step") {
-                reg.step = Some(self.operators(level::SUM)?);
-            } else if self.take_word("in") {
-                reg.space = Some(self.name()?);
-            } else if self.take_word("as") {
-                reg.halves = Some(self.halves()?);
-            } else if let Some(bit) = self.effect() {
-                reg.effects.0 |= bit;
-            } else if let Kind::Word(_) = self.look(0) {
-                reg.fields_of = Some(self.name()?);
-            } else {
-                return self.expected("a property of the register");
-            }
-        }
-    }
-    /// `2x32` after `as`.
-    fn halves(&mut self) -> Result<u32> {
-        self.number()?;
-        if let Kind::Word(word) = self.look(0) {
-            if let Some(bits) = word
-                .strip_prefix('x')
-                .and_then(|digits| digits.parse().ok())
-            {
-                self.step();
-                return Ok(bits);
-            }
-        }
-        self.expected("halves, such as `2x32`")
     }
 
     fn record(&mut self) -> Result<ItemKind> {

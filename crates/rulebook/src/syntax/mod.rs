@@ -4,6 +4,7 @@ mod expression;
 mod item;
 mod lexer;
 mod parser;
+mod register;
 mod statement;
 
 use crate::{
