@@ -33,7 +33,7 @@ pub struct Installed {
     pub proof: Proof,
     /// Bound into the nucleus; else it runs in a task.
     pub direct: bool,
-    /// Byte range in the Codes module: its first byte and the one after its last.
+    /// Byte range in the Codes module: where it begins, and how many bytes.
     pub code: (u32, u32),
     /// Name, offset in this device's code, bytes.
     pub entries: Vec<(String, u32, u32)>,

@@ -20,7 +20,7 @@ pub fn proof(proof: &Proof) -> String {
 }
 
 pub fn code_size(device: &Installed) -> u32 {
-    device.code.1.saturating_sub(device.code.0)
+    device.code.1
 }
 
 /// Whether the device works: its code was kept.
@@ -174,7 +174,7 @@ pub mod tests {
                 class: "nic".into(),
                 why: vec!["kind == 1, score 9".into()],
                 proof: Proof::Verified,
-                code: (64, 1064),
+                code: (4096, 1000),
                 entries: vec![("init".into(), 0, 400), ("transmit".into(), 400, 600)],
                 hash: [0x12; 32],
                 windows: vec![InstalledWindow {

@@ -17,7 +17,7 @@ const STACK: u64 = 0x4000;
 const HEAP: u64 = 0x6000;
 /// What a driver's task needs of donated memory, more or less.
 const DONATION: u64 = 0x1_8000;
-const PRIORITY: u64 = 16;
+const PRIORITY: u64 = 12;
 
 pub struct Driver {
     /// Index in the inventory.
@@ -129,7 +129,8 @@ impl Driver {
     ) -> Result<(), Trouble> {
         let page = layout::PAGE;
         let first = u64::from(installed.code.0) & !(page - 1);
-        let length = u64::from(installed.code.1).next_multiple_of(page) - first;
+        let end = u64::from(installed.code.0) + u64::from(installed.code.1);
+        let length = end.next_multiple_of(page) - first;
         if first + length > parts.codes.pages() {
             return Err(Trouble::new("its code is not in the module of codes"));
         }

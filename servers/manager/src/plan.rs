@@ -20,7 +20,7 @@ pub fn pool_size(device: &Installed, generous: bool) -> u64 {
 
 /// Whether the device gets a task.
 pub fn wants_task(device: &Installed) -> bool {
-    !device.direct && !matches!(device.proof, Proof::Rejected(_)) && device.code.1 > device.code.0
+    !device.direct && !matches!(device.proof, Proof::Rejected(_)) && device.code.1 > 0
 }
 
 /// Whole pages around a memory window.

@@ -67,7 +67,7 @@ pub fn pump(class: Class, installed: &Installed, startup: &Startup) -> Result<Pu
         clock,
         pause,
     };
-    let length = (installed.code.1).saturating_sub(installed.code.0) as usize;
+    let length = installed.code.1 as usize;
     let entries = installed.entries.iter().map(|(n, at, _)| (n.as_str(), *at));
     let failures = installed.failures.iter().map(|name| name.as_str());
     // SAFETY: who made this task mapped the device's proved code there, to read and execute, and keeps it; the offsets
