@@ -1,9 +1,10 @@
 //! What stands outside the machine.
 
-use crate::Result;
+use crate::{Error, Result};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The other end of a network card's cable. Made before the machine; frames flow once both are there.
 pub struct Cable {
@@ -82,26 +83,45 @@ impl Disk {
     }
 }
 
-/// The other end of a serial line. Made before the machine, which plugs itself in.
+/// The other end of a serial line. Made before the machine, which plugs itself in. What comes is always taken, so that
+/// the device never has to wait for the test.
 pub struct Line {
     directory: tempfile::TempDir,
-    listener: UnixListener,
-    stream: Option<UnixStream>,
+    shared: Arc<Shared>,
 }
+
+/// What the test and the thread that listens have in common.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    stream: Option<UnixStream>,
+    heard: Vec<u8>,
+    over: bool,
+}
+
+/// How often the listening thread looks whether it is still wanted.
+const LOOK: Duration = Duration::from_millis(20);
+/// Longest wait for the machine to plug in, and for it to take bytes.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Line {
     pub fn new() -> Result<Line> {
         let directory = tempfile::tempdir()?;
         let listener = UnixListener::bind(directory.path().join("line"))?;
         listener.set_nonblocking(true)?;
-        Ok(Line {
-            directory,
-            listener,
-            stream: None,
-        })
+        let shared = Arc::new(Shared::default());
+        let theirs = shared.clone();
+        std::thread::spawn(move || listen(&listener, &theirs));
+        Ok(Line { directory, shared })
     }
 
-    /// Arguments for [`crate::Config::args`]; a device takes it by `chardev=ID`, the board's own port by `-serial chardev:ID`.
+    /// Arguments for [`crate::Config::args`]; a device takes it by `chardev=ID`, the board's own port by
+    /// `-serial chardev:ID`.
     pub fn chardev(&self, id: &str) -> Vec<String> {
         let path = self.directory.path().join("line");
         vec![
@@ -110,43 +130,74 @@ impl Line {
         ]
     }
 
-    /// The stream, accepted at the first use: the machine connected when it started.
-    fn stream(&mut self) -> Result<&mut UnixStream> {
-        let stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => self.listener.accept()?.0,
+    pub fn send(&self, bytes: &[u8]) -> Result<()> {
+        let state = self.until(PATIENCE, |state| state.stream.is_some());
+        let Some(stream) = &state.stream else {
+            return Err(Error::Other("nothing is plugged into the line".into()));
         };
-        stream.set_nonblocking(false)?;
-        Ok(self.stream.insert(stream))
-    }
-
-    pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        let stream = self.stream()?;
-        stream.set_write_timeout(Some(Duration::from_secs(5)))?;
+        let mut stream = stream.try_clone()?;
+        drop(state);
+        stream.set_write_timeout(Some(PATIENCE))?;
         stream.write_all(bytes)?;
         Ok(())
     }
 
-    /// Bytes until there are `wanted` of them, or that much time has passed.
-    pub fn receive(&mut self, wanted: usize, within: Duration) -> Result<Vec<u8>> {
-        let stream = self.stream()?;
-        let end = Instant::now() + within;
-        let mut got = Vec::new();
-        let mut chunk = [0; 4096];
-        while got.len() < wanted {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            stream.set_read_timeout(Some(left))?;
-            match stream.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(count) => got.extend_from_slice(&chunk[..count]),
-                Err(error) if is_timeout(&error) => break,
-                Err(error) => return Err(error.into()),
-            }
+    /// What was heard and not asked for yet, once there are `wanted` bytes or that much time has passed.
+    pub fn receive(&self, wanted: usize, within: Duration) -> Result<Vec<u8>> {
+        let mut state = self.until(within, |state| state.heard.len() >= wanted);
+        Ok(std::mem::take(&mut state.heard))
+    }
+
+    fn until(&self, within: Duration, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let state = self.shared.lock();
+        let waited = self
+            .shared
+            .news
+            .wait_timeout_while(state, within, |state| !done(state));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.shared.lock().over = true;
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the connection, then everything that comes, until the line is dropped or the machine is gone.
+fn listen(listener: &UnixListener, shared: &Shared) {
+    let mut stream = loop {
+        if shared.lock().over {
+            return;
         }
-        Ok(got)
+        match listener.accept() {
+            Ok((stream, _)) => break stream,
+            Err(_) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    let ready = stream
+        .set_nonblocking(false)
+        .and_then(|()| stream.set_read_timeout(Some(LOOK)));
+    let Ok(()) = ready else { return };
+    shared.lock().stream = stream.try_clone().ok();
+    shared.news.notify_all();
+    let mut chunk = [0; 4096];
+    while !shared.lock().over {
+        match stream.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(count) => {
+                shared.lock().heard.extend_from_slice(&chunk[..count]);
+                shared.news.notify_all();
+            }
+            Err(error) if is_timeout(&error) => {}
+            Err(_) => return,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ fn live(machine: &Machine, window: Window) -> Live {
 
 #[test]
 fn a_serial_line_speaks_both_ways() {
-    let mut line = peer::Line::new().unwrap();
+    let line = peer::Line::new().unwrap();
     let config = Config::q35()
         .args(line.chardev("c0"))
         .args(["-device", "isa-serial,chardev=c0"]);
@@ -127,7 +127,7 @@ fn functions_are_found_and_given_addresses() {
 
 #[test]
 fn arm_boards_work_too() {
-    let mut line = peer::Line::new().unwrap();
+    let line = peer::Line::new().unwrap();
     let config = Config::virt().args(line.chardev("c0")).args([
         "-serial",
         "chardev:c0",
