@@ -1,0 +1,268 @@
+//! Broken firmware: notes, never a panic, never endless.
+
+mod fake;
+
+use discovery::{devicetree, discover, Firmware};
+use fake::{Fake, Function};
+use machine::{Arch, Machine};
+
+const PC: &[u8] = include_bytes!("fixtures/q35.acpi");
+const OTHER: &[u8] = include_bytes!("fixtures/pc.acpi");
+const BLOB: &[u8] = include_bytes!("fixtures/virt.dtb");
+/// Many times what a whole discovery needs.
+const READS: u64 = 100_000;
+
+fn acpi(fake: &mut Fake, root: u64) -> Machine {
+    let machine = discover(fake, Arch::X86_64, Firmware::Acpi(root), Vec::new(), &[]);
+    assert!(fake.reads < READS, "{} reads", fake.reads);
+    machine
+}
+
+fn tree(blob: &[u8]) -> Machine {
+    let mut fake = Fake::default();
+    discover(
+        &mut fake,
+        Arch::Aarch64,
+        Firmware::Devicetree(blob),
+        Vec::new(),
+        &[],
+    )
+}
+
+/// A small generator, so that failures repeat (Marsaglia's xorshift).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+    fn below(&mut self, most: usize) -> usize {
+        (self.next() % most as u64) as usize
+    }
+}
+
+/// A DSDT of these bytes in place of the fixture's.
+fn with_dsdt(body: &[u8]) -> (Fake, u64) {
+    let (mut fake, root) = Fake::acpi(PC);
+    let table = fake.table(b"DSDT");
+    table.truncate(36);
+    table.extend(body);
+    let size = (table.len() as u32).to_le_bytes();
+    table[4..8].copy_from_slice(&size);
+    (fake, root)
+}
+
+#[test]
+fn nothing_at_all() {
+    let machine = acpi(&mut Fake::default(), 0);
+    assert!(machine
+        .notes
+        .iter()
+        .any(|n| n == "acpi: no root pointer at 0x0"));
+    assert_eq!(machine.cpus.len(), 1);
+    assert!(tree(&[]).notes[0].starts_with("devicetree: "));
+}
+
+#[test]
+fn tables_cut_short() {
+    for signature in [b"FACP", b"DSDT", b"APIC", b"HPET", b"MCFG"] {
+        let length = Fake::acpi(PC).0.table(signature).len();
+        for cut in (0..length).step_by(if length > 1000 { 37 } else { 1 }) {
+            let (mut fake, root) = Fake::acpi(PC);
+            let table = fake.table(signature);
+            // Shorter, and saying so: its insides are cut, not its frame.
+            if cut >= 8 {
+                table[4..8].copy_from_slice(&(cut as u32).to_le_bytes());
+            }
+            table.truncate(cut.max(4));
+            acpi(&mut fake, root);
+        }
+    }
+}
+
+#[test]
+fn tables_with_other_bytes() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for round in 0..800 {
+        let (mut fake, root) = Fake::acpi(if round % 2 == 0 { PC } else { OTHER });
+        for _ in 0..1 + random.below(8) {
+            let piece = random.below(fake.memory.len());
+            let bytes = &mut fake.memory[piece].1;
+            let at = random.below(bytes.len());
+            bytes[at] = random.next() as u8;
+        }
+        acpi(&mut fake, root);
+    }
+}
+
+#[test]
+fn entries_without_a_size() {
+    let (mut fake, root) = Fake::acpi(PC);
+    let table = fake.table(b"APIC");
+    table[45] = 0;
+    let machine = acpi(&mut fake, root);
+    let said = "acpi: APIC entry of type 0 has the impossible size 0";
+    assert!(
+        machine.notes.iter().any(|n| n == said),
+        "{:?}",
+        machine.notes
+    );
+}
+
+#[test]
+fn methods_without_an_end() {
+    // Device (HOST) { Method (_PRT) { While (One) { } } }
+    let mut prt = vec![0x14, 0x09];
+    prt.extend(b"_PRT\0");
+    prt.extend([0xa2, 0x02, 0x01]);
+    let mut body = vec![0x5b, 0x82, prt.len() as u8 + 5];
+    body.extend(b"HOST");
+    body.extend(&prt);
+    let (mut fake, root) = with_dsdt(&body);
+    let machine = acpi(&mut fake, root);
+    let said = "acpi: \\HOST._PRT cannot be used: Budget";
+    assert!(
+        machine.notes.iter().any(|n| n == said),
+        "{:?}",
+        machine.notes
+    );
+
+    // The same, calling itself.
+    let mut prt = vec![0x14, 0x0a];
+    prt.extend(b"_PRT\0");
+    prt.extend(b"_PRT");
+    let mut body = vec![0x5b, 0x82, prt.len() as u8 + 5];
+    body.extend(b"HOST");
+    body.extend(&prt);
+    let (mut fake, root) = with_dsdt(&body);
+    let machine = acpi(&mut fake, root);
+    assert!(
+        machine.notes.iter().any(|n| n == said),
+        "{:?}",
+        machine.notes
+    );
+}
+
+#[test]
+fn methods_that_write_to_devices() {
+    // OperationRegion (R, SystemIO, 0x80, 1) Field (R) { F, 8 } Method (_PIC, 1) { Store (Arg0, F) }
+    // Device (HOST) { Name (_PRT, Package () {}) }
+    let mut body = vec![0x5b, 0x80];
+    body.extend(b"R___");
+    body.extend([0x01, 0x0a, 0x80, 0x01, 0x5b, 0x81, 0x0b]);
+    body.extend(b"R___\0F___");
+    body.push(8);
+    body.extend([0x14, 0x0c]);
+    body.extend(b"_PIC\x01");
+    body.extend([0x70, 0x68]);
+    body.extend(b"F___");
+    body.extend([0x5b, 0x82, 0x0d]);
+    body.extend(b"HOST\x08_PRT");
+    body.extend([0x12, 0x02, 0x00]);
+    let (mut fake, root) = with_dsdt(&body);
+    // The fake's ports panic when written.
+    let machine = acpi(&mut fake, root);
+    let said = "acpi: \\_PIC failed: Write";
+    assert!(
+        machine.notes.iter().any(|n| n == said),
+        "{:?}",
+        machine.notes
+    );
+}
+
+#[test]
+fn scopes_too_deep() {
+    let mut body = Vec::new();
+    for _ in 0..400 {
+        let mut outer = vec![0x5b, 0x82];
+        let length = body.len() + 4 + 2;
+        outer.extend([0x40 | (length & 15) as u8, (length >> 4) as u8]);
+        outer.extend(b"DEEP");
+        outer.extend(&body);
+        body = outer;
+        if body.len() > 4000 {
+            break;
+        }
+    }
+    let (mut fake, root) = with_dsdt(&body);
+    acpi(&mut fake, root);
+}
+
+#[test]
+fn bridges_in_a_circle() {
+    let (mut fake, root) = Fake::acpi(PC);
+    fake.mapped = Some(0xb000_0000);
+    fake.pci
+        .insert((0, 1, 0), Function::new(1, 1, 0x060400).bridge(1, 1));
+    fake.pci
+        .insert((0, 2, 0), Function::new(1, 2, 0x060400).bridge(1, 1));
+    fake.pci
+        .insert((1, 0, 0), Function::new(1, 3, 0x060400).bridge(0, 5));
+    fake.pci
+        .insert((1, 1, 0), Function::new(1, 4, 0x060400).bridge(1, 1));
+    let machine = acpi(&mut fake, root);
+    assert!(
+        machine.notes.iter().any(|n| n.contains("reached twice")),
+        "{:?}",
+        machine.notes
+    );
+    assert!(
+        machine.notes.iter().any(|n| n.contains("cannot be")),
+        "{:?}",
+        machine.notes
+    );
+}
+
+#[test]
+fn registers_of_impossible_sizes() {
+    let (mut fake, root) = Fake::acpi(PC);
+    fake.mapped = Some(0xb000_0000);
+    let mut odd = Function::new(1, 1, 0x020000)
+        .bar(0, 0x1000, 0, 0xfe00_0000)
+        .pin(9);
+    odd.writable.insert(0x10, 0xf0f0_0000);
+    fake.pci.insert((0, 2, 0), odd);
+    let mut all = Function::new(1, 2, 0x020000);
+    (0x10..0x28)
+        .step_by(4)
+        .for_each(|at| all.put(at, 0xffff_ffff));
+    fake.pci.insert((0, 3, 0), all);
+    let machine = acpi(&mut fake, root);
+    assert!(
+        machine
+            .notes
+            .iter()
+            .any(|n| n.contains("impossible size bits")),
+        "{:?}",
+        machine.notes
+    );
+}
+
+#[test]
+fn devicetrees_with_other_bytes() {
+    let mut random = Random(0x1234_5678_9abc_def1);
+    for _ in 0..1500 {
+        let mut blob = BLOB.to_vec();
+        for _ in 0..1 + random.below(8) {
+            let at = random.below(blob.len());
+            blob[at] = random.next() as u8;
+        }
+        tree(&blob);
+        let _ = devicetree::boot(&blob);
+    }
+}
+
+#[test]
+fn devicetrees_cut_short() {
+    for cut in (0..BLOB.len()).step_by(13) {
+        let mut blob = BLOB[..cut].to_vec();
+        tree(&blob);
+        if cut >= 8 {
+            blob[4..8].copy_from_slice(&(cut as u32).to_be_bytes());
+            tree(&blob);
+        }
+    }
+}
