@@ -35,6 +35,18 @@ fn register(view: &View, reg: &RegItem, place: Place, out: &mut Vec<Diagnostic>)
     if reg.at.is_none() {
         return;
     }
+    if let Some(ExprKind::Text(text)) = reg.at.as_ref().map(|at| &at.kind) {
+        if !system(view.text(*text)) {
+            out.push(Diagnostic::new(
+                place,
+                format!(
+                    "`{name}` lies at \"{}\", which is no system register",
+                    view.text(*text)
+                ),
+                "write \"op0.op1.CRn.CRm.op2\", each part within its bits",
+            ));
+        }
+    }
     if !matches!(reg.bits, 8 | 16 | 32 | 64) {
         out.push(Diagnostic::new(
             place,
@@ -76,7 +88,18 @@ fn register(view: &View, reg: &RegItem, place: Place, out: &mut Vec<Diagnostic>)
     }
 }
 
-fn width(field: &Field) -> Option<u32> {
+/// Whether the text is `op0.op1.CRn.CRm.op2`, as the arm64 instructions encode it.
+fn system(text: &str) -> bool {
+    const MOST: [u8; 5] = [3, 7, 15, 15, 7];
+    let parts: Vec<Option<u8>> = text.split('.').map(|part| part.parse().ok()).collect();
+    parts.len() == MOST.len()
+        && parts
+            .iter()
+            .zip(MOST)
+            .all(|(part, most)| part.is_some_and(|part| part <= most))
+}
+
+pub fn width(field: &Field) -> Option<u32> {
     match field.kind.as_ref().map(|kind| kind.base) {
         None | Some(TypeBase::Bool) => Some(1),
         Some(TypeBase::Bits(bits) | TypeBase::Dma(bits) | TypeBase::Big(bits)) => Some(bits),

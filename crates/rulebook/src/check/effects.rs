@@ -114,12 +114,18 @@ impl<'a> Checker<'a, '_, '_> {
         if let Some(field) = field {
             self.writable(reg, field, target.place);
         }
+        if operator.is_none() && !matches!(target.kind, ExprKind::Bits(..)) {
+            self.fits(reg, field, value);
+        }
         let mut partial =
             field.is_some() || operator.is_some() || matches!(target.kind, ExprKind::Bits(..));
         if let ExprKind::Literal(members) = &value.kind {
             for member in members {
                 if let (Some(first), None) = (member.path.first(), field) {
                     self.writable(reg, *first, member.place);
+                    if let (Some(value), [_]) = (&member.value, &member.path[..]) {
+                        self.fits(reg, Some(*first), value);
+                    }
                 }
             }
             partial |= self
@@ -139,6 +145,52 @@ impl<'a> Checker<'a, '_, '_> {
                 place,
                 format!("`{reg}.{field}` is read-only"),
                 "write another field, or drop its `ro`",
+            );
+        }
+    }
+    /// A constant must not be larger than where it goes.
+    fn fits(&mut self, reg: &'a RegItem, field: Option<Name>, value: &Expr) {
+        let ExprKind::Number(number) = value.kind else {
+            return;
+        };
+        let mut title = alloc::string::String::from(self.view.text(reg.name));
+        let bits = match field {
+            None if reg.count.is_some() => return,
+            None => Some(reg.bits),
+            Some(field) => {
+                title = format!("{title}.{}", self.view.text(field));
+                let lists = self.view.fields(reg);
+                let mut all = lists.iter().flat_map(|fields| &fields.list);
+                all.find(|f| f.name == Some(field))
+                    .and_then(super::bits::width)
+            }
+        };
+        let Some(bits @ 1..64) = bits else { return };
+        if number >> bits != 0 {
+            self.say(
+                value.place,
+                format!(
+                    "{number} does not fit into `{title}`: the most is {}",
+                    (1u64 << bits) - 1
+                ),
+                "write a smaller number, or make it wider",
+            );
+        }
+    }
+    /// `REG[n]` of a register that is there so many times.
+    fn counted(&mut self, expr: &Expr) {
+        let ExprKind::Index(inner, index) = &expr.kind else {
+            return;
+        };
+        let (Some((reg, None)), ExprKind::Number(at)) = (self.place(inner), &index.kind) else {
+            return;
+        };
+        if let Some(count) = reg.count.filter(|count| *at >= u64::from(*count)) {
+            let name = self.view.text(reg.name);
+            self.say(
+                index.place,
+                format!("there is no `{name}[{at}]`: it has {count}"),
+                "count from 0",
             );
         }
     }
@@ -173,6 +225,7 @@ impl<'a> Checker<'a, '_, '_> {
         match &target.kind {
             ExprKind::Dot(inner, _) => self.indices(inner),
             ExprKind::Index(inner, index) => {
+                self.counted(target);
                 self.indices(inner);
                 self.reads(index);
             }
@@ -186,6 +239,7 @@ impl<'a> Checker<'a, '_, '_> {
     }
     fn reads(&mut self, root: &Expr) {
         walk::expr(root, &mut |expr| {
+            self.counted(expr);
             let ExprKind::Name(name) = expr.kind else {
                 return;
             };

@@ -11,10 +11,10 @@ mod words;
 
 use crate::{
     diagnostic::Diagnostic,
-    tree::{Book, ItemKind, Rule},
+    tree::{BinaryOp, Book, Expr, ExprKind, ItemKind, Rule},
 };
 use alloc::{format, vec::Vec};
-use view::View;
+use view::{Symbol, View};
 
 /// Everything that is wrong with the book, in the order of the text.
 pub fn check(book: &Book) -> Vec<Diagnostic> {
@@ -43,13 +43,66 @@ fn items(view: &View, out: &mut Vec<Diagnostic>) {
     });
 }
 
+/// Whether an expression can stand for an address space.
+fn is_space(view: &View, value: &Expr) -> bool {
+    match &value.kind {
+        ExprKind::Name(name) => {
+            words::SPACES.contains(&view.text(*name))
+                || view.has(*name, |symbol| {
+                    matches!(symbol, Symbol::Space | Symbol::Fact(_))
+                })
+        }
+        ExprKind::Call(callee, _) => is_space(view, callee),
+        ExprKind::Index(inner, _) => is_space(view, inner),
+        ExprKind::Binary(BinaryOp::Either, a, b) => is_space(view, a) && is_space(view, b),
+        ExprKind::Binary(BinaryOp::Add | BinaryOp::Sub, a, _) => is_space(view, a),
+        ExprKind::Choose { yes, no, .. } => {
+            is_space(view, yes) && no.as_ref().is_none_or(|no| is_space(view, no))
+        }
+        _ => false,
+    }
+}
+
 /// The first register says in which space it lies; those after it follow.
 fn spaces(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
     let mut lies = false;
     walk::items(&rule.items, &mut |item| {
-        let ItemKind::Reg(reg) = &item.kind else {
-            return;
+        let reg = match &item.kind {
+            ItemKind::Reg(reg) => reg,
+            ItemKind::Space(space) => {
+                if !space
+                    .value
+                    .as_ref()
+                    .is_some_and(|value| is_space(view, value))
+                {
+                    let name = view.text(space.name);
+                    out.push(Diagnostic::new(
+                        item.place,
+                        format!("`{name}` is set to something that is no address space"),
+                        "write where it is: `bar(0)`, `base`, `ports(…)`, `window(…)`, or another space",
+                    ));
+                }
+                return;
+            }
+            ItemKind::Recover { names, body } if body.is_empty() => {
+                let name = names.first().map_or("", |name| view.text(*name));
+                out.push(Diagnostic::new(
+                    item.place,
+                    format!("`recover {name}` does nothing"),
+                    "`reset`, or bring the device back to work",
+                ));
+                return;
+            }
+            _ => return,
         };
+        if reg.at.is_none() {
+            let name = view.text(reg.name);
+            out.push(Diagnostic::new(
+                item.place,
+                format!("nothing says where `{name}` lies"),
+                "put its offset before the width; only a class may leave it open",
+            ));
+        }
         if reg.at.is_some() && reg.space.is_none() && !lies {
             let name = view.text(reg.name);
             out.push(Diagnostic::new(

@@ -64,3 +64,8 @@ pub const TYPES: [&str; 2] = ["bufs", "ticket"];
 
 /// What discovery finds devices on.
 pub const BUSES: [&str; 3] = ["pci", "platform", "cpu"];
+
+/// What an address space can be made from.
+pub const SPACES: [&str; 10] = [
+    "bar", "base", "ports", "mem", "msr", "window", "model", "system", "config", "gas",
+];

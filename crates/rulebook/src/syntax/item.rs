@@ -71,7 +71,7 @@ impl Parser<'_, '_> {
                 ItemKind::Watch {
                     failure,
                     what,
-                    time: self.expr()?,
+                    time: self.time()?,
                 }
             }
             "gone" => {

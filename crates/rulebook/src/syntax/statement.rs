@@ -141,7 +141,7 @@ impl Parser<'_, '_> {
             "await" => {
                 let test = self.expr()?;
                 let within = if self.take_word("within") {
-                    self.expr()?
+                    self.time()?
                 } else {
                     self.unbounded(
                         place,
@@ -155,7 +155,7 @@ impl Parser<'_, '_> {
                     otherwise: self.otherwise()?,
                 }
             }
-            "pause" => StmtKind::Pause(self.expr()?),
+            "pause" => StmtKind::Pause(self.time()?),
             "check" => {
                 let test = self.expr()?;
                 self.want_word("else")?;
@@ -309,6 +309,20 @@ impl Parser<'_, '_> {
             return Ok(Some(Box::new(self.deeper(Self::plain)?)));
         }
         Ok(None)
+    }
+
+    /// A time; a bare number must have a unit.
+    pub(super) fn time(&mut self) -> Result<Expr> {
+        let value = self.expr()?;
+        let bare = matches!(value.kind, ExprKind::Number(1..));
+        if bare && !matches!(self.before(), Kind::Word("ns" | "us" | "ms" | "s")) {
+            self.problems.push(Diagnostic::new(
+                value.place,
+                "this time has no unit",
+                "write `ns`, `us`, `ms` or `s` behind it",
+            ));
+        }
+        Ok(value)
     }
 
     /// Complains of a missing bound and reads on as if it were 0.
