@@ -9,10 +9,13 @@ extern crate alloc;
 pub mod access;
 pub mod build;
 pub mod check;
+pub mod hash;
 pub mod interpret;
+mod prune;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
 pub mod traverse;
+pub mod view;
 pub use access::Access;
 pub use build::Builder;
 
