@@ -102,8 +102,9 @@ pub fn build_with_rules(
     };
     write_if_changed(&payload.join("rulebook.bin"), &book)?;
 
-    compile(workspace, arch, &PROGRAMS, None)?;
     for program in PROGRAMS {
+        // One by one: together they would share the union of their libraries' features, and the nucleus a heap.
+        compile(workspace, arch, program, None)?;
         let elf = compiled(workspace, arch, program);
         let bytes = std::fs::read(&elf).with_context(|| format!("reading {}", elf.display()))?;
         let packed =
@@ -111,7 +112,7 @@ pub fn build_with_rules(
         write_if_changed(&payload.join(format!("{program}.pack")), &packed)?;
     }
 
-    compile(workspace, arch, &["genesis"], Some(&payload))?;
+    compile(workspace, arch, "genesis", Some(&payload))?;
     let linked = compiled(workspace, arch, "genesis");
     let bytes = std::fs::read(&linked).with_context(|| format!("reading {}", linked.display()))?;
     write_if_changed(&path, &bytes)?;
@@ -128,7 +129,7 @@ pub fn build_with_rules(
 /// When it does not compile.
 pub fn build_program(workspace: &Workspace, arch: Arch, package: &str) -> Result<PathBuf> {
     let _one_at_a_time = lock(workspace)?;
-    compile(workspace, arch, &[package], None)?;
+    compile(workspace, arch, package, None)?;
     let elf = compiled(workspace, arch, package);
     let bytes = std::fs::read(&elf).with_context(|| format!("reading {}", elf.display()))?;
     let packed = crate::pack::pack(&bytes).with_context(|| format!("packing {}", elf.display()))?;
@@ -155,25 +156,21 @@ fn lock(workspace: &Workspace) -> Result<File> {
     Ok(file)
 }
 
-fn compile(
-    workspace: &Workspace,
-    arch: Arch,
-    packages: &[&str],
-    payload: Option<&Path>,
-) -> Result<()> {
+fn compile(workspace: &Workspace, arch: Arch, package: &str, payload: Option<&Path>) -> Result<()> {
     let mut cargo = workspace.cargo("build");
     cargo.args(Workspace::freestanding_words());
-    cargo.args(["--profile", "image", "--target", arch.target()]);
-    for package in packages {
-        cargo.args(["-p", package]);
-    }
+    cargo.args([
+        "--profile",
+        "image",
+        "--target",
+        arch.target(),
+        "-p",
+        package,
+    ]);
     if let Some(payload) = payload {
         cargo.env("META_PAYLOAD", payload);
     }
-    workspace.run_cargo(
-        cargo,
-        &format!("building {} for {}", packages.join(", "), arch.name()),
-    )
+    workspace.run_cargo(cargo, &format!("building {package} for {}", arch.name()))
 }
 
 fn compiled(workspace: &Workspace, arch: Arch, package: &str) -> PathBuf {
