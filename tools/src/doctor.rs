@@ -40,15 +40,15 @@ pub fn run() -> Result<()> {
     if count > 0 {
         bail!("{count} missing; ./meta test installs what it needs (asks first)");
     }
-    println!("nothing is missing");
+    crate::terminal::print("nothing is missing");
     Ok(())
 }
 
 fn line(fine: bool, what: &str, text: &str) {
-    println!(
+    crate::terminal::print(format!(
         "{} {what:20} {text}",
         if fine { good("+") } else { bad("-") }
-    );
+    ));
 }
 
 fn first_line(program: &str, argument: &str) -> String {

@@ -94,11 +94,11 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<()> {
                 None => machines::named(workspace, &what)?.arch,
             };
             let image = image::build(workspace, arch)?;
-            println!(
+            terminal::print(format!(
                 "{} ({} KiB)",
                 image.path.display(),
                 image.size.div_ceil(1024)
-            );
+            ));
             Ok(())
         }
         Command::Discover { machine } => answer(workspace, &machine, "machine"),
@@ -106,7 +106,7 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<()> {
         Command::Rule(command) => rules::run(workspace, command),
         Command::Machines => {
             for machine in machines::all(workspace)? {
-                println!("{:12} {}", machine.name, machine.about);
+                terminal::print(format!("{:12} {}", machine.name, machine.about));
             }
             Ok(())
         }
@@ -119,7 +119,7 @@ fn answer(workspace: &Workspace, machine: &str, line: &str) -> anyhow::Result<()
     let machine = machines::named(workspace, machine)?;
     let image = image::build(workspace, machine.arch)?;
     for answer in run::execute(workspace, &machine, &image, &[], &[line], prompt::PATIENCE)? {
-        println!("{answer}");
+        terminal::print(answer);
     }
     Ok(())
 }

@@ -24,11 +24,11 @@ pub fn run(workspace: &Workspace, command: RuleCommand) -> Result<()> {
         RuleCommand::Check { folder } => {
             let folder = folder.unwrap_or_else(|| workspace.root.join("rules"));
             let bytes = compile(&folder)?;
-            println!(
+            crate::terminal::print(format!(
                 "{} rule files, {} bytes of rulebook, nothing wrong",
                 files(&folder)?.len(),
                 bytes.len()
-            );
+            ));
             Ok(())
         }
     }

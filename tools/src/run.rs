@@ -60,7 +60,7 @@ pub fn run(workspace: &Workspace, arguments: &RunArguments) -> Result<()> {
             &lines,
             timeout,
         )? {
-            println!("{answer}");
+            crate::terminal::print(answer);
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ pub fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         count.passed += now.passed;
         count.failed += now.failed;
     }
-    println!("{} passed, {} failed", count.passed, count.failed);
+    crate::terminal::print(format!("{} passed, {} failed", count.passed, count.failed));
     match count {
         Count {
             failed: 0,
@@ -80,11 +80,11 @@ fn single(count: &mut Count, name: &str, check: impl Fn() -> Result<()>) {
     match check() {
         Ok(()) => {
             count.passed += 1;
-            println!("{} {name}", good("passed"));
+            crate::terminal::print(format!("{} {name}", good("passed")));
         }
         Err(error) => {
             count.failed += 1;
-            println!("{} {name}: {error:#}", bad("FAILED"));
+            crate::terminal::print(format!("{} {name}: {error:#}", bad("FAILED")));
         }
     }
 }
@@ -135,15 +135,15 @@ fn cargo_tests(workspace: &Workspace, what: &str, words: &[&str], filter: &str) 
                 bad("FAILED")
             };
             if count.passed + count.failed > 0 {
-                println!(
+                crate::terminal::print(format!(
                     "{verdict} {what}: {} passed, {} failed",
                     count.passed, count.failed
-                );
+                ));
             }
             count
         }
         Err(error) => {
-            println!("{} {what}: {error:#}", bad("FAILED"));
+            crate::terminal::print(format!("{} {what}: {error:#}", bad("FAILED")));
             Count {
                 passed: 0,
                 failed: 1,

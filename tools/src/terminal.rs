@@ -31,6 +31,14 @@ pub fn faint(text: &str) -> String {
     coloured("2", text)
 }
 
+/// A line on standard output. Whoever reads it may stop reading (`./meta bench boot | head -1`): that is no error,
+/// but nothing more is wanted then.
+pub fn print(line: impl std::fmt::Display) {
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// Says what is going on, on standard error, for as long as it lives: on a terminal as one line that is
 /// rewritten and goes away at the end, elsewhere as one line when two seconds have passed and one at the end.
 pub struct Progress {

@@ -67,8 +67,9 @@ fn ours(
         .context("the guest never waited for a line")?;
     figures.add(format!("boot.{name}.instructions"), (waits - entry) as f64);
     figures.add(format!("boot.{name}.firmware_instructions"), entry as f64);
-    for (figure, value) in stages(answers.first().map_or("", String::as_str)) {
-        figures.add(format!("{figure}.{name}.instructions"), value);
+    let scale = instructions_per_tick(machine.arch);
+    for (figure, ticks) in stages(answers.first().map_or("", String::as_str)) {
+        figures.add(format!("{figure}.{name}.instructions"), ticks * scale);
     }
     for (figure, value) in memory(answers.get(1).map_or("", String::as_str)) {
         figures.add(format!("memory.{name}.{figure}"), value);
@@ -153,12 +154,90 @@ fn addresses(image: &Image) -> Result<(u64, u64)> {
     }
 }
 
-/// The prompt's `stages`: `NAME TICKS …` a line. With one tick an instruction, ticks are instructions.
-fn stages(_answer: &str) -> Vec<(String, f64)> {
-    Vec::new()
+/// Instructions that one tick of the clock stands for in which genesis times its stages. Under `-icount` the x86
+/// counter ticks once a nanosecond of guest time, which is an instruction; the arm64 counter every sixteenth.
+fn instructions_per_tick(arch: Arch) -> f64 {
+    match arch {
+        Arch::X86_64 => 1.0,
+        Arch::Aarch64 => 16.0,
+    }
 }
 
-/// The prompt's `memory`.
-fn memory(_answer: &str) -> Vec<(String, f64)> {
-    Vec::new()
+/// Which figure a stage of genesis belongs to.
+const STAGES: [(&str, &str); 8] = [
+    // Reading the carried rulebook.
+    ("unpack", "generate"),
+    ("discover", "discovery"),
+    ("match", "generate"),
+    ("learn", "generate"),
+    ("specialise", "generate"),
+    ("emit", "generate"),
+    ("prove", "prove"),
+    ("install", "install"),
+];
+
+/// The prompt's `stages` (`NAME TICKS` a line) as ticks by figure, in the order of the stages.
+fn stages(answer: &str) -> Vec<(&'static str, f64)> {
+    let mut found: Vec<(&'static str, f64)> = Vec::new();
+    for line in answer.lines() {
+        let Some((name, ticks)) = line.split_once(' ') else {
+            continue;
+        };
+        let figure = STAGES
+            .iter()
+            .find(|(stage, _)| *stage == name)
+            .map(|(_, figure)| *figure);
+        let (Some(figure), Ok(ticks)) = (figure, ticks.trim().parse::<f64>()) else {
+            continue;
+        };
+        match found.iter_mut().find(|(known, _)| *known == figure) {
+            Some((_, sum)) => *sum += ticks,
+            None => found.push((figure, ticks)),
+        }
+    }
+    found
+}
+
+/// KiB by figure, of the prompt's `memory`: lines of bytes, in groups of three digits, and what they are.
+fn memory(answer: &str) -> Vec<(&'static str, f64)> {
+    let bytes = |what: &str| {
+        answer.lines().find_map(|line| {
+            let (number, name) = line.trim().split_once("  ")?;
+            let number: f64 = number.replace(',', "").parse().ok()?;
+            (name.trim() == what).then_some(number)
+        })
+    };
+    let mut found = Vec::new();
+    if let (Some(all), Some(free)) = (bytes("RAM"), bytes("free")) {
+        found.push(("in_use_kib", ((all - free) / 1024.0).ceil()));
+    }
+    if let Some(executable) = bytes("of what is in use, executable") {
+        found.push(("executable_kib", (executable / 1024.0).ceil()));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_are_summed_by_figure() {
+        let said = "discover 100\nmatch 5\nspecialise 20\nemit 30\nprove 7\nother 9\n";
+        assert_eq!(
+            stages(said),
+            [("discovery", 100.0), ("generate", 55.0), ("prove", 7.0)]
+        );
+    }
+
+    #[test]
+    fn memory_is_what_is_not_free() {
+        let said = "    268,304,384  RAM\n        131,072  nucleus code\n    266,207,232  free\n\
+                    300  of what is in use, executable\n\ntask  donated";
+        assert_eq!(
+            memory(said),
+            [("in_use_kib", 2048.0), ("executable_kib", 1.0)]
+        );
+        assert!(memory("error: no").is_empty());
+    }
 }

@@ -97,10 +97,10 @@ pub fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
         Bench::Ipc => ipc::measure(workspace)?,
     };
     if arguments.json {
-        println!("{}", figures.json()?);
+        crate::terminal::print(figures.json()?);
     } else {
-        println!("{}", figures.table());
-        println!(
+        crate::terminal::print(figures.table());
+        crate::terminal::print(
             "\nInstructions are not time: they show no cache, TLB or device cost, and count a device access as one.\n\
              docs/bench.md says what each figure is and how it is taken."
         );
