@@ -124,7 +124,13 @@ impl Pump {
 
     /// Zeroes state and arena, calls `init`, and serves what it returns. The rings then say ready or failed; the
     /// caller notifies the client in both cases, since the generation has changed.
+    ///
+    /// Called again, everything outstanding comes back failed first: `init` takes every buffer back from the device.
     pub fn start(&mut self) -> Result<(), Failure> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        self.fail_outstanding();
         self.memory.zero();
         let status = self.init();
         self.settle(status);

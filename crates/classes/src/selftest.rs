@@ -67,8 +67,9 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Starts the driver and tries it. The pool is the test's; what it held is lost. Afterwards the driver still runs
-/// (and a device may still write into supplied buffers): whoever takes the memory away stops the device first.
+/// Starts the driver and tries it. The pool is the test's; what it held is lost. In the end the driver is started
+/// anew, so that the device has no buffer of the test's any more; it still knows the arena, so whoever takes the
+/// arena's memory away stops the device first (a PCI function: no bus master).
 pub fn run(pump: &mut Pump, client: Client, effort: Effort) -> Outcome {
     if pump.pool().size() < POOL {
         return Outcome::Rejected(Reason::Wrong("the self-test was given too small a pool"));
@@ -87,7 +88,14 @@ pub fn run(pump: &mut Pump, client: Client, effort: Effort) -> Outcome {
         Class::Nic => nic::run(&mut bench, effort),
         Class::Block => block::run(&mut bench),
     };
-    outcome.unwrap_or_else(Outcome::Rejected)
+    let outcome = outcome.unwrap_or_else(Outcome::Rejected);
+    match pump.start() {
+        Ok(()) => outcome,
+        Err(failure) => match outcome {
+            rejected @ Outcome::Rejected(_) => rejected,
+            _ => Outcome::Rejected(Reason::Driver(failure)),
+        },
+    }
 }
 
 /// The test's side of a driver.

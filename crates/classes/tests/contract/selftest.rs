@@ -156,6 +156,31 @@ fn a_right_card_is_verified_when_a_peer_answers() {
 }
 
 #[test]
+fn after_the_test_the_device_has_no_buffer_of_it() {
+    let mut rig = card(8, false);
+    let starts = std::rc::Rc::new(std::cell::Cell::new(0));
+    let count = starts.clone();
+    on("init", move |_, _| {
+        count.set(count.get() + 1);
+        status::OK
+    });
+    assert_eq!(tried(&mut rig), Outcome::Unverified("no peer answered"));
+    assert_eq!((rig.pump.outstanding(), starts.get()), (0, 2));
+    // A device that does not come up again is no device.
+    let mut rig = disk(100, 0);
+    let mut count = 0;
+    on("init", move |_, _| {
+        count += 1;
+        if count == 2 {
+            status::GONE
+        } else {
+            status::OK
+        }
+    });
+    assert_eq!(wrong(&mut rig), "the device is no longer there");
+}
+
+#[test]
 fn a_card_that_loses_a_frame_when_full_is_rejected() {
     let mut rig = card(8, true);
     let mut count = 0;
