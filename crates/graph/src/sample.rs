@@ -50,7 +50,7 @@ impl Dice {
     }
 }
 
-const OPS: [BinOp; 16] = [
+pub(crate) const OPS: [BinOp; 16] = [
     BinOp::Add,
     BinOp::Sub,
     BinOp::Mul,

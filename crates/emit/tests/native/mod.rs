@@ -129,11 +129,13 @@ impl Access for World {
 }
 
 /// Code at some address of this process, readable and executable.
+#[allow(dead_code)]
 pub struct Pages {
     start: *mut u8,
     size: usize,
 }
 
+#[allow(dead_code)]
 impl Pages {
     pub fn new(code: &[u8]) -> Pages {
         let size = code.len().next_multiple_of(4096).max(4096);
@@ -197,6 +199,7 @@ extern "C" fn up<const N: u64>(context: *mut Context, a: u64, b: u64, c: u64, d:
 }
 
 /// Runs one entry: status and result words.
+#[allow(dead_code)]
 pub fn run(
     pages: &Pages,
     residual: &Residual,
@@ -206,6 +209,17 @@ pub fn run(
     world: &mut World,
 ) -> (u64, [u64; 4]) {
     assert_eq!(residual.entries[entry].arguments, 3);
+    let address = pages.address() + code.entries[entry].0 as usize;
+    // SAFETY: the address is the start of a function of this shape, which `emit` wrote; a sample touches nothing but
+    // the memory that the context names, within its bounds.
+    unsafe { call(address, args, world) }
+}
+
+/// Calls the function at `address` with a context of this world.
+///
+/// # Safety
+/// It must be a function of a context and three words, that touches nothing but what the context names.
+pub unsafe fn call(address: usize, args: [u64; 3], world: &mut World) -> (u64, [u64; 4]) {
     let upcalls: [abi::context::Upcall; 3] = [up::<0>, up::<1>, up::<2>];
     let mut windows = [0; WINDOWS];
     for (address, window) in windows.iter_mut().zip(&mut world.windows) {
@@ -227,9 +241,7 @@ pub fn run(
         },
         world,
     };
-    let address = pages.address() + code.entries[entry].0 as usize;
-    // SAFETY: the address is the start of a function of this shape, which `emit` wrote; a sample touches nothing but
-    // the memory that the context names, within its bounds.
+    // SAFETY: the caller's promise.
     let status = unsafe {
         let function: extern "C" fn(*mut Context, u64, u64, u64) -> u64 =
             std::mem::transmute(address);

@@ -8,6 +8,8 @@ pub(crate) struct Bound {
     pub most: u64,
     /// No other bit is ever one.
     pub bits: u64,
+    /// These bits always are, so no value is less.
+    pub sure: u64,
 }
 
 /// `bits` ones from bit 0 up.
@@ -28,17 +30,23 @@ impl Bound {
     const ANY: Bound = Bound {
         most: u64::MAX,
         bits: u64::MAX,
+        sure: 0,
     };
 
     fn of_most(most: u64) -> Bound {
         Bound {
             most,
             bits: below(most),
+            sure: 0,
         }
     }
 
     fn of_bits(bits: u64) -> Bound {
-        Bound { most: bits, bits }
+        Bound {
+            most: bits,
+            bits,
+            sure: 0,
+        }
     }
 
     fn new(most: u64, bits: u64) -> Bound {
@@ -46,6 +54,7 @@ impl Bound {
         Bound {
             most: most.min(bits),
             bits,
+            sure: 0,
         }
     }
 
@@ -60,12 +69,44 @@ pub(crate) fn of_node(
     known: impl Fn(Id) -> Option<u64>,
     at: impl Fn(Id) -> Bound,
 ) -> Bound {
-    if let Op::Bin(op, a, c) = *op {
-        if let Some(bound) = known(c).and_then(|c| by_constant(op, at(a), c)) {
-            return bound;
+    if let Op::Bin(kind, a, c) = *op {
+        if let Some(bound) = known(c).and_then(|c| by_constant(kind, at(a), c)) {
+            return Bound {
+                sure: sure(op, &at, known(c)),
+                ..bound
+            };
         }
     }
-    of(op, at)
+    Bound {
+        sure: sure(op, &at, None),
+        ..of(op, &at)
+    }
+}
+
+/// The bits of the node's value that are one whatever its operands are.
+fn sure(node: &Op, at: impl Fn(Id) -> Bound, by: Option<u64>) -> u64 {
+    match *node {
+        Op::Const(value) => value,
+        Op::Bin(BinOp::Or, a, b) => at(a).sure | at(b).sure,
+        Op::Bin(BinOp::And, a, b) => at(a).sure & at(b).sure,
+        Op::Bin(op @ (BinOp::Shl | BinOp::Shr), a, _) => match (op, by) {
+            (BinOp::Shl, Some(c @ ..64)) => at(a).sure << c,
+            (BinOp::Shr, Some(c @ ..64)) => at(a).sure >> c,
+            _ => 0,
+        },
+        Op::Select(_, a, b) => at(a).sure & at(b).sure,
+        Op::Extract { value, lo, bits } if lo < 64 => (at(value).sure >> lo) & ones(bits as u32),
+        Op::Insert {
+            into,
+            value,
+            lo,
+            bits,
+        } if lo < 64 => {
+            let mask = ones(bits as u32) << lo;
+            (at(into).sure & !mask) | ((at(value).sure << lo) & mask)
+        }
+        _ => 0,
+    }
 }
 
 fn of(op: &Op, at: impl Fn(Id) -> Bound) -> Bound {

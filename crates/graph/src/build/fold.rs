@@ -68,7 +68,10 @@ fn of_two(b: &mut Builder, op: BinOp, x: Id, y: Id) -> Option<Id> {
 fn constant_with(b: &mut Builder, op: BinOp, c: u64, x: Id, y: Id) -> Option<Id> {
     use BinOp::*;
     let most = b.most(y);
+    let sure = b.sure(y);
     match op {
+        Lt if sure > c => Some(b.constant(1)),
+        Le if sure >= c => Some(b.constant(1)),
         Div | Rem | Shl | Shr if c == 0 => Some(x),
         Lt if c >= most => Some(b.constant(0)),
         Lt if c == 0 => {
@@ -162,13 +165,16 @@ fn again(b: &mut Builder, op: BinOp, x: Id, c: u64) -> Option<Id> {
 fn compare(b: &mut Builder, op: BinOp, x: Id, c: u64) -> Option<Id> {
     use BinOp::*;
     let most = b.most(x);
-    let never = c > most || c & !b.possible(x) != 0;
+    let sure = b.sure(x);
+    let never = c > most || c & !b.possible(x) != 0 || sure & !c != 0;
     match op {
         Eq if never => Some(b.constant(0)),
         Ne if never => Some(b.constant(1)),
         Lt if c == 0 => Some(b.constant(0)),
         Lt if most < c => Some(b.constant(1)),
         Le if most <= c => Some(b.constant(1)),
+        Lt if sure >= c => Some(b.constant(0)),
+        Le if sure > c => Some(b.constant(0)),
         Lt if c == 1 => {
             let zero = b.constant(0);
             Some(bin(b, Eq, x, zero))
@@ -210,8 +216,11 @@ pub(super) fn select(b: &mut Builder, c: Id, yes: Id, no: Id) -> Id {
     if yes == no {
         return yes;
     }
-    if let Some(c) = b.known(c) {
-        return if c != 0 { yes } else { no };
+    if b.sure(c) != 0 {
+        return yes;
+    }
+    if b.most(c) == 0 {
+        return no;
     }
     if let Op::Bin(op @ (BinOp::Eq | BinOp::Ne), x, zero) = *b.op(c) {
         if b.known(zero) == Some(0) {

@@ -97,6 +97,11 @@ impl Builder {
         self.bound(id).bits
     }
 
+    /// The bits that are one in every value of the node.
+    pub fn sure(&self, id: Id) -> u64 {
+        self.bound(id).sure
+    }
+
     /// The node itself.
     pub fn op(&self, id: Id) -> &Op {
         &self.nodes[id as usize]

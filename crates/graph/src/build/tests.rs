@@ -1,5 +1,6 @@
 use super::*;
 use crate::Space;
+use alloc::vec;
 
 fn read(b: &mut Builder, width: Width) -> Id {
     let at = b.constant(0);
@@ -130,4 +131,136 @@ fn entries_and_their_locals() {
     assert_eq!(graph.regions.len(), 6);
     assert_eq!(entries[1].locals, 1);
     assert_eq!(entries[1].body, 5);
+}
+
+/// Expressions built with folding give what the plain arithmetic gives.
+#[test]
+fn folding_changes_no_value() {
+    let mut folded = 0;
+    for seed in 0..3000 {
+        let mut dice = crate::sample::Dice::new(seed);
+        let args: Vec<[u64; 3]> = (0..4)
+            .map(|_| [dice.number(), dice.number(), dice.number()])
+            .collect();
+        let mut b = Builder::new();
+        // Each node with the values that it must have for each set of arguments.
+        let mut all: Vec<(Id, Vec<u64>)> = Vec::new();
+        for n in 0..3 {
+            let id = b.arg(n as u8);
+            all.push((id, args.iter().map(|a| a[n]).collect()));
+        }
+        for _ in 0..12 {
+            let next = random(&mut b, &mut dice, &all);
+            folded += b.known(next.0).is_some() as u32;
+            for (k, value) in next.1.iter().enumerate() {
+                assert!(
+                    *value <= b.most(next.0),
+                    "seed {seed}, node {}, {k}",
+                    next.0
+                );
+                assert_eq!(
+                    value & !b.possible(next.0),
+                    0,
+                    "seed {seed}, node {}",
+                    next.0
+                );
+                assert_eq!(!value & b.sure(next.0), 0, "seed {seed}, node {}", next.0);
+            }
+            all.push(next);
+        }
+        let (last, values) = all.last().cloned().unwrap();
+        b.open();
+        b.step(Op::Return(last));
+        b.close();
+        b.finish_entry("one", 3, 0);
+        let (graph, entries) = b.into_parts();
+        let residual = crate::Residual {
+            graph,
+            entries,
+            ..Default::default()
+        };
+        for (args, value) in args.iter().zip(values) {
+            let outcome = crate::interpret::run(&residual, 0, args, &mut Nobody);
+            assert_eq!(
+                (outcome.fault, outcome.status),
+                (None, value),
+                "seed {seed}"
+            );
+        }
+    }
+    assert!(folded > 1000, "{folded}");
+}
+
+fn random(
+    b: &mut Builder,
+    dice: &mut crate::sample::Dice,
+    all: &[(Id, Vec<u64>)],
+) -> (Id, Vec<u64>) {
+    let pick = |b: &mut Builder, dice: &mut crate::sample::Dice| match dice.below(3) {
+        0 => {
+            let value = dice.number();
+            (b.constant(value), vec![value; 4])
+        }
+        _ => all[dice.below(all.len() as u64) as usize].clone(),
+    };
+    let (x, y, z) = (pick(b, dice), pick(b, dice), pick(b, dice));
+    let lo = dice.below(64) as u8;
+    let bits = 1 + dice.below(64 - lo as u64) as u8;
+    let mask = bounds::ones(bits as u32);
+    let op = crate::sample::OPS[dice.below(16) as usize];
+    let width = [Width::B8, Width::B16, Width::B32, Width::B64][dice.below(4) as usize];
+    let map = |f: &dyn Fn(usize) -> u64| (0..4).map(f).collect::<Vec<u64>>();
+    match dice.below(10) {
+        0 => {
+            let v = map(&|k| if x.1[k] != 0 { y.1[k] } else { z.1[k] });
+            (b.select(x.0, y.0, z.0), v)
+        }
+        1 | 2 => (b.extract(x.0, lo, bits), map(&|k| (x.1[k] >> lo) & mask)),
+        3 | 4 => {
+            let v = map(&|k| (x.1[k] & !(mask << lo)) | ((y.1[k] & mask) << lo));
+            (b.insert(x.0, y.0, lo, bits), v)
+        }
+        5 => (b.swap(width, x.0), map(&|k| fold::swapped(width, x.1[k]))),
+        6 => (b.ones(x.0), map(&|k| x.1[k].count_ones() as u64)),
+        _ => (
+            b.bin(op, x.0, y.0),
+            map(&|k| fold::compute(op, x.1[k], y.1[k])),
+        ),
+    }
+}
+
+/// Pure expressions touch nothing.
+struct Nobody;
+
+impl crate::Access for Nobody {
+    fn read(&mut self, _: u8, _: u64, _: Width) -> u64 {
+        unreachable!()
+    }
+    fn write(&mut self, _: u8, _: u64, _: Width, _: u64) {
+        unreachable!()
+    }
+    fn load(&mut self, _: Space, _: u64, _: Width) -> u64 {
+        unreachable!()
+    }
+    fn store(&mut self, _: Space, _: u64, _: Width, _: u64) {
+        unreachable!()
+    }
+    fn fence(&mut self, _: crate::Fence) {
+        unreachable!()
+    }
+    fn late(&mut self, _: Late) -> u64 {
+        unreachable!()
+    }
+    fn clock(&mut self) -> u64 {
+        unreachable!()
+    }
+    fn pause(&mut self, _: u64) {
+        unreachable!()
+    }
+    fn up(&mut self, _: u8, _: &[u64]) -> u64 {
+        unreachable!()
+    }
+    fn firmware(&mut self, _: crate::Conduit, _: [u64; 4]) -> u64 {
+        unreachable!()
+    }
 }

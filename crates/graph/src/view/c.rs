@@ -31,7 +31,10 @@ pub(super) fn function(residual: &Residual, entry: usize) -> String {
     if !writer.texts.context {
         unused += "    (void)ctx;\n";
     }
-    format!("{head})\n{{\n{unused}{}    return 0;\n}}\n", writer.out)
+    let last = residual.graph.regions[e.body as usize].steps.last();
+    let ended = last.is_some_and(|id| matches!(residual.graph.nodes[*id as usize], Op::Return(_)));
+    let end = if ended { "" } else { "    return 0;\n" };
+    format!("{head})\n{{\n{unused}{}{end}}}\n", writer.out)
 }
 
 /// What C's `break` may end.

@@ -239,7 +239,8 @@ impl<'a> Texts<'a> {
                 ..Text::word(text)
             },
             _ => Text {
-                test: op == BinOp::And,
+                // Compilers suspect a slip of the pen in the other two.
+                test: !matches!(op, BinOp::Mul | BinOp::Shl),
                 ..Text::word(text)
             },
         }
@@ -272,7 +273,7 @@ fn signs(op: BinOp) -> (&'static str, &'static str) {
         BinOp::Sub => ("-", ""),
         BinOp::Mul => ("*", ""),
         BinOp::Div => ("/", "divide"),
-        BinOp::Rem => ("%", "remainder"),
+        BinOp::Rem => ("%", "modulo"),
         BinOp::And => ("&", ""),
         BinOp::Or => ("|", ""),
         BinOp::Xor => ("^", ""),

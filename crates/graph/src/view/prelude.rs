@@ -81,7 +81,7 @@ static inline int wait_over(struct context *ctx, struct wait *w, uint64_t ns)
 }
 
 static inline uint64_t divide(uint64_t a, uint64_t b) { return b ? a / b : 0; }
-static inline uint64_t remainder(uint64_t a, uint64_t b) { return b ? a % b : 0; }
+static inline uint64_t modulo(uint64_t a, uint64_t b) { return b ? a % b : 0; }
 static inline uint64_t shift_left(uint64_t a, uint64_t n) { return n < 64 ? a << n : 0; }
 static inline uint64_t shift_right(uint64_t a, uint64_t n) { return n < 64 ? a >> n : 0; }
 static inline uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
