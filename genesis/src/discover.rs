@@ -28,18 +28,9 @@ pub fn machine(door: &Handover, candidates: &[Candidate]) -> Machine {
     discovery::discover(&mut hardware, ARCH, firmware, door.map.clone(), candidates)
 }
 
-/// Writes the machine to the log: one line a device, then what was odd.
-pub fn say(machine: &Machine) {
-    for device in &machine.devices {
-        log!(
-            "found {} with {} facts, {} windows, {} wires",
-            device.path,
-            device.facts.len(),
-            device.windows.len(),
-            device.wires.len()
-        );
-    }
+/// What was odd about the machine.
+pub fn say_notes(machine: &Machine) {
     for note in &machine.notes {
-        log!("note: {note}");
+        log!("  note: {note}");
     }
 }

@@ -6,8 +6,29 @@ use abi::layout::PAGE;
 use alloc::vec::Vec;
 use machine::MemoryRange;
 
-/// Where the description of the machine is.
+extern "C" {
+    static mut stack_low: [u64; 8];
+}
+
+/// Written to the lowest words of the stack, which nothing should ever reach.
+const UNTOUCHED: [u64; 8] = [0x756e_746f_7563_6864; 8];
+
+fn mark_stack() {
+    // SAFETY: the lowest words of the stack, far below what is in use when the door runs.
+    unsafe { (&raw mut stack_low).write_volatile(UNTOUCHED) };
+}
+
+/// Stops the machine if the stack was ever full: what lies below it may be damaged.
+pub fn check_stack() {
+    // SAFETY: as in `mark_stack`.
+    if unsafe { (&raw const stack_low).read_volatile() } != UNTOUCHED {
+        crate::stop!("the stack of genesis was full: a rule or table nests too deep");
+    }
+}
+
+/// Where the description of the machine is. Each door knows one of them.
 #[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
 pub enum Firmware {
     None,
     /// Physical address of the root pointer, or 0.
@@ -68,6 +89,7 @@ impl Handover {
 
     /// The heap works from here on.
     pub fn start_memory(&mut self) {
+        mark_stack();
         self.ram.join();
         self.taken.join();
         memory::start(self.ram, self.taken);

@@ -66,7 +66,8 @@ fn segment(pack: &[u8], n: u64) -> Option<(Segment, &[u8])> {
     };
     let start = usize::try_from(segment.file_offset).ok()?;
     let bytes = pack.get(start..start.checked_add(usize::try_from(segment.file_size).ok()?)?)?;
-    let whole = segment.address % layout::PAGE == 0 && segment.size % layout::PAGE == 0;
+    let whole =
+        segment.address.is_multiple_of(layout::PAGE) && segment.size.is_multiple_of(layout::PAGE);
     (whole && segment.file_size <= segment.size && segment.size <= LARGEST)
         .then_some((segment, bytes))
 }
@@ -356,6 +357,7 @@ impl Kernel {
 
     /// Writes the last of what the nucleus is told, and jumps to it. It overwrites everything that is not kept.
     pub fn vanish(mut self, ticks_start: u64) -> ! {
+        crate::door::check_stack();
         let info_at = memory::keep(size_of::<BootInfo>() as u64, layout::PAGE, false);
         let info = &mut self.info;
         let used = memory::used();

@@ -9,6 +9,7 @@ mod arch;
 mod clock;
 mod discover;
 mod door;
+mod generate;
 mod hardware;
 mod heap;
 mod install;
@@ -23,24 +24,32 @@ mod single;
 
 /// The six steps. Every door ends here.
 fn main(door: door::Handover) -> ! {
+    let mut stages = generate::Stages::start(door.ticks);
+    let Ok(book) = rulebook::unpack(payload::RULEBOOK) else {
+        stop!("the rulebook in this image is missing or damaged");
+    };
+    stages.passed("unpack");
+
     // 1 discover: hardware → machine model
-    let start = arch::ticks();
-    let machine = discover::machine(&door, &[]);
-    log!(
-        "discovered in {} ticks, {} since the door",
-        arch::ticks() - start,
-        arch::ticks() - door.ticks
-    );
-    discover::say(&machine);
-    // 2 match: facts × rulebook → one rule a device
-    // 3 specialise: rule × facts → code graph
-    // 4 emit: code graph → machine code
-    // 5 prove: checks and self-tests
+    let mut machine = discover::machine(&door, &generate::candidates(&book));
+    stages.passed("discover");
+    log!("genesis: {} devices found; writing their drivers", machine.devices.len());
+
+    // 2 match, 3 specialise, 4 emit, 5 prove: facts × rulebook → rule → code graph → machine code → verdict
+    let written = generate::all(&book, &mut machine, &mut stages);
+    discover::say_notes(&machine);
+
     // 6 install, and vanish
     let mut kernel = install::nucleus(payload::NUCLEUS);
+    generate::bind(&mut kernel, &written.drivers, machine.arch);
     kernel.program(abi::boot::ModuleKind::Manager, payload::MANAGER);
     kernel.program(abi::boot::ModuleKind::Driver, payload::DRIVER);
     kernel.program(abi::boot::ModuleKind::Console, payload::CONSOLE);
+    stages.passed("install");
+    let record = generate::Record::new(&machine, &written, &stages);
+    kernel.program(abi::boot::ModuleKind::Inventory, &record.inventory);
+    kernel.program(abi::boot::ModuleKind::Codes, &record.codes);
+    kernel.program(abi::boot::ModuleKind::Graphs, &record.graphs);
     if let Some(module) = door.module {
         kernel.given(module);
     }

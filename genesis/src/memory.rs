@@ -83,12 +83,6 @@ impl Ranges {
             self.add(from, to - from);
         }
     }
-
-    pub fn contains(&self, base: u64, size: u64) -> bool {
-        self.all()
-            .iter()
-            .any(|r| base >= r.base && base.saturating_add(size) <= r.base + r.size)
-    }
 }
 
 pub struct Memory {

@@ -48,7 +48,7 @@ impl Tables {
         let mut done = 0;
         while done < size {
             let (v, p) = (virt.wrapping_add(done), physical + done);
-            let large = size - done >= LARGE && v % LARGE == 0 && p % LARGE == 0;
+            let large = size - done >= LARGE && v.is_multiple_of(LARGE) && p.is_multiple_of(LARGE);
             let level = if large { 1 } else { 0 };
             let slot = self.slot(v, level);
             // SAFETY: `slot` gives an entry inside a table of this tree.

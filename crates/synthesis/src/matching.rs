@@ -94,12 +94,14 @@ fn is_direct(book: &Book, rule: &Rule) -> bool {
     book.classes.iter().any(|c| c.name == rule.class && c.direct)
 }
 
-/// A candidate place is only asked about by the rule that named it.
+/// A candidate place is only asked about by a rule that named it.
 fn worth_asking(subject: Subject, rule: &Rule) -> bool {
-    match subject.device.fact("candidate_of") {
-        Some(machine::Value::Text(name)) => name == subject.book.name(rule.name),
-        _ => true,
+    if subject.device.fact("candidate").is_none() {
+        return true;
     }
+    let Some(window) = subject.device.windows.first() else { return false };
+    let places = rule.items.iter().filter_map(|item| candidate(subject.book, rule, item));
+    places.into_iter().any(|c| c.base == window.base && c.ports == (window.kind == machine::WindowKind::Port))
 }
 
 fn remember(near: &mut Option<(u32, String, String)>, score: u32, rule: &str, clues: &[Clue]) {

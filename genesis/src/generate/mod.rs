@@ -1,24 +1,27 @@
 //! Steps 2 to 5: match, specialise, emit and prove, device by device; and the record of it all.
 
 mod bind;
-mod clock;
-mod hardware;
+mod platform;
 mod prove;
 mod record;
 
 pub use bind::bind;
 pub use record::Record;
 
-use crate::arch;
+use crate::{arch, live::Live};
 use abi::inventory::Proof;
 use alloc::{format, string::{String, ToString}, vec::Vec};
-use hardware::Hardware;
 use machine::Machine;
 use rulebook::tree::Book;
 use synthesis::{Choice, Subject, Written};
 
 /// The order in which classes are written: what others need first, and a console as early as can be.
 const ORDER: [&str; 8] = ["clock", "serial", "lines", "vectors", "timer", "power", "nic", "block"];
+
+#[cfg(target_arch = "x86_64")]
+const TARGET: emit::Target = emit::Target::X86_64;
+#[cfg(target_arch = "aarch64")]
+const TARGET: emit::Target = emit::Target::Aarch64;
 
 /// Facts that this machine's nucleus decides.
 const GIVEN: [(&str, u64); 2] = [("timer_vector", abi::boot::vector::TIMER), ("spurious_vector", abi::boot::vector::SPURIOUS)];
@@ -89,6 +92,14 @@ pub struct Output {
     pub unmatched: Vec<Unmatched>,
 }
 
+/// The places that rules name for devices that no table names.
+pub fn candidates(book: &Book) -> Vec<discovery::Candidate> {
+    let kind = |ports| if ports { machine::WindowKind::Port } else { machine::WindowKind::Memory };
+    (synthesis::candidates(book).into_iter())
+        .map(|c| discovery::Candidate { kind: kind(c.ports), base: c.base, size: c.size, line: c.line })
+        .collect()
+}
+
 /// Writes and proves a driver for each device that a rule serves. What is learned goes into the machine model.
 pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
     let mut jobs: Vec<(usize, Choice)> = Vec::new();
@@ -96,7 +107,7 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
     for device in 0..machine.devices.len() {
         let verdict = {
             let subject = Subject { book, machine, device: &machine.devices[device], given: &GIVEN };
-            let mut probe = Hardware::for_probing();
+            let mut probe = Live::new();
             synthesis::match_device(subject, Some(&mut probe))
         };
         if verdict.chosen.is_empty() && !is_candidate(machine, device) {
@@ -114,11 +125,11 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
             Ok((written, code, proof, state)) => {
                 let driver = Driver { device, name, title: choice.title(book), choice, written, code, proof, state };
                 if !driver.choice.direct && driver.choice.class == "serial" && driver.usable() {
-                    clock::console(&driver, machine);
+                    platform::console(&driver);
                 }
                 say(&driver, machine);
                 if driver.choice.class == "clock" && driver.usable() {
-                    clock::start(&driver);
+                    platform::clock(&driver);
                 }
                 drivers.push(driver);
             }
@@ -135,7 +146,7 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
 }
 
 fn is_candidate(machine: &Machine, device: usize) -> bool {
-    machine.devices[device].fact("candidate_of").is_some()
+    machine.devices[device].fact("candidate").is_some()
 }
 
 fn say(driver: &Driver, machine: &Machine) {
@@ -166,12 +177,13 @@ type Proved = (Written, emit::Code, Proof, Vec<u8>);
 fn one(book: &Book, machine: &mut Machine, device: usize, choice: &Choice, stages: &mut Stages) -> Result<Proved, String> {
     let learned = {
         let subject = Subject { book, machine, device: &machine.devices[device], given: &GIVEN };
-        let mut live = Hardware::new();
+        let mut live = Live::new();
         let learned = synthesis::learn(subject, choice, &mut live);
-        if let Some(fault) = live.fault() {
-            return Err(fault);
+        let learned = learned.map_err(|e| e.show(book))?;
+        if let Some(error) = live.errors().first() {
+            return Err(error.clone());
         }
-        learned.map_err(|e| e.show(book))?
+        learned
     };
     stages.passed("learn");
     let target = &mut machine.devices[device].learned;
@@ -184,7 +196,7 @@ fn one(book: &Book, machine: &mut Machine, device: usize, choice: &Choice, stage
     let written = synthesis::specialise(subject, choice).map_err(|e| e.show(book))?;
     written.residual.validate()?;
     stages.passed("specialise");
-    let code = emit::emit(&written.residual, arch::TARGET).map_err(|e| format!("{e}"))?;
+    let code = emit::emit(&written.residual, TARGET).map_err(|e| format!("{e}"))?;
     stages.passed("emit");
     let (proof, state) = prove::prove(&choice.class, choice.direct, &written, &code);
     stages.passed("prove");

@@ -1,17 +1,13 @@
 //! Step 5: the code is run on its own device, by the self-test of its class.
 
-use super::clock;
-use crate::{arch, memory, paging};
-use abi::context::WINDOWS;
+use crate::{memory, run};
 use abi::inventory::Proof;
 use abi::ring::BYTES;
 use abi::status;
 use alloc::{boxed::Box, format, string::ToString, vec::Vec};
 use classes::direct::Direct;
-use classes::memory::Places;
 use classes::selftest::{self, Effort, Outcome};
 use classes::{Area, Class, Facts, Memory, Pump, Residual};
-use graph::WindowKind;
 use synthesis::Written;
 
 /// Runs the self-test; gives the verdict and the private state as `init` left it.
@@ -45,7 +41,7 @@ struct Made {
 }
 
 fn pump(class: Class, written: &Written, code: &emit::Code) -> Result<Made, alloc::string::String> {
-    let text = executable(code);
+    let text = run::code(&code.bytes);
     let residual = &written.residual;
     let entries = names(written, code);
     // SAFETY: the code was generated and validated, lies in executable memory that is never given back while genesis
@@ -56,55 +52,16 @@ fn pump(class: Class, written: &Written, code: &emit::Code) -> Result<Made, allo
     // SAFETY: fresh zeroed memory of this pump alone, large enough and aligned.
     let area = unsafe { Area::new(rings) };
     let upcalls = residual.upcalls.iter().map(|u| u.as_str());
-    made.and_then(|m| Pump::new(class, facts, m, upcalls, places(written), area.driver()))
+    made.and_then(|m| Pump::new(class, facts, m, upcalls, surroundings(written), area.driver()))
         .map(|pump| Made { pump, area })
         .map_err(|unfit| unfit.to_string())
 }
 
 /// State, arena, pool and windows for a residual, in genesis's own memory.
-fn places(written: &Written) -> Memory {
-    let residual = &written.residual;
-    let state_size = (residual.state_size as usize).max(64);
-    let arena_size = u64::from(residual.arena_size).max(4096);
-    let arena = memory::scratch(arena_size, u64::from(residual.arena_align).max(4096));
-    let pool = memory::scratch(selftest::POOL as u64, 4096);
-    let state = memory::scratch(state_size as u64, 4096);
-    let mut windows = [0; WINDOWS];
-    for (slot, window) in windows.iter_mut().zip(&residual.windows) {
-        *slot = match window.kind {
-            WindowKind::Memory => {
-                paging::device(window.base, window.size);
-                window.base
-            }
-            WindowKind::Port => window.base,
-            WindowKind::System | WindowKind::Model => 0,
-        };
-    }
-    // SAFETY: three fresh ranges of scratch memory that nothing else uses, identity-mapped; windows as the facts say.
-    unsafe {
-        Memory::new(Places {
-            state: state as *mut u8,
-            state_size,
-            arena: arena as *mut u8,
-            arena_size: arena_size as usize,
-            arena_dma: arena,
-            pool: pool as *mut u8,
-            pool_size: selftest::POOL,
-            pool_dma: pool,
-            windows,
-            clock: clock::context_clock,
-            pause: clock::context_pause,
-        })
-    }
-}
-
-/// A copy of the code where it may run.
-fn executable(code: &emit::Code) -> *const u8 {
-    let at = memory::scratch(code.bytes.len() as u64, 4096);
-    // SAFETY: `scratch` gave at least so many bytes to this copy alone; genesis's RAM is executable for genesis.
-    unsafe { core::ptr::copy_nonoverlapping(code.bytes.as_ptr(), at as *mut u8, code.bytes.len()) };
-    arch::code_written(at, code.bytes.len() as u64);
-    at as *const u8
+fn surroundings(written: &Written) -> Memory {
+    let places = run::places(&written.residual, selftest::POOL);
+    // SAFETY: fresh ranges of scratch memory that nothing else uses, identity-mapped; windows as the facts say.
+    unsafe { Memory::new(places) }
 }
 
 fn names<'a>(written: &'a Written, code: &emit::Code) -> Vec<(&'a str, u32)> {
@@ -113,13 +70,13 @@ fn names<'a>(written: &'a Written, code: &emit::Code) -> Vec<(&'a str, u32)> {
 
 /// A residual of a direct class, ready to be called; it lives as long as genesis does.
 pub fn direct(written: &Written, code: &emit::Code) -> Option<Direct<'static>> {
-    let text = executable(code);
+    let text = run::code(&code.bytes);
     let names: Vec<(&'static str, u32)> = names(written, code)
         .into_iter()
         .map(|(name, at)| (&*Box::leak(name.to_string().into_boxed_str()), at))
         .collect();
     // SAFETY: as in `pump`.
-    unsafe { Direct::new(text, code.bytes.len(), names, places(written)) }.ok()
+    unsafe { Direct::new(text, code.bytes.len(), names, surroundings(written)) }.ok()
 }
 
 /// Direct classes: `init` must succeed; a clock must go forward. The interrupt controller shows itself when the nucleus

@@ -120,10 +120,7 @@ fn uart16550_speaks_both_ways() {
     let mut line = peer::Line::new().unwrap();
     let machine = Machine::start(Config::q35().args(line.chardev("c0")).args(["-device", "isa-serial,chardev=c0"])).unwrap();
     let book = rulebook();
-    let facts_given = vec![
-        fact("candidate", machine::Value::Flag(true)),
-        fact("candidate_of", machine::Value::Text("uart16550".into())),
-    ];
+    let facts_given = vec![fact("candidate", machine::Value::Flag(true))];
     let window = machine::Window { index: 0, kind: machine::WindowKind::Port, base: 0x3f8, size: 8, source: machine::Source::Candidate };
     let mut found = platform_device("isa/3f8", facts_given, vec![window]);
     let (_, written) = write_driver(&book, &machine, &mut found, "serial", &[]);

@@ -40,7 +40,7 @@ fn uart16550() {
     let machine = Machine::start(Config::q35().args(["-chardev", "null,id=c0", "-device", "isa-serial,chardev=c0"])).unwrap();
     let book = rulebook();
     for c in synthesis::candidates(&book) { println!("{c:?}"); }
-    let mut d = platform_device("isa/3f8", vec![fact("candidate", machine::Value::Flag(true)), fact("candidate_of", machine::Value::Text("uart16550".into()))],
+    let mut d = platform_device("isa/3f8", vec![fact("candidate", machine::Value::Flag(true))],
         vec![machine::Window { index: 0, kind: machine::WindowKind::Port, base: 0x3f8, size: 8, source: machine::Source::Candidate }]);
     let (c, w) = write_driver(&book, &machine, &mut d, "serial", &[]);
     println!("{} {:?} {:?} {:?}", c.title(&book), w.facts, d.learned, c.clues);
