@@ -1,7 +1,10 @@
 //! What was used: memory once, processor time always.
 
 use crate::{arch, clock};
-use abi::{boot::BootInfo, system::info};
+use abi::{
+    boot::{BootInfo, Module, MODULES},
+    system::info,
+};
 use core::cell::Cell;
 use nucleus_core::{
     same,
@@ -10,6 +13,7 @@ use nucleus_core::{
 };
 
 struct Account {
+    modules: Cell<[Module; MODULES]>,
     memory: Cell<info::Memory>,
     /// Who runs, and since when, in counter ticks.
     runs: Cell<Option<&'static Task>>,
@@ -21,7 +25,10 @@ struct Account {
 // SAFETY: one CPU in the nucleus, interrupts off.
 unsafe impl Sync for Account {}
 
+const NO_MODULE: Module = Module { kind: 0, reserved: 0, base: 0, size: 0 };
+
 static ACCOUNT: Account = Account {
+    modules: Cell::new([NO_MODULE; MODULES]),
     memory: Cell::new(info::Memory {
         total: 0,
         nucleus_text: 0,
@@ -44,6 +51,9 @@ pub fn memory(boot: &BootInfo, free: u64, ticks_nucleus: u64) {
     let sum = |ranges: &[abi::boot::Range], count: u64| {
         ranges.iter().take(count as usize).map(|range| range.size).sum::<u64>()
     };
+    let mut modules = boot.modules;
+    modules.iter_mut().skip(boot.module_count as usize).for_each(|module| *module = NO_MODULE);
+    ACCOUNT.modules.set(modules);
     let [text, rodata, data] = arch::image_sizes();
     ACCOUNT.memory.set(info::Memory {
         total: sum(&boot.ram, boot.ram_count),
@@ -63,6 +73,10 @@ pub fn user_starts() {
     let ticks = arch::ticks();
     ACCOUNT.memory.set(info::Memory { ticks_user: ticks, ..ACCOUNT.memory.get() });
     ACCOUNT.start.set((ticks, clock::now()));
+}
+
+pub fn modules() -> [Module; MODULES] {
+    ACCOUNT.modules.get()
 }
 
 pub fn of_memory() -> info::Memory {

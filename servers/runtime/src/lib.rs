@@ -18,6 +18,8 @@ extern crate alloc;
 
 #[cfg(feature = "device")]
 pub mod device;
+#[cfg(target_os = "none")]
+pub mod child;
 pub mod log;
 pub mod memory;
 pub mod portal;

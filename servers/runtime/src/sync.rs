@@ -4,9 +4,16 @@ use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+static NOBODY: AtomicU32 = AtomicU32::new(u32::MAX);
+
+/// In a copy of a program, what the original knew of its rights is not so.
+#[cfg(target_os = "none")]
+pub(crate) fn forget() {
+    NOBODY.store(u32::MAX, Ordering::Relaxed);
+}
+
 /// A notification of this task that nobody sets, made when it is first needed.
 pub(crate) fn nobody() -> Option<u32> {
-    static NOBODY: AtomicU32 = AtomicU32::new(u32::MAX);
     let known = NOBODY.load(Ordering::Relaxed);
     if known != u32::MAX {
         return Some(known);
@@ -39,7 +46,7 @@ impl<T> Mutex<T> {
         while self.taken.swap(true, Ordering::Acquire) {
             match nobody() {
                 Some(notification) => {
-                    drop(crate::sys::wait(notification, crate::sys::now() + 20_000))
+                    let _ = crate::sys::wait(notification, crate::sys::now() + 20_000);
                 }
                 None => crate::sys::yield_now(),
             }

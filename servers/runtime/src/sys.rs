@@ -296,3 +296,12 @@ pub fn exit() -> ! {
 pub fn null() {
     let _ = plain(call::NULL, [0; 6]);
 }
+
+/// Any call with any words, for tests of the nucleus.
+///
+/// # Safety
+/// It must not change this task's memory or mappings under Rust's feet.
+#[cfg(feature = "any")]
+pub unsafe fn any(number: u64, words: [u64; 6]) -> Result<u64, Error> {
+    plain(number, words)
+}

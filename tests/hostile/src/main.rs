@@ -1,20 +1,41 @@
-//! Calls every system call with arguments that must be refused.
+//! Calls every system call with arguments that must be refused, and makes tasks that do what they may not.
+//! Ends with `N passed, M failed`. Runs as the first task, or as the program started instead of the console.
 #![no_std]
 #![no_main]
-#![forbid(unsafe_code)]
-extern crate alloc;
 
-struct Adder;
-impl runtime::portal::Serve for Adder {
-    fn serve(badge: u64, words: &mut [u64; 8]) {
-        words[0] += badge;
-    }
+mod arguments;
+mod deeds;
+mod report;
+mod tasks;
+
+use abi::system::{root, Handle};
+use report::Report;
+use runtime::child::Memory;
+
+/// What the program stands on.
+pub struct Ground {
+    pub this: Handle,
+    pub memory: Memory,
+    /// None when somebody else is the first task.
+    pub platform: Option<Handle>,
 }
 
 runtime::program!(main);
-fn main(argument: u64) {
-    let p = runtime::portal::open::<Adder>(7, 16 * 1024);
-    let v = alloc::vec![1, 2, 3];
-    let w = runtime::sys::portal_call(p.unwrap(), [argument; 8]);
-    runtime::println!("hello {p:?} {v:?} {w:?}");
+fn main(_argument: u64) {
+    let mut ground = match runtime::startup() {
+        Some(startup) => Ground {
+            this: startup.own_task,
+            memory: Memory { right: startup.memory, next: 0 },
+            platform: None,
+        },
+        None => Ground {
+            this: root::SELF,
+            memory: Memory { right: root::MEMORY, next: 0 },
+            platform: Some(root::PLATFORM),
+        },
+    };
+    let mut report = Report::default();
+    arguments::all(&mut report, &mut ground);
+    tasks::all(&mut report, &mut ground);
+    runtime::println!("hostile: {} passed, {} failed", report.passed, report.failed);
 }

@@ -223,7 +223,11 @@ nucleus_vectors:
 
 # On the stack: vector, error code, rip, cs, flags, rsp, ss. From user mode it is the end of the thread's registers.
 nucleus_vector:
-    cmp     qword ptr [rsp], 2
+    cmp     qword ptr [rsp], 2          # on a stack of their own: there is no way back from these
+    je      8f
+    cmp     qword ptr [rsp], 8
+    je      8f
+    cmp     qword ptr [rsp], 18
     je      8f
     test    byte ptr [rsp + 24], 3
     jz      7f

@@ -1,0 +1,52 @@
+//! Loops and the server of three instructions.
+
+use core::arch::{asm, naked_asm};
+
+/// The emulator's counter runs at 62.5 MHz; an instruction takes a nanosecond.
+pub const INSTRUCTIONS_A_TICK: u64 = 16;
+
+pub fn counter() -> u64 {
+    let ticks: u64;
+    // SAFETY: reading the counter has no effect.
+    unsafe { asm!("isb", "mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
+    ticks
+}
+
+/// Replies with the words it was called with: a portal's entry.
+// SAFETY: entered by the nucleus only; it never returns, as PORTAL_REPLY does not.
+#[unsafe(naked)]
+pub extern "C" fn answer() {
+    naked_asm!("mov x8, #1", "svc #0", "udf #0")
+}
+
+/// `rounds` portal calls with as many words set (or the same loop without calling).
+pub fn calls<const CALL: bool, const WORDS: usize>(portal: u64, rounds: u64) {
+    macro_rules! turn {
+        ($set:literal, $call:literal) => {
+            // SAFETY: a portal call keeps the stack only: what the loop needs is there, and so are x19 and x29.
+            unsafe {
+                asm!("stp x19, x29, [sp, #-32]!", "stp {rounds}, {portal}, [sp, #16]",
+                    "2:", $set, "ldr x9, [sp, #24]", "mov x8, xzr", $call,
+                    "ldr x10, [sp, #16]", "subs x10, x10, #1", "str x10, [sp, #16]", "b.ne 2b",
+                    "ldp x19, x29, [sp], #32",
+                    rounds = in(reg) rounds, portal = in(reg) portal,
+                    lateout("x20") _, lateout("x21") _, lateout("x22") _, lateout("x23") _, lateout("x24") _, lateout("x25") _, lateout("x26") _,
+                    lateout("x27") _, lateout("x28") _, clobber_abi("C"))
+            }
+        };
+    }
+    match (CALL, WORDS) {
+        (true, 0) => turn!("", "svc #0"),
+        (false, 0) => turn!("", ""),
+        (true, 4) => turn!("mov x0, #1\n mov x1, #2\n mov x2, #3\n mov x3, #4", "svc #0"),
+        (false, 4) => turn!("mov x0, #1\n mov x1, #2\n mov x2, #3\n mov x3, #4", ""),
+        (true, _) => turn!(
+            "mov x0, #1\n mov x1, #2\n mov x2, #3\n mov x3, #4\n mov x4, #5\n mov x5, #6\n mov x6, #7\n mov x7, #8",
+            "svc #0"
+        ),
+        (false, _) => turn!(
+            "mov x0, #1\n mov x1, #2\n mov x2, #3\n mov x3, #4\n mov x4, #5\n mov x5, #6\n mov x6, #7\n mov x7, #8",
+            ""
+        ),
+    }
+}

@@ -1,0 +1,142 @@
+//! Measures the nucleus from a user program: prints `ipc.NAME VALUE`, guest instructions a round.
+//!
+//! Client and server are tasks of their own. Under `-icount shift=0,sleep=off` the counter of x86-64 counts
+//! instructions; arm64's counts nanoseconds of the same clock in ticks of 16.
+#![no_std]
+#![no_main]
+
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+mod machine;
+
+use abi::layout::PAGE;
+use abi::system::{map, root, Handle};
+use runtime::child::{self, Memory, Run};
+use runtime::sys;
+
+const ROUNDS: u64 = 4096;
+const PRIORITY: u64 = 16;
+/// Handles in the child's table, in the order in which they are given: 0 is its own task.
+const PARENT: Handle = 1;
+const BELL: Handle = 2;
+const PING: Handle = 3;
+const PONG: Handle = 4;
+
+runtime::program!(main);
+fn main(_argument: u64) {
+    let (this, right) = match runtime::startup() {
+        Some(startup) => (startup.own_task, startup.memory),
+        None => (root::SELF, root::MEMORY),
+    };
+    let mut memory = Memory { right, next: 0 };
+    if let Err(error) = measure(this, &mut memory) {
+        runtime::println!("ipc failed: {error:?}");
+    }
+    if runtime::startup().is_none() {
+        let _ = sys::power_off(root::PLATFORM);
+    }
+    if let Some(manager) = runtime::startup().map(|startup| startup.manager) {
+        let _ = sys::portal_call(manager, [abi::program::manager::OFF, 0, 0, 0, 0, 0, 0, 0]);
+    }
+}
+
+/// Counter ticks a round of `what`, in instructions.
+fn rounds(what: impl FnOnce(u64)) -> u64 {
+    let start = machine::counter();
+    what(ROUNDS);
+    (machine::counter() - start) * machine::INSTRUCTIONS_A_TICK / ROUNDS
+}
+
+/// Prints what `what` costs beyond the loop around it.
+fn figure(name: &str, overhead: u64, rounds: u64) {
+    runtime::println!("ipc.{name} {}", rounds.saturating_sub(overhead));
+}
+
+fn measure(this: Handle, memory: &mut Memory) -> Result<(), abi::system::Error> {
+    let [bell, ping, pong] = [sys::notification_create()?, sys::notification_create()?, sys::notification_create()?];
+    let server = child::create(this, memory)?;
+    for right in [this, bell, ping, pong] {
+        sys::right_copy(server, right)?;
+    }
+    child::run::<Server>(server, 0, PRIORITY + 1)?;
+    let portal = sys::wait(bell, sys::FOREVER)? as Handle;
+
+    // Each loop without its system call, so that what remains is the call alone.
+    let empty = rounds(|n| machine::calls::<false, 0>(portal.into(), n));
+    figure("portal_0w", empty, rounds(|n| machine::calls::<true, 0>(portal.into(), n)));
+    let empty = rounds(|n| machine::calls::<false, 4>(portal.into(), n));
+    figure("portal_4w", empty, rounds(|n| machine::calls::<true, 4>(portal.into(), n)));
+    let empty = rounds(|n| machine::calls::<false, 8>(portal.into(), n));
+    figure("portal_8w", empty, rounds(|n| machine::calls::<true, 8>(portal.into(), n)));
+
+    let empty = rounds(|n| (0..n).for_each(|n| drop(core::hint::black_box(n))));
+    figure("null_call", empty, rounds(|n| (0..n).for_each(|_| sys::null())));
+    figure("notify_no_waiter", empty, rounds(|n| (0..n).for_each(|_| drop(sys::notify(ping, 1)))));
+    let _ = sys::wait(ping, 0);
+
+    child::run::<Ponger>(server, 0, PRIORITY + 1)?;
+    let pingpong = rounds(|n| {
+        (0..n).for_each(|_| {
+            let _ = sys::notify(ping, 1);
+            let _ = sys::wait(pong, sys::FOREVER);
+        })
+    });
+    figure("notify_pingpong", empty, pingpong);
+    // The ponger ends at this.
+    sys::notify(ping, 2)?;
+
+    // A thread of another task at the same priority: each round is two switches, to it and back.
+    child::run::<Yielder>(server, 0, PRIORITY)?;
+    figure("thread_switch", empty, rounds(|n| (0..n).for_each(|_| sys::yield_now())) / 2);
+
+    let page = memory.take(PAGE)?;
+    let at = 0x7000_0000;
+    // The page tables are there before the measurement.
+    sys::memory_map(this, page, 0, PAGE, at, map::WRITE)?;
+    sys::memory_unmap(this, at, PAGE)?;
+    let both = rounds(|n| {
+        (0..n).for_each(|_| {
+            let _ = sys::memory_map(this, page, 0, PAGE, at, map::WRITE);
+            let _ = sys::memory_unmap(this, at, PAGE);
+        })
+    });
+    let unmap = rounds(|n| (0..n).for_each(|_| drop(sys::memory_unmap(this, at, PAGE))));
+    figure("map_and_unmap", empty, both);
+    figure("unmap_nothing", empty, unmap);
+    let now = rounds(|n| (0..n).for_each(|_| drop(core::hint::black_box(sys::now()))));
+    figure("now", empty, now);
+    sys::task_destroy(server)
+}
+
+/// Offers a portal that answers at once.
+struct Server;
+
+impl Run for Server {
+    fn run(_argument: u64) {
+        let stack = abi::layout::STACK_TOP - 0x2000;
+        let portal = sys::portal_create(machine::answer as *const () as u64, stack, 0);
+        let given = portal.and_then(|portal| sys::right_copy(PARENT, portal));
+        let _ = sys::notify(BELL, given.unwrap_or(0).into());
+    }
+}
+
+/// Answers each ping.
+struct Ponger;
+
+impl Run for Ponger {
+    fn run(_argument: u64) {
+        while sys::wait(PING, sys::FOREVER) == Ok(1) {
+            let _ = sys::notify(PONG, 1);
+        }
+    }
+}
+
+struct Yielder;
+
+impl Run for Yielder {
+    fn run(_argument: u64) {
+        loop {
+            sys::yield_now();
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Loops and the server of three instructions.
+
+use core::arch::{asm, naked_asm};
+
+pub const INSTRUCTIONS_A_TICK: u64 = 1;
+
+pub fn counter() -> u64 {
+    // SAFETY: reading the counter has no effect.
+    unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// Replies with the words it was called with: a portal's entry.
+// SAFETY: entered by the nucleus only; it never returns, as PORTAL_REPLY does not.
+#[unsafe(naked)]
+pub extern "C" fn answer() {
+    naked_asm!("mov eax, 1", "syscall", "ud2")
+}
+
+/// `rounds` portal calls with as many words set (or the same loop without calling).
+pub fn calls<const CALL: bool, const WORDS: usize>(portal: u64, rounds: u64) {
+    macro_rules! turn {
+        ($set:literal, $call:literal) => {
+            // SAFETY: a portal call keeps the stack only: what the loop needs is there, and so are rbx and rbp.
+            unsafe {
+                asm!("push rbx", "push rbp", "push {rounds}", "push {portal}",
+                    "2:", $set, "mov r14, [rsp]", "xor eax, eax", $call, "dec qword ptr [rsp + 8]", "jnz 2b",
+                    "pop rax", "pop rax", "pop rbp", "pop rbx",
+                    rounds = in(reg) rounds, portal = in(reg) portal,
+                    lateout("rax") _, lateout("rcx") _, lateout("rdx") _, lateout("rsi") _, lateout("rdi") _, lateout("r8") _, lateout("r9") _,
+                    lateout("r10") _, lateout("r11") _, lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _)
+            }
+        };
+    }
+    match (CALL, WORDS) {
+        (true, 0) => turn!("", "syscall"),
+        (false, 0) => turn!("", ""),
+        (true, 4) => turn!("mov edi, 1\n mov esi, 2\n mov edx, 3\n mov r10d, 4", "syscall"),
+        (false, 4) => turn!("mov edi, 1\n mov esi, 2\n mov edx, 3\n mov r10d, 4", ""),
+        (true, _) => turn!(
+            "mov edi, 1\n mov esi, 2\n mov edx, 3\n mov r10d, 4\n mov r8d, 5\n mov r9d, 6\n mov r12d, 7\n mov r13d, 8",
+            "syscall"
+        ),
+        (false, _) => turn!(
+            "mov edi, 1\n mov esi, 2\n mov edx, 3\n mov r10d, 4\n mov r8d, 5\n mov r9d, 6\n mov r12d, 7\n mov r13d, 8",
+            ""
+        ),
+    }
+}
