@@ -13,11 +13,13 @@ use core::cell::Cell;
 pub struct Ready {
     queues: [Queue; 32],
     some: Cell<u32>,
+    /// Somebody of higher priority than the current thread became ready.
+    pub urgent: Cell<bool>,
 }
 
 impl Ready {
     pub const fn new() -> Ready {
-        Ready { queues: [const { Queue::new() }; 32], some: Cell::new(0) }
+        Ready { queues: [const { Queue::new() }; 32], some: Cell::new(0), urgent: Cell::new(false) }
     }
 
     fn highest(&self) -> Option<u32> {
@@ -52,6 +54,9 @@ impl State {
         let priority = (thread.priority.get() & 31) as usize;
         self.ready.queues[priority].append(thread);
         self.ready.some.set(self.ready.some.get() | 1 << priority);
+        if self.current.get().is_none_or(|current| thread.priority.get() > current.priority.get()) {
+            self.ready.urgent.set(true);
+        }
     }
 
     /// The current thread goes behind the others of its priority.
@@ -66,6 +71,7 @@ impl State {
 
     /// Chooses who runs: the current thread unless it cannot, or one of higher priority can.
     pub fn choose(&'static self) -> Option<&'static Thread> {
+        self.ready.urgent.set(false);
         let current = self.current.get().filter(|thread| thread.status.get() == Status::Ready);
         let highest = self.ready.highest();
         if let Some(current) = current {

@@ -11,45 +11,72 @@ use nucleus_core::{
     notification::{Notification, Wait},
     portal::Portal,
     rights::Right,
-    thread::{Status, Thread},
+    thread::Thread,
 };
 
 pub type Answer = Result<u64, Error>;
 type Call = fn(&'static Thread) -> Answer;
 
-const CALLS: [Call; call::COUNT as usize] = {
-    let mut table: [Call; call::COUNT as usize] = [no_call; call::COUNT as usize];
-    table[call::NOTIFY as usize] = notify;
-    table[call::NOW as usize] = |_| Ok(clock::now());
-    table[call::TASK_CREATE as usize] = tasks::create;
-    table[call::THREAD_CREATE as usize] = tasks::thread_create;
-    table[call::PORTAL_CREATE as usize] = portal_create;
-    table[call::NOTIFICATION_CREATE as usize] = notification_create;
-    table[call::MEMORY_PART as usize] = memory::part;
-    table[call::MEMORY_MAP as usize] = memory::map;
-    table[call::MEMORY_UNMAP as usize] = memory::unmap;
-    table[call::MEMORY_DEVICE as usize] = memory::device;
-    table[call::MEMORY_ADDRESS as usize] = memory::address;
-    table[call::RIGHT_COPY as usize] = tasks::right_copy;
-    table[call::RIGHT_DROP as usize] = tasks::right_drop;
-    table[call::INTERRUPT_BIND as usize] = interrupts::bind;
-    table[call::INTERRUPT_DONE as usize] = interrupts::done;
-    table[call::PORTS_GRANT as usize] = interrupts::ports;
-    table[call::FAULT_BIND as usize] = tasks::fault_bind;
-    table[call::POWER as usize] = machine::power;
-    table[call::LOG as usize] = machine::log;
-    table[call::INFO as usize] = machine::info;
-    table[call::NULL as usize] = |_| Ok(0);
+/// Calls that leave their caller where it is. The others are in [`moving`].
+const CALLS: [Option<Call>; call::COUNT as usize] = {
+    let mut table: [Option<Call>; call::COUNT as usize] = [None; call::COUNT as usize];
+    table[call::NOTIFY as usize] = Some(notify);
+    table[call::NOW as usize] = Some(|_| Ok(clock::now()));
+    table[call::TASK_CREATE as usize] = Some(tasks::create);
+    table[call::THREAD_CREATE as usize] = Some(tasks::thread_create);
+    table[call::PORTAL_CREATE as usize] = Some(portal_create);
+    table[call::NOTIFICATION_CREATE as usize] = Some(notification_create);
+    table[call::MEMORY_PART as usize] = Some(memory::part);
+    table[call::MEMORY_MAP as usize] = Some(memory::map);
+    table[call::MEMORY_UNMAP as usize] = Some(memory::unmap);
+    table[call::MEMORY_DEVICE as usize] = Some(memory::device);
+    table[call::MEMORY_ADDRESS as usize] = Some(memory::address);
+    table[call::RIGHT_COPY as usize] = Some(tasks::right_copy);
+    table[call::RIGHT_DROP as usize] = Some(tasks::right_drop);
+    table[call::INTERRUPT_BIND as usize] = Some(interrupts::bind);
+    table[call::INTERRUPT_DONE as usize] = Some(interrupts::done);
+    table[call::FAULT_BIND as usize] = Some(tasks::fault_bind);
+    table[call::POWER as usize] = Some(machine::power);
+    table[call::LOG as usize] = Some(machine::log);
+    table[call::INFO as usize] = Some(machine::info);
+    table[call::NULL as usize] = Some(|_| Ok(0));
     table
 };
 
-fn no_call(_: &'static Thread) -> Answer {
-    Err(Error::NoCall)
+/// Who goes on after a system call.
+#[repr(transparent)]
+struct Next(u64);
+
+impl Next {
+    /// The caller, with nothing changed but its words and status.
+    fn caller(thread: &'static Thread) -> Next {
+        Next(core::ptr::from_ref(thread) as u64)
+    }
+
+    /// Whoever's turn it is, wherever that is: the lowest bit says so to the entry code.
+    fn any() -> Next {
+        Next(core::ptr::from_ref(leave()) as u64 | 1)
+    }
 }
 
-/// From the entry code, all registers saved. Who runs next.
+/// From the entry code, all registers saved.
 #[no_mangle]
-extern "C" fn nucleus_call(thread: &'static Thread, number: u64) -> &'static Thread {
+extern "C" fn nucleus_call(thread: &'static Thread, number: u64) -> Next {
+    match CALLS.get(number as usize) {
+        Some(Some(call)) => {
+            thread.registers.answer(call(thread));
+            if !STATE.ready.urgent.take() {
+                return Next::caller(thread);
+            }
+        }
+        _ => moving(thread, number),
+    }
+    Next::any()
+}
+
+/// Calls after which the caller may sleep, be elsewhere, or be gone.
+#[inline(never)]
+fn moving(thread: &'static Thread, number: u64) {
     match number {
         call::PORTAL_CALL => portal_call(thread),
         call::PORTAL_REPLY => {
@@ -62,14 +89,11 @@ extern "C" fn nucleus_call(thread: &'static Thread, number: u64) -> &'static Thr
             thread.registers.answer(Ok(0));
             STATE.rotate();
         }
+        call::PORTS_GRANT => thread.registers.answer(interrupts::ports(thread)),
         call::TASK_DESTROY => tasks::destroy(thread),
         call::EXIT => exit(thread),
-        number => {
-            let call = usize::try_from(number).ok().and_then(|n| CALLS.get(n));
-            thread.registers.answer(call.map_or(Err(Error::NoCall), |call| call(thread)));
-        }
+        _ => thread.registers.set_status(Err(Error::NoCall)),
     }
-    leave()
 }
 
 fn portal_call(thread: &'static Thread) {
@@ -95,7 +119,6 @@ fn exit(thread: &'static Thread) {
         0 => STATE.end(thread),
         depth => STATE.cut(thread, depth as usize - 1),
     }
-    debug_assert!(thread.depth.get() > 0 || thread.status.get() != Status::Waiting);
 }
 
 fn notify(thread: &'static Thread) -> Answer {

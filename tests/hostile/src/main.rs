@@ -34,6 +34,7 @@ fn main(_argument: u64) {
             platform: Some(root::PLATFORM),
         },
     };
+    runtime::println!("hostile: begins");
     let mut report = Report::default();
     arguments::all(&mut report, &mut ground);
     tasks::all(&mut report, &mut ground);

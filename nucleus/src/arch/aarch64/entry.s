@@ -130,6 +130,21 @@ nucleus_synchronous:
     nucleus_stack
     mov     x1, x8
     bl      nucleus_call
+    tbnz    x0, #0, 12f
+    mov     sp, x0                      // the caller goes on where it was: x19 to x29 and the rest are as they were
+    ldr     x30, [sp, #240]
+    ldr     x18, [sp, #144]
+    ldp     x16, x17, [sp, #128]
+    ldp     x14, x15, [sp, #112]
+    ldp     x12, x13, [sp, #96]
+    ldp     x10, x11, [sp, #80]
+    ldp     x8, x9, [sp, #64]
+    ldp     x6, x7, [sp, #48]
+    ldp     x4, x5, [sp, #32]
+    ldp     x2, x3, [sp, #16]
+    ldp     x0, x1, [sp]
+    eret
+12: sub     x0, x0, #1
     b       nucleus_resume
 
 // A portal call where nothing is in the way: the words stay in their registers. What the call loses anyway (x10 and
@@ -171,9 +186,9 @@ nucleus_synchronous:
     eret
 
 // A reply to a caller that waits alone.
-30: ldr     x15, [sp, #{DEPTH}]
-    cbz     x15, 40f
-    sub     x15, x15, #1
+30: ldr     x10, [sp, #{DEPTH}]
+    cbz     x10, 10b
+    sub     x15, x10, #1
     mov     x11, sp
     add     x16, x11, x15, lsl #5
     ldr     x12, [x16, #({FRAMES} + 24)]

@@ -44,8 +44,21 @@ nucleus_syscall:
     mov     rsi, rax
     lea     rsp, [rip + nucleus_stack_top]
     call    nucleus_call
-    mov     rdi, rax
-
+    test    al, 1
+    jnz     12f
+    mov     rsp, rax                    # the caller goes on where it was: rbx, rbp, r12 to r15 are as they were
+    mov     rax, [rsp + {RAX}]
+    mov     rdi, [rsp + {RDI}]
+    mov     rsi, [rsp + {RSI}]
+    mov     rdx, [rsp + {RDX}]
+    mov     r10, [rsp + {R10}]
+    mov     r8, [rsp + {R8}]
+    mov     r9, [rsp + {R9}]
+    mov     rcx, [rsp + {RIP}]
+    mov     r11, [rsp + {RFLAGS}]
+    mov     rsp, [rsp + {RSP}]
+    sysretq
+12: lea     rdi, [rax - 1]
     jmp     nucleus_resume
 
 # A portal call where nothing is in the way: the words stay in their registers. What the call loses anyway (rbx, rbp,
@@ -99,10 +112,12 @@ nucleus_syscall:
     jmp     10b
 
 # A reply to a caller that waits alone.
-30: mov     rbx, [rip + STATE]
+30: mov     rax, [rip + STATE]
+    cmp     qword ptr [rax + {DEPTH}], 0
+    je      36f
+    mov     rbx, rax
     mov     r15, [rbx + {DEPTH}]
-    sub     r15, 1
-    jb      35f
+    dec     r15
     mov     rbp, r15
     shl     rbp, 5
     add     rbp, rbx
@@ -133,6 +148,8 @@ nucleus_syscall:
     xor     ebp, ebp
     xor     r14d, r14d
     xor     r15d, r15d
+    jmp     10b
+36: mov     eax, 1
     jmp     10b
 
 # Goes on with the thread in rdi.
