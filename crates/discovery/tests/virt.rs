@@ -108,7 +108,8 @@ fn places_are_assigned_where_there_are_none() {
     assert_eq!((window as u64 & 0xfff0) << 16, base & 0xfff0_0000);
     assert_eq!(window as u64 >> 16 & 0xfff0, (base >> 16) & 0xfff0);
     // Device 3, pin B behind device 2: turned by 3, then the host's map: (2 + (1 + 3) % 4) % 4.
-    assert_eq!(behind.wires[0].line, 32 + 3 + (2 + (1 + 3) % 4) % 4);
+    let pin = (1 + 3) % 4;
+    assert_eq!(behind.wires[0].line, 32 + 3 + (2 + pin) % 4);
     // No two windows overlap.
     let mut all: Vec<_> = machine
         .devices

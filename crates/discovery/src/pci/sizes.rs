@@ -55,7 +55,7 @@ pub(super) fn sizes(
         }
         bar.size = bits & bits.wrapping_neg();
         let whole = bits == bar.size.wrapping_neg() && bits != 0;
-        match (bits, whole && bar.base % bar.size == 0) {
+        match (bits, whole && bar.base.is_multiple_of(bar.size)) {
             (0, _) => {}
             (_, true) => bars.push(bar),
             _ => notes.say(format!(
