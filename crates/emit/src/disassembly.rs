@@ -13,18 +13,49 @@ const COLUMN: usize = 24;
 pub fn disassemble(bytes: &[u8], target: Target, base: u64) -> String {
     let mut text = String::new();
     let mut at = 0;
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+    while at < bytes.len() {
         let mut words = String::new();
-        let len = instruction(rest, target, &mut words).clamp(1, rest.len());
-        let mut hex = String::new();
-        for byte in &rest[..len] {
-            let _ = write!(hex, "{byte:02x} ");
-        }
-        let address = base.wrapping_add(at as u64);
-        let _ = writeln!(text, "{address:8x}  {hex:COLUMN$} {words}");
+        let len = instruction(&bytes[at..], target, &mut words).clamp(1, bytes.len() - at);
+        line(&mut text, base, at, &bytes[at..at + len], &words);
         at += len;
     }
     text
+}
+
+/// One function: from the first constant that an instruction refers to on, it is constants.
+fn function(bytes: &[u8], target: Target, base: u64) -> String {
+    let mut text = String::new();
+    let (mut at, mut constants) = (0, bytes.len());
+    while at < constants {
+        let mut words = String::new();
+        let len = instruction(&bytes[at..], target, &mut words).clamp(1, bytes.len() - at);
+        line(&mut text, base, at, &bytes[at..at + len], &words);
+        at += len;
+        if let Some(distance) = ahead(&words) {
+            constants = constants.min(at.saturating_add(distance));
+        }
+    }
+    for word in bytes.get(constants..).unwrap_or_default().chunks(8) {
+        line(&mut text, base, at, word, "(constant)");
+        at += word.len();
+    }
+    text
+}
+
+/// How far ahead of the next instruction the constant lies that this one reads.
+fn ahead(words: &str) -> Option<usize> {
+    let (_, place) = words.split_once("[rip + 0x")?;
+    let (distance, _) = place.split_once(']')?;
+    usize::from_str_radix(distance, 16).ok()
+}
+
+fn line(text: &mut String, base: u64, at: usize, bytes: &[u8], words: &str) {
+    let mut hex = String::new();
+    for byte in bytes {
+        let _ = write!(hex, "{byte:02x} ");
+    }
+    let address = base.wrapping_add(at as u64);
+    let _ = writeln!(text, "{address:8x}  {hex:COLUMN$} {words}");
 }
 
 /// The same for a whole residual, entry by entry under their names, the stubs last.
@@ -35,7 +66,7 @@ pub fn entries(code: &Code, names: &[Entry], target: Target, base: u64) -> Strin
         end = offset.saturating_add(*size) as usize;
         let _ = writeln!(text, "{}:", entry.name);
         let bytes = code.bytes.get(*offset as usize..end).unwrap_or_default();
-        text += &disassemble(bytes, target, base.wrapping_add(*offset as u64));
+        text += &function(bytes, target, base.wrapping_add(*offset as u64));
     }
     let stubs = end.next_multiple_of(16);
     if let Some(bytes) = code.bytes.get(stubs..).filter(|b| !b.is_empty()) {

@@ -1,7 +1,7 @@
 //! Nothing that a device can see is merged, dropped or moved: the patterns that compilers like to shorten, counted in
 //! the machine code of both targets.
 
-use emit::{disassemble, emit, Target};
+use emit::{emit, Target};
 use graph::{Builder, Conduit, Fence, Id, Op, Residual, Space, Width, Window, WindowKind};
 
 const BOTH: [Target; 2] = [Target::X86_64, Target::Aarch64];
@@ -92,7 +92,7 @@ fn store(b: &mut Builder, space: Option<Space>, at: Id, width: Width, value: u64
 
 fn text(residual: &Residual, target: Target) -> String {
     let code = emit(residual, target).unwrap();
-    disassemble(&code.bytes, target, 0)
+    emit::entries(&code, &residual.entries, target, 0)
 }
 
 fn marked(text: &str) -> Vec<String> {
@@ -282,7 +282,7 @@ fn only_general_registers_are_used() {
         let residual = graph::sample::residual(seed);
         for target in BOTH {
             let code = emit(&residual, target).unwrap();
-            let text = disassemble(&code.bytes, target, 0);
+            let text = emit::entries(&code, &residual.entries, target, 0);
             for line in text.lines() {
                 let code = line.get(36..).unwrap_or_default();
                 let vector = match target {

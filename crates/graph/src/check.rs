@@ -2,7 +2,7 @@
 
 use crate::{
     traverse::{resolve, Pure},
-    BinOp, Entry, Graph, Id, Op, RegionId, Residual, Width, WindowKind,
+    Entry, Graph, Id, Op, RegionId, Residual, Width, WindowKind,
 };
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -268,9 +268,4 @@ impl<'a> Walk<'a> {
     fn value(&mut self, id: Id) -> Result<(), String> {
         resolve(&self.residual.graph, id, &mut self.there)
     }
-}
-
-/// Whether the operation is one of the comparisons, whose value is 0 or 1.
-pub const fn compares(op: BinOp) -> bool {
-    matches!(op, BinOp::Eq | BinOp::Ne | BinOp::Lt | BinOp::Le)
 }

@@ -139,6 +139,11 @@ impl Maker {
         let before = self.seen.len();
         let most = 1 + self.dice.below(4) as u32;
         self.steps(most, depth + 1);
+        if self.dice.below(10) == 0 {
+            // Nothing falls out of this region.
+            let last = self.last();
+            self.b.step(last);
+        }
         let value = if value { self.value() } else { 0 };
         self.seen.truncate(before);
         (self.b.close(), value)
@@ -219,13 +224,7 @@ impl Maker {
         self.b.open();
         let before = self.seen.len();
         self.steps(2, depth + 1);
-        let last = match self.inside {
-            0 => Op::Return(self.value()),
-            n => match self.dice.below(4) {
-                0 => Op::Return(self.value()),
-                _ => Op::Leave(self.dice.below(n as u64) as u8),
-            },
-        };
+        let last = self.last();
         self.b.step(last);
         self.seen.truncate(before);
         let yes = self.b.close();
@@ -237,6 +236,17 @@ impl Maker {
                 cond,
                 yes: no,
                 no: yes,
+            },
+        }
+    }
+
+    /// Leaves something, or returns.
+    fn last(&mut self) -> Op {
+        match self.inside {
+            0 => Op::Return(self.value()),
+            n => match self.dice.below(4) {
+                0 => Op::Return(self.value()),
+                _ => Op::Leave(self.dice.below(n as u64) as u8),
             },
         }
     }
