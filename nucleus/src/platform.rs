@@ -42,7 +42,11 @@ macro_rules! call {
 
 pub fn console_put(byte: u8) {
     if bound(operation::CONSOLE_PUT) {
-        call!(platform_console_put, operation::CONSOLE_PUT, u64::from(byte));
+        call!(
+            platform_console_put,
+            operation::CONSOLE_PUT,
+            u64::from(byte)
+        );
     }
 }
 
@@ -72,7 +76,15 @@ pub fn vectors_end(vector: u64) {
 
 /// Routes a line to a vector of the first CPU. 0, or why not.
 pub fn lines_route(line: u32, vector: u64, level: bool, low: bool) -> u64 {
-    call!(platform_lines_route, operation::LINES_ROUTE, u64::from(line), 0u64, vector, u64::from(level), u64::from(low))
+    call!(
+        platform_lines_route,
+        operation::LINES_ROUTE,
+        u64::from(line),
+        0u64,
+        vector,
+        u64::from(level),
+        u64::from(low)
+    )
 }
 
 pub fn lines_mask(line: u32) {
@@ -83,14 +95,22 @@ pub fn lines_mask(line: u32) {
 
 pub fn lines_unmask(line: u32) {
     if bound(operation::LINES_UNMASK) {
-        call!(platform_lines_unmask, operation::LINES_UNMASK, u64::from(line));
+        call!(
+            platform_lines_unmask,
+            operation::LINES_UNMASK,
+            u64::from(line)
+        );
     }
 }
+
+/// A machine may take this many looks at the clock to go down after it was told to.
+const GOING_DOWN: u32 = 10_000_000;
 
 /// Returns only if that failed.
 pub fn power_off() {
     if bound(operation::POWER_OFF) {
         call!(platform_power_off, operation::POWER_OFF);
+        go_down();
     }
 }
 
@@ -98,5 +118,13 @@ pub fn power_off() {
 pub fn power_reset() {
     if bound(operation::POWER_RESET) {
         call!(platform_power_reset, operation::POWER_RESET);
+        go_down();
+    }
+}
+
+/// Power and reset take effect a while after the write that asks for them.
+fn go_down() {
+    for _ in 0..GOING_DOWN {
+        core::hint::spin_loop();
     }
 }
