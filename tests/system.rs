@@ -3,6 +3,8 @@
 
 #[path = "system/boots.rs"]
 mod boots;
+#[path = "system/hostile.rs"]
+mod hostile;
 #[path = "system/prompt.rs"]
 mod prompt;
 #[path = "system/rules.rs"]

@@ -106,7 +106,7 @@ fn code_can_be_seen(expected: &Expected) {
         format!("{}.read", expected.disk),
     ] {
         let seen = booted.ask_well(&format!("see {operation}"));
-        for view in ["graph", "C", "assembly"] {
+        for view in ["-- graph", "-- C", "-- assembly"] {
             assert!(
                 seen.contains(view),
                 "`see {operation}` has no {view} view:\n{seen}"

@@ -1,0 +1,45 @@
+//! A program that is started instead of the console, calls the nucleus with arguments that must be refused, and makes
+//! tasks that touch what is not theirs.
+
+use crate::boots::{image, machine, workspace, PATIENCE};
+use meta::emulator;
+use meta::image::build_program;
+use meta::prompt::Guest;
+
+fn nothing_hostile_succeeds(name: &str) {
+    let (workspace, machine) = (workspace(), machine(name));
+    let program = build_program(&workspace, machine.arch, "hostile")
+        .unwrap_or_else(|error| panic!("{error:#}"));
+    let extra = ["-initrd".to_owned(), program.display().to_string()];
+    let command = emulator::command(&workspace, &machine, &image(machine.arch), "stdio", &extra)
+        .expect("a command");
+    let mut guest = Guest::start(command).unwrap_or_else(|error| panic!("{error:#}"));
+    let told =
+        |guest: &Guest, error| panic!("{error:#}\neverything printed:\n{}", guest.transcript());
+    if let Err(error) = guest.wait_for("hostile: begins", PATIENCE) {
+        told(&guest, error);
+    }
+    // `hostile: N passed, M failed` is the last line.
+    if let Err(error) = guest
+        .wait_for("hostile: ", PATIENCE)
+        .and_then(|_| guest.wait_for(" failed", PATIENCE))
+    {
+        told(&guest, error);
+    }
+    let transcript = guest.transcript();
+    let verdict = transcript
+        .lines()
+        .rfind(|line| line.contains("hostile: "))
+        .unwrap_or_default();
+    assert!(verdict.contains(" passed, 0 failed"), "{transcript}");
+    assert!(!verdict.contains("hostile: 0 passed"), "{transcript}");
+}
+
+#[test]
+fn nothing_hostile_succeeds_on_q35_virtio() {
+    nothing_hostile_succeeds("q35-virtio");
+}
+#[test]
+fn nothing_hostile_succeeds_on_virt_gicv3() {
+    nothing_hostile_succeeds("virt-gicv3");
+}
