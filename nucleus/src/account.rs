@@ -25,7 +25,12 @@ struct Account {
 // SAFETY: one CPU in the nucleus, interrupts off.
 unsafe impl Sync for Account {}
 
-const NO_MODULE: Module = Module { kind: 0, reserved: 0, base: 0, size: 0 };
+const NO_MODULE: Module = Module {
+    kind: 0,
+    reserved: 0,
+    base: 0,
+    size: 0,
+};
 
 static ACCOUNT: Account = Account {
     modules: Cell::new([NO_MODULE; MODULES]),
@@ -49,10 +54,17 @@ static ACCOUNT: Account = Account {
 /// Fills what is known when memory was given out.
 pub fn memory(boot: &BootInfo, free: u64, ticks_nucleus: u64) {
     let sum = |ranges: &[abi::boot::Range], count: u64| {
-        ranges.iter().take(count as usize).map(|range| range.size).sum::<u64>()
+        ranges
+            .iter()
+            .take(count as usize)
+            .map(|range| range.size)
+            .sum::<u64>()
     };
     let mut modules = boot.modules;
-    modules.iter_mut().skip(boot.module_count as usize).for_each(|module| *module = NO_MODULE);
+    modules
+        .iter_mut()
+        .skip(boot.module_count as usize)
+        .for_each(|module| *module = NO_MODULE);
     ACCOUNT.modules.set(modules);
     let [text, rodata, data] = arch::image_sizes();
     ACCOUNT.memory.set(info::Memory {
@@ -62,7 +74,12 @@ pub fn memory(boot: &BootInfo, free: u64, ticks_nucleus: u64) {
         nucleus_data: data,
         kernel_tables: boot.page_tables,
         genesis_returned: sum(&boot.genesis, boot.genesis_count),
-        modules: boot.modules.iter().take(boot.module_count as usize).map(|module| module.size).sum(),
+        modules: boot
+            .modules
+            .iter()
+            .take(boot.module_count as usize)
+            .map(|module| module.size)
+            .sum(),
         free_at_start: free,
         ticks_nucleus,
         ticks_user: 0,
@@ -71,7 +88,10 @@ pub fn memory(boot: &BootInfo, free: u64, ticks_nucleus: u64) {
 
 pub fn user_starts() {
     let ticks = arch::ticks();
-    ACCOUNT.memory.set(info::Memory { ticks_user: ticks, ..ACCOUNT.memory.get() });
+    ACCOUNT.memory.set(info::Memory {
+        ticks_user: ticks,
+        ..ACCOUNT.memory.get()
+    });
     ACCOUNT.start.set((ticks, clock::now()));
 }
 
@@ -94,7 +114,8 @@ pub fn runs(thread: Option<&'static Thread>) {
     let now = arch::ticks();
     let since = ACCOUNT.since.replace(now);
     if let Some(task) = before {
-        task.time.set(task.time.get().wrapping_add(now.wrapping_sub(since)));
+        task.time
+            .set(task.time.get().wrapping_add(now.wrapping_sub(since)));
     }
     ACCOUNT.runs.set(next);
 }
@@ -113,9 +134,15 @@ pub fn of_task(task: &Task) -> info::Task {
         ticks = ticks.wrapping_add(now.wrapping_sub(ACCOUNT.since.get()));
     }
     let (start, then) = ACCOUNT.start.get();
-    let (passed, time) = (now.wrapping_sub(start).max(1), clock::now().saturating_sub(then));
+    let (passed, time) = (
+        now.wrapping_sub(start).max(1),
+        clock::now().saturating_sub(then),
+    );
     info::Task {
-        threads: task.threads().filter(|thread| thread.status.get() != Status::Ended).count() as u32,
+        threads: task
+            .threads()
+            .filter(|thread| thread.status.get() != Status::Ended)
+            .count() as u32,
         rights: task.rights.used(),
         mapped: task.mapped.get(),
         donated: task.pool.size,

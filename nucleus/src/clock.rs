@@ -47,7 +47,9 @@ pub fn start(boot: &BootInfo) {
     CLOCK.most.set(boot.timer_most.max(1));
     if platform::bound(operation::CLOCK_NOW) {
         CLOCK.counter.start(boot.clock_bits, platform::clock_now());
-        CLOCK.longest.set(CLOCK.to_nanoseconds.get().of(CLOCK.counter.period() / 2));
+        CLOCK
+            .longest
+            .set(CLOCK.to_nanoseconds.get().of(CLOCK.counter.period() / 2));
     }
 }
 
@@ -56,7 +58,10 @@ pub fn now() -> u64 {
     if !platform::bound(operation::CLOCK_NOW) {
         return 0;
     }
-    CLOCK.to_nanoseconds.get().of(CLOCK.counter.read(platform::clock_now()))
+    CLOCK
+        .to_nanoseconds
+        .get()
+        .of(CLOCK.counter.read(platform::clock_now()))
 }
 
 fn arm(now: u64, until: u64, armed: Armed) {
@@ -69,14 +74,21 @@ fn arm(now: u64, until: u64, armed: Armed) {
 }
 
 fn next_deadline() -> u64 {
-    STATE.sleepers.first().map_or(u64::MAX, |thread| thread.deadline.get())
+    STATE
+        .sleepers
+        .first()
+        .map_or(u64::MAX, |thread| thread.deadline.get())
 }
 
 /// Somebody is about to run: the timer must end the slice.
 pub fn running() {
     if CLOCK.armed.get() != Armed::Slice {
         let now = now();
-        arm(now, next_deadline().min(now.saturating_add(SLICE)), Armed::Slice);
+        arm(
+            now,
+            next_deadline().min(now.saturating_add(SLICE)),
+            Armed::Slice,
+        );
     }
 }
 

@@ -27,7 +27,10 @@ const PRIORITY: u64 = 16;
 pub fn boot_info(physical: u64) -> &'static BootInfo {
     // SAFETY: genesis passes the address of one, in memory that is kept.
     let boot = unsafe { &*(memory::direct(physical) as *const BootInfo) };
-    assert!(boot.magic == MAGIC && boot.size == size_of::<BootInfo>() as u64, "genesis and nucleus do not match");
+    assert!(
+        boot.magic == MAGIC && boot.size == size_of::<BootInfo>() as u64,
+        "genesis and nucleus do not match"
+    );
     boot
 }
 
@@ -40,24 +43,44 @@ struct Region {
 impl Region {
     fn take(&mut self, size: u64) -> Memory {
         let base = self.at;
-        assert!(base + size <= self.end, "the first program needs more than {REGION:#x} bytes");
+        assert!(
+            base + size <= self.end,
+            "the first program needs more than {REGION:#x} bytes"
+        );
         self.at += size;
         memory::zero(Range { base, size });
-        Memory { base, size, write: true, device: false }
+        Memory {
+            base,
+            size,
+            write: true,
+            device: false,
+        }
     }
 }
 
 /// Makes and starts it.
 pub fn task(boot: &BootInfo, ram: Ram) {
-    let mut region = Region { at: ram.region.base, end: ram.region.base + ram.region.size };
+    let mut region = Region {
+        at: ram.region.base,
+        end: ram.region.base + ram.region.size,
+    };
     let pool = region.take(POOL);
     let kept = STATE.frames.keep(pool.base, pool.size);
-    let task = kept.and_then(|()| objects::task(pool, 0)).unwrap_or_else(|error| panic!("the first task: {error:?}"));
+    let task = kept
+        .and_then(|()| objects::task(pool, 0))
+        .unwrap_or_else(|error| panic!("the first task: {error:?}"));
     rights(task, boot, ram);
     let modules = &boot.modules[..boot.module_count as usize];
-    let manager = modules.iter().find(|module| module.kind == ModuleKind::Manager as u32);
+    let manager = modules
+        .iter()
+        .find(|module| module.kind == ModuleKind::Manager as u32);
     let manager = manager.expect("no first program among the modules");
-    let made = program(task, &mut region, manager.base, memory::module(manager.base, manager.size));
+    let made = program(
+        task,
+        &mut region,
+        manager.base,
+        memory::module(manager.base, manager.size),
+    );
     let made = made.and_then(|entry| {
         let stack = region.take(root::STACK_SIZE);
         show(task, stack, layout::STACK_TOP - stack.size, map::WRITE)?;
@@ -70,29 +93,64 @@ pub fn task(boot: &BootInfo, ram: Ram) {
 }
 
 fn rights(task: &'static Task, boot: &BootInfo, ram: Ram) {
-    let free = Memory { base: ram.free.base, size: ram.free.size, write: true, device: false };
+    let free = Memory {
+        base: ram.free.base,
+        size: ram.free.size,
+        write: true,
+        device: false,
+    };
     task.rights.set(root::SELF, Right::Task(task));
     task.rights.set(root::MEMORY, Right::Memory(free));
     task.rights.set(root::PLATFORM, Right::Platform);
-    for (n, module) in boot.modules.iter().take(boot.module_count as usize).enumerate() {
+    for (n, module) in boot
+        .modules
+        .iter()
+        .take(boot.module_count as usize)
+        .enumerate()
+    {
         let size = module.size.next_multiple_of(PAGE);
-        let memory = Memory { base: module.base, size, write: false, device: false };
-        task.rights.set(root::MODULE_0 + n as u32, Right::Memory(memory));
+        let memory = Memory {
+            base: module.base,
+            size,
+            write: false,
+            device: false,
+        };
+        task.rights
+            .set(root::MODULE_0 + n as u32, Right::Memory(memory));
     }
 }
 
 fn show(task: &Task, memory: Memory, address: u64, flags: u64) -> Result<(), Error> {
-    let access = Access { write: flags & map::WRITE != 0, execute: flags & map::EXECUTE != 0, device: false };
-    space::map(task, memory, Allegation::new(address, memory.size).check_pages(u64::MAX)?, access)
+    let access = Access {
+        write: flags & map::WRITE != 0,
+        execute: flags & map::EXECUTE != 0,
+        device: false,
+    };
+    space::map(
+        task,
+        memory,
+        Allegation::new(address, memory.size).check_pages(u64::MAX)?,
+        access,
+    )
 }
 
 fn show_boot_info(task: &Task, region: &mut Region, boot: &BootInfo) -> Result<(), Error> {
     const { assert!(size_of::<BootInfo>() <= PAGE as usize) };
     let page = region.take(PAGE);
     // SAFETY: a structure of integers, read as the bytes it is.
-    let bytes = unsafe { core::slice::from_raw_parts(core::ptr::from_ref(boot).cast(), size_of::<BootInfo>()) };
+    let bytes = unsafe {
+        core::slice::from_raw_parts(core::ptr::from_ref(boot).cast(), size_of::<BootInfo>())
+    };
     memory::fill(page.base, bytes);
-    show(task, Memory { write: false, ..page }, layout::STARTUP, 0)
+    show(
+        task,
+        Memory {
+            write: false,
+            ..page
+        },
+        layout::STARTUP,
+        0,
+    )
 }
 
 fn start(task: &'static Task, entry: u64) -> Result<(), Error> {
@@ -104,7 +162,9 @@ fn start(task: &'static Task, entry: u64) -> Result<(), Error> {
 }
 
 fn word(bytes: &[u8], n: usize) -> Result<u64, Error> {
-    let word = bytes.get(8 * n..8 * n + 8).and_then(|word| word.try_into().ok());
+    let word = bytes
+        .get(8 * n..8 * n + 8)
+        .and_then(|word| word.try_into().ok());
     word.map(u64::from_le_bytes).ok_or(Error::BadArgument)
 }
 
@@ -117,12 +177,20 @@ fn program(task: &Task, region: &mut Region, base: u64, bytes: &[u8]) -> Result<
     }
     for n in 0..word(bytes, 2)?.min(16) as usize {
         let part = |field: usize| word(bytes, HEAD + EACH * n + field);
-        let (address, size, offset, length, flags) = (part(0)?, part(1)?, part(2)?, part(3)?, part(4)?);
+        let (address, size, offset, length, flags) =
+            (part(0)?, part(1)?, part(2)?, part(3)?, part(4)?);
         let end = offset.checked_add(length).ok_or(Error::BadArgument)?;
-        let content = bytes.get(offset as usize..end as usize).ok_or(Error::BadArgument)?;
+        let content = bytes
+            .get(offset as usize..end as usize)
+            .ok_or(Error::BadArgument)?;
         let whole = length.next_multiple_of(PAGE) == size && offset.is_multiple_of(PAGE);
         let memory = if flags & map::WRITE == 0 && whole {
-            Memory { base: base + offset, size, write: false, device: false }
+            Memory {
+                base: base + offset,
+                size,
+                write: false,
+                device: false,
+            }
         } else {
             let memory = region.take(size);
             memory::fill(memory.base, content.get(..size as usize).unwrap_or(content));

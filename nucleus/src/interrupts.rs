@@ -36,7 +36,10 @@ pub fn line(line: u32, vector: u64) {
 
 /// Nobody asked for this one.
 pub fn spurious() {
-    STATE.interrupts.spurious.set(STATE.interrupts.spurious.get() + 1);
+    STATE
+        .interrupts
+        .spurious
+        .set(STATE.interrupts.spurious.get() + 1);
 }
 
 /// What became of a line when a binding went.

@@ -1,11 +1,10 @@
 //! The log: a ring in memory, and the platform's console if there is one.
 
 use crate::platform;
-use abi::system::Error;
 use core::cell::Cell;
 use core::fmt::{self, Write};
 
-pub const SIZE: usize = 16 * 1024;
+const SIZE: usize = 16 * 1024;
 
 struct Ring {
     bytes: [Cell<u8>; SIZE],
@@ -17,7 +16,10 @@ unsafe impl Sync for Ring {}
 
 /// Found by name in a memory image of the machine.
 #[no_mangle]
-static NUCLEUS_LOG: Ring = Ring { bytes: [const { Cell::new(0) }; SIZE], put: Cell::new(0) };
+static NUCLEUS_LOG: Ring = Ring {
+    bytes: [const { Cell::new(0) }; SIZE],
+    put: Cell::new(0),
+};
 
 /// Appends bytes. The console's line ends are carriage return and line feed.
 pub fn write(bytes: &[u8]) {
@@ -43,23 +45,6 @@ pub fn read(back: u64, into: &mut [u8]) {
     for (n, byte) in into.iter_mut().enumerate() {
         *byte = NUCLEUS_LOG.bytes[from.wrapping_add(n) % SIZE].get();
     }
-}
-
-/// The newest `most` bytes, oldest first, in pieces: (offset, bytes).
-pub fn newest(most: u64, mut piece: impl FnMut(u64, &[u8]) -> Result<(), Error>) -> Result<u64, Error> {
-    let put = NUCLEUS_LOG.put.get();
-    let count = put.min(SIZE).min(usize::try_from(most).unwrap_or(SIZE));
-    let mut buffer = [0; 256];
-    let mut done = 0;
-    while done < count {
-        let length = (count - done).min(buffer.len());
-        for (n, byte) in buffer[..length].iter_mut().enumerate() {
-            *byte = NUCLEUS_LOG.bytes[(put - count + done + n) % SIZE].get();
-        }
-        piece(done as u64, &buffer[..length])?;
-        done += length;
-    }
-    Ok(count as u64)
 }
 
 pub struct Log;

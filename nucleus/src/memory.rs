@@ -31,7 +31,10 @@ impl Words for Direct<'_> {
 
     fn table(&self) -> Result<u64, abi::system::Error> {
         let page = self.0.ok_or(abi::system::Error::NoRoom)?.pool.page()?;
-        zero(Range { base: page, size: PAGE });
+        zero(Range {
+            base: page,
+            size: PAGE,
+        });
         Ok(page)
     }
 }
@@ -70,14 +73,24 @@ pub fn start(boot: &BootInfo) -> Ram {
     let module = |n: usize| modules[n - keep.len()];
     let taken = |n: usize| match keep.get(n) {
         Some(range) => *range,
-        None => Range { base: module(n).base, size: module(n).size.next_multiple_of(PAGE) },
+        None => Range {
+            base: module(n).base,
+            size: module(n).size.next_multiple_of(PAGE),
+        },
     };
     let largest = ranges::largest_free(ram, taken, keep.len() + modules.len());
 
-    let counts = ram.iter().map(|range| (range.size / PAGE * 2).next_multiple_of(64)).sum::<u64>();
+    let counts = ram
+        .iter()
+        .map(|range| (range.size / PAGE * 2).next_multiple_of(64))
+        .sum::<u64>();
     let counts = counts.next_multiple_of(PAGE);
     let region = crate::first::REGION;
-    assert!(largest.size > counts + region + PAGE, "not enough memory: {:#x} bytes are free", largest.size);
+    assert!(
+        largest.size > counts + region + PAGE,
+        "not enough memory: {:#x} bytes are free",
+        largest.size
+    );
     let end = largest.base + largest.size;
     let mut at = end - counts;
     for range in ram {
@@ -88,12 +101,20 @@ pub fn start(boot: &BootInfo) -> Ram {
         STATE.frames.add(range.base, cells);
         at += (range.size / PAGE * 2).next_multiple_of(64);
     }
-    let free = Range { base: largest.base, size: largest.size - counts - region };
-    let region = Range { base: free.base + free.size, size: region };
+    let free = Range {
+        base: largest.base,
+        size: largest.size - counts - region,
+    };
+    let region = Range {
+        base: free.base + free.size,
+        size: region,
+    };
     STATE.frames.release(free.base, free.size);
     STATE.frames.release(region.base, region.size);
     for module in modules {
-        STATE.frames.release(module.base, module.size.next_multiple_of(PAGE));
+        STATE
+            .frames
+            .release(module.base, module.size.next_multiple_of(PAGE));
     }
     arch::forget_identity(boot.page_root);
     account::memory(boot, free.size, ticks);

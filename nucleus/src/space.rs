@@ -15,14 +15,20 @@ use nucleus_core::{
 
 /// Makes a page a root table: the user's half empty, the nucleus's half as everywhere.
 pub fn new_root(root: u64) {
-    zero(Range { base: root, size: PAGE });
+    zero(Range {
+        base: root,
+        size: PAGE,
+    });
     arch::share_kernel_half(root);
 }
 
 /// Maps all of `memory` at the start of `range`, which is as long. All or nothing.
 pub fn map(task: &Task, memory: Memory, range: UserRange, access: Access) -> Result<(), Error> {
     let words = Direct(Some(task));
-    if range.pages().any(|page| paging::lookup::<Entries>(&words, task.root, page).is_some()) {
+    if range
+        .pages()
+        .any(|page| paging::lookup::<Entries>(&words, task.root, page).is_some())
+    {
         return Err(Error::Exists);
     }
     if !memory.device {
@@ -51,7 +57,9 @@ fn take_back(task: &Task, memory: Memory, range: UserRange, end: u64) {
         arch::forget_page(task.space.get(), page);
     }
     if !memory.device {
-        (memory.base..memory.base + memory.size).step_by(PAGE as usize).for_each(|page| STATE.frames.unmap(page));
+        (memory.base..memory.base + memory.size)
+            .step_by(PAGE as usize)
+            .for_each(|page| STATE.frames.unmap(page));
     }
 }
 
@@ -78,9 +86,19 @@ pub fn lookup(task: &Task, address: u64) -> Option<(u64, Access)> {
 }
 
 /// Every piece of a range, as physical addresses; refuses all if one may not be used.
-fn pieces(task: &Task, range: UserRange, write: bool, mut then: impl FnMut(u64, usize, usize)) -> Result<(), Error> {
-    let usable = |address| lookup(task, address).filter(|(_, access)| !access.device && (access.write || !write));
-    if range.pieces().any(|(address, ..)| usable(address).is_none()) {
+fn pieces(
+    task: &Task,
+    range: UserRange,
+    write: bool,
+    mut then: impl FnMut(u64, usize, usize),
+) -> Result<(), Error> {
+    let usable = |address| {
+        lookup(task, address).filter(|(_, access)| !access.device && (access.write || !write))
+    };
+    if range
+        .pieces()
+        .any(|(address, ..)| usable(address).is_none())
+    {
         return Err(Error::BadArgument);
     }
     for (address, offset, length) in range.pieces() {
@@ -92,19 +110,35 @@ fn pieces(task: &Task, range: UserRange, write: bool, mut then: impl FnMut(u64, 
 
 /// Copies from a user's memory into `to`, which is at least as long.
 pub fn read(task: &Task, range: UserRange, to: &mut [u8]) -> Result<(), Error> {
-    let to = to.get_mut(..range.length() as usize).ok_or(Error::BadArgument)?;
+    let to = to
+        .get_mut(..range.length() as usize)
+        .ok_or(Error::BadArgument)?;
     pieces(task, range, false, |physical, offset, length| {
         // SAFETY: the piece lies in one page of RAM that the task has mapped, seen through the direct map; `to` is
         // the nucleus's own and long enough. Bytes are copied once and looked at afterwards.
-        unsafe { core::ptr::copy_nonoverlapping(direct(physical) as *const u8, to.as_mut_ptr().add(offset), length) }
+        unsafe {
+            core::ptr::copy_nonoverlapping(
+                direct(physical) as *const u8,
+                to.as_mut_ptr().add(offset),
+                length,
+            )
+        }
     })
 }
 
 /// Copies into a user's memory; `from` is at least as long as the range.
 pub fn write(task: &Task, range: UserRange, from: &[u8]) -> Result<(), Error> {
-    let from = from.get(..range.length() as usize).ok_or(Error::BadArgument)?;
+    let from = from
+        .get(..range.length() as usize)
+        .ok_or(Error::BadArgument)?;
     pieces(task, range, true, |physical, offset, length| {
         // SAFETY: as in `read`, the other way; frames that are mapped are never the nucleus's (`Frames`).
-        unsafe { core::ptr::copy_nonoverlapping(from.as_ptr().add(offset), direct(physical) as *mut u8, length) }
+        unsafe {
+            core::ptr::copy_nonoverlapping(
+                from.as_ptr().add(offset),
+                direct(physical) as *mut u8,
+                length,
+            )
+        }
     })
 }

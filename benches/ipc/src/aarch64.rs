@@ -50,3 +50,20 @@ pub fn calls<const CALL: bool, const WORDS: usize>(portal: u64, rounds: u64) {
         ),
     }
 }
+
+/// `rounds` calls that do nothing (or the same loop without calling).
+pub fn nulls<const CALL: bool>(rounds: u64) {
+    macro_rules! turn {
+        ($call:literal) => {
+            // SAFETY: the call keeps all but the status and the first word.
+            unsafe {
+                asm!("2:", "mov x8, #26", $call, "subs {rounds}, {rounds}, #1", "b.ne 2b",
+                    rounds = inout(reg) rounds => _, out("x8") _, out("x0") _)
+            }
+        };
+    }
+    match CALL {
+        true => turn!("svc #0"),
+        false => turn!(""),
+    }
+}

@@ -9,7 +9,7 @@
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 mod machine;
 
-use abi::layout::PAGE;
+use abi::layout::{self, PAGE};
 use abi::system::{map, root, Handle};
 use runtime::child::{self, Memory, Run};
 use runtime::sys;
@@ -47,13 +47,22 @@ fn rounds(what: impl FnOnce(u64)) -> u64 {
     (machine::counter() - start) * machine::INSTRUCTIONS_A_TICK / ROUNDS
 }
 
+/// As [`rounds`], for one round.
+fn each(mut what: impl FnMut()) -> u64 {
+    rounds(|n| (0..n).for_each(|_| what()))
+}
+
 /// Prints what `what` costs beyond the loop around it.
 fn figure(name: &str, overhead: u64, rounds: u64) {
     runtime::println!("ipc.{name} {}", rounds.saturating_sub(overhead));
 }
 
 fn measure(this: Handle, memory: &mut Memory) -> Result<(), abi::system::Error> {
-    let [bell, ping, pong] = [sys::notification_create()?, sys::notification_create()?, sys::notification_create()?];
+    let [bell, ping, pong] = [
+        sys::notification_create()?,
+        sys::notification_create()?,
+        sys::notification_create()?,
+    ];
     let server = child::create(this, memory)?;
     for right in [this, bell, ping, pong] {
         sys::right_copy(server, right)?;
@@ -63,23 +72,40 @@ fn measure(this: Handle, memory: &mut Memory) -> Result<(), abi::system::Error> 
 
     // Each loop without its system call, so that what remains is the call alone.
     let empty = rounds(|n| machine::calls::<false, 0>(portal.into(), n));
-    figure("portal_0w", empty, rounds(|n| machine::calls::<true, 0>(portal.into(), n)));
+    figure(
+        "portal_0w",
+        empty,
+        rounds(|n| machine::calls::<true, 0>(portal.into(), n)),
+    );
     let empty = rounds(|n| machine::calls::<false, 4>(portal.into(), n));
-    figure("portal_4w", empty, rounds(|n| machine::calls::<true, 4>(portal.into(), n)));
+    figure(
+        "portal_4w",
+        empty,
+        rounds(|n| machine::calls::<true, 4>(portal.into(), n)),
+    );
     let empty = rounds(|n| machine::calls::<false, 8>(portal.into(), n));
-    figure("portal_8w", empty, rounds(|n| machine::calls::<true, 8>(portal.into(), n)));
+    figure(
+        "portal_8w",
+        empty,
+        rounds(|n| machine::calls::<true, 8>(portal.into(), n)),
+    );
 
-    let empty = rounds(|n| (0..n).for_each(|n| drop(core::hint::black_box(n))));
-    figure("null_call", empty, rounds(|n| (0..n).for_each(|_| sys::null())));
-    figure("notify_no_waiter", empty, rounds(|n| (0..n).for_each(|_| drop(sys::notify(ping, 1)))));
+    let empty = rounds(machine::nulls::<false>);
+    figure("null_call", empty, rounds(machine::nulls::<true>));
+    // What follows goes through the runtime's functions, whose own instructions are counted with the call's.
+    let empty = each(|| {
+        core::hint::black_box(0);
+    });
+    let quiet = each(|| {
+        let _ = sys::notify(ping, 1);
+    });
+    figure("notify_no_waiter", empty, quiet);
     let _ = sys::wait(ping, 0);
 
     child::run::<Ponger>(server, 0, PRIORITY + 1)?;
-    let pingpong = rounds(|n| {
-        (0..n).for_each(|_| {
-            let _ = sys::notify(ping, 1);
-            let _ = sys::wait(pong, sys::FOREVER);
-        })
+    let pingpong = each(|| {
+        let _ = sys::notify(ping, 1);
+        let _ = sys::wait(pong, sys::FOREVER);
     });
     figure("notify_pingpong", empty, pingpong);
     // The ponger ends at this.
@@ -87,25 +113,36 @@ fn measure(this: Handle, memory: &mut Memory) -> Result<(), abi::system::Error> 
 
     // A thread of another task at the same priority: each round is two switches, to it and back.
     child::run::<Yielder>(server, 0, PRIORITY)?;
-    figure("thread_switch", empty, rounds(|n| (0..n).for_each(|_| sys::yield_now())) / 2);
-
-    let page = memory.take(PAGE)?;
-    let at = 0x7000_0000;
-    // The page tables are there before the measurement.
-    sys::memory_map(this, page, 0, PAGE, at, map::WRITE)?;
-    sys::memory_unmap(this, at, PAGE)?;
-    let both = rounds(|n| {
-        (0..n).for_each(|_| {
-            let _ = sys::memory_map(this, page, 0, PAGE, at, map::WRITE);
-            let _ = sys::memory_unmap(this, at, PAGE);
-        })
+    figure("thread_switch", empty, each(sys::yield_now) / 2);
+    sys::task_destroy(server)?;
+    mappings(this, memory, empty)?;
+    let now = each(|| {
+        core::hint::black_box(sys::now());
     });
-    let unmap = rounds(|n| (0..n).for_each(|_| drop(sys::memory_unmap(this, at, PAGE))));
-    figure("map_and_unmap", empty, both);
-    figure("unmap_nothing", empty, unmap);
-    let now = rounds(|n| (0..n).for_each(|_| drop(core::hint::black_box(sys::now()))));
     figure("now", empty, now);
-    sys::task_destroy(server)
+    Ok(())
+}
+
+/// One page mapped at each page of a table's reach, the table being there already.
+fn mappings(this: Handle, memory: &mut Memory, empty: u64) -> Result<(), abi::system::Error> {
+    const PAGES: u64 = 512;
+    let page = memory.take(PAGE)?;
+    let at = |n: u64| layout::MODULES + n * PAGE;
+    sys::memory_map(this, page, 0, PAGE, at(0), map::WRITE)?;
+    sys::memory_unmap(this, at(0), PAGE)?;
+    let start = machine::counter();
+    for n in 0..PAGES {
+        sys::memory_map(this, page, 0, PAGE, at(n), map::WRITE)?;
+    }
+    let middle = machine::counter();
+    for n in 0..PAGES {
+        sys::memory_unmap(this, at(n), PAGE)?;
+    }
+    let end = machine::counter();
+    for (name, ticks) in [("map", middle - start), ("unmap", end - middle)] {
+        figure(name, empty, ticks * machine::INSTRUCTIONS_A_TICK / PAGES);
+    }
+    Ok(())
 }
 
 /// Offers a portal that answers at once.

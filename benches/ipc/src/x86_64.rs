@@ -46,3 +46,20 @@ pub fn calls<const CALL: bool, const WORDS: usize>(portal: u64, rounds: u64) {
         ),
     }
 }
+
+/// `rounds` calls that do nothing (or the same loop without calling).
+pub fn nulls<const CALL: bool>(rounds: u64) {
+    macro_rules! turn {
+        ($call:literal) => {
+            // SAFETY: the call keeps all but the status, the first word, rcx and r11.
+            unsafe {
+                asm!("2:", "mov eax, 26", $call, "dec {rounds}", "jnz 2b", rounds = inout(reg) rounds => _,
+                    out("rax") _, out("rdi") _, out("rcx") _, out("r11") _)
+            }
+        };
+    }
+    match CALL {
+        true => turn!("syscall"),
+        false => turn!(""),
+    }
+}

@@ -23,16 +23,25 @@ impl Allegation {
 
     /// At most `most` bytes of user addresses.
     pub fn check(self, most: u64) -> Result<UserRange, Error> {
-        let end = self.address.checked_add(self.length).ok_or(Error::BadArgument)?;
+        let end = self
+            .address
+            .checked_add(self.length)
+            .ok_or(Error::BadArgument)?;
         if end > layout::USER_END || self.length > most {
             return Err(Error::BadArgument);
         }
-        Ok(UserRange { address: self.address, length: self.length })
+        Ok(UserRange {
+            address: self.address,
+            length: self.length,
+        })
     }
 
     /// Also whole pages, at least one, none of them the page at 0.
     pub fn check_pages(self, most: u64) -> Result<UserRange, Error> {
-        if self.length == 0 || self.address == 0 || !(self.address | self.length).is_multiple_of(PAGE) {
+        if self.length == 0
+            || self.address == 0
+            || !(self.address | self.length).is_multiple_of(PAGE)
+        {
             return Err(Error::BadArgument);
         }
         self.check(most)

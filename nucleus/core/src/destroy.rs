@@ -35,7 +35,9 @@ impl State {
     fn level(thread: &Thread, task: &Task) -> Option<usize> {
         let depth = thread.depth.get() as usize;
         let served = |portal: &'static Portal| same(portal.server, task);
-        thread.frames[..depth].iter().position(|frame| frame.portal.get().is_some_and(served))
+        thread.frames[..depth]
+            .iter()
+            .position(|frame| frame.portal.get().is_some_and(served))
     }
 
     /// Callers inside `task` go back with `Interrupted`; so do those that wait for it.
@@ -63,8 +65,14 @@ impl State {
             }
         }
         // First those that wait for a portal of this task, so that none of them gets in when it becomes free.
-        for thread in self.threads().filter(|thread| thread.status.get() == Status::Calling) {
-            let queue = thread.place.queue().map(|queue| core::ptr::from_ref(queue).cast::<u8>());
+        for thread in self
+            .threads()
+            .filter(|thread| thread.status.get() == Status::Calling)
+        {
+            let queue = thread
+                .place
+                .queue()
+                .map(|queue| core::ptr::from_ref(queue).cast::<u8>());
             if queue.is_some_and(|queue| self.owns(task, queue)) {
                 self.wake(thread, Err(Error::Interrupted));
             }
@@ -77,7 +85,8 @@ impl State {
 
     /// Whether an object lies in the memory of `task`, seen through the direct map.
     fn owns(&self, task: &Task, object: *const u8) -> bool {
-        task.pool.holds((object as u64).wrapping_sub(abi::layout::DIRECT_MAP))
+        task.pool
+            .holds((object as u64).wrapping_sub(abi::layout::DIRECT_MAP))
     }
 
     /// Ends all that belongs to `task` and every reference to it. Its memory may be used for something else then.
@@ -95,7 +104,9 @@ impl State {
         }
         let gone = |right: &Right| match right {
             Right::Portal(portal) => owns(core::ptr::from_ref::<Portal>(portal).cast()),
-            Right::Notification(notification) => owns(core::ptr::from_ref::<Notification>(notification).cast()),
+            Right::Notification(notification) => {
+                owns(core::ptr::from_ref::<Notification>(notification).cast())
+            }
             Right::Task(other) => same::<Task>(other, task),
             Right::Thread(thread) => owns(core::ptr::from_ref::<Thread>(thread).cast()),
             Right::None | Right::Memory(_) | Right::Platform => false,
@@ -103,13 +114,21 @@ impl State {
         for other in self.tasks.iter().filter(|other| !same::<Task>(other, task)) {
             other.rights.sweep(gone);
             let bound = other.fault_bound.get();
-            if bound.is_some_and(|(notification, _)| owns(core::ptr::from_ref(notification).cast())) {
+            if bound.is_some_and(|(notification, _)| owns(core::ptr::from_ref(notification).cast()))
+            {
                 other.fault_bound.set(None);
             }
         }
-        self.interrupts.sweep(|notification| owns(core::ptr::from_ref(notification).cast()), lines);
+        self.interrupts.sweep(
+            |notification| owns(core::ptr::from_ref(notification).cast()),
+            lines,
+        );
         self.tasks.remove(task);
-        if self.current.get().is_some_and(|current| same(current.home, task)) {
+        if self
+            .current
+            .get()
+            .is_some_and(|current| same(current.home, task))
+        {
             self.current.set(None);
         }
     }

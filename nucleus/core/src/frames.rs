@@ -32,8 +32,12 @@ impl Frames {
     /// The frames of a page-aligned range, if it lies in one range of RAM.
     fn range(&self, base: u64, size: u64) -> Result<&'static [Cell<u16>], Error> {
         for part in self.0.iter().map_while(Cell::get) {
-            let Some(first) = base.checked_sub(part.base).map(|bytes| bytes / PAGE) else { continue };
-            let Some(end) = first.checked_add(size / PAGE) else { continue };
+            let Some(first) = base.checked_sub(part.base).map(|bytes| bytes / PAGE) else {
+                continue;
+            };
+            let Some(end) = first.checked_add(size / PAGE) else {
+                continue;
+            };
             if let Some(found) = usize::try_from(first).ok().zip(usize::try_from(end).ok()) {
                 if let Some(frames) = part.counts.get(found.0..found.1) {
                     return Ok(frames);

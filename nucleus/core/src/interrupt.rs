@@ -43,10 +43,18 @@ impl Bindings {
 
     /// Its number among all lines that were ever bound, for its vector.
     pub fn number(&self, line: u32) -> Result<usize, Error> {
-        if let Some(known) = self.lines.iter().position(|known| known.get() == Some(line)) {
+        if let Some(known) = self
+            .lines
+            .iter()
+            .position(|known| known.get() == Some(line))
+        {
             return Ok(known);
         }
-        let free = self.lines.iter().position(|known| known.get().is_none()).ok_or(Error::NoRoom)?;
+        let free = self
+            .lines
+            .iter()
+            .position(|known| known.get().is_none())
+            .ok_or(Error::NoRoom)?;
         self.lines[free].set(Some(line));
         Ok(free)
     }
@@ -56,27 +64,52 @@ impl Bindings {
     }
 
     fn of(&self, line: u32) -> impl Iterator<Item = (&Cell<Option<Binding>>, Binding)> {
-        let all = self.bound.iter().filter_map(|cell| cell.get().map(|binding| (cell, binding)));
+        let all = self
+            .bound
+            .iter()
+            .filter_map(|cell| cell.get().map(|binding| (cell, binding)));
         all.filter(move |(_, binding)| binding.line == line)
     }
 
-    pub fn bind(&self, line: u32, notification: &'static Notification, bits: u64) -> Result<(), Error> {
-        if self.of(line).any(|(_, binding)| same(binding.notification, notification)) {
+    pub fn bind(
+        &self,
+        line: u32,
+        notification: &'static Notification,
+        bits: u64,
+    ) -> Result<(), Error> {
+        if self
+            .of(line)
+            .any(|(_, binding)| same(binding.notification, notification))
+        {
             return Err(Error::Exists);
         }
-        let free = self.bound.iter().find(|cell| cell.get().is_none()).ok_or(Error::NoRoom)?;
-        free.set(Some(Binding { line, notification, bits, pending: false }));
+        let free = self
+            .bound
+            .iter()
+            .find(|cell| cell.get().is_none())
+            .ok_or(Error::NoRoom)?;
+        free.set(Some(Binding {
+            line,
+            notification,
+            bits,
+            pending: false,
+        }));
         Ok(())
     }
 
     /// Whether the line, which was masked when it fired, may fire again.
     pub fn done(&self, line: u32, notification: &Notification) -> Result<Line, Error> {
-        let found = self.of(line).find(|(_, binding)| same(binding.notification, notification));
+        let found = self
+            .of(line)
+            .find(|(_, binding)| same(binding.notification, notification));
         let (cell, binding) = found.ok_or(Error::BadArgument)?;
         if !binding.pending {
             return Ok(Line::Leave);
         }
-        cell.set(Some(Binding { pending: false, ..binding }));
+        cell.set(Some(Binding {
+            pending: false,
+            ..binding
+        }));
         Ok(self.state(line))
     }
 
@@ -93,7 +126,9 @@ impl Bindings {
 
     /// Takes one binding back; what becomes of its line.
     pub fn unbind(&self, line: u32, notification: &Notification) -> Line {
-        let found = self.of(line).find(|(_, binding)| same(binding.notification, notification));
+        let found = self
+            .of(line)
+            .find(|(_, binding)| same(binding.notification, notification));
         if let Some((cell, _)) = found {
             cell.set(None);
         }
@@ -125,7 +160,10 @@ impl State {
     pub fn fire(&'static self, line: u32) -> bool {
         let mut any = false;
         for (cell, binding) in self.interrupts.of(line) {
-            cell.set(Some(Binding { pending: true, ..binding }));
+            cell.set(Some(Binding {
+                pending: true,
+                ..binding
+            }));
             self.notify(binding.notification, binding.bits);
             any = true;
         }

@@ -64,7 +64,11 @@ impl State {
 
     /// Wakes all whose deadline passed.
     pub fn expire(&'static self, now: u64) {
-        while let Some(thread) = self.sleepers.first().filter(|thread| thread.deadline.get() <= now) {
+        while let Some(thread) = self
+            .sleepers
+            .first()
+            .filter(|thread| thread.deadline.get() <= now)
+        {
             self.wake(thread, Err(Error::Timeout));
         }
     }

@@ -63,12 +63,18 @@ fn make<E: Entries>(words: &impl Words, root: u64, address: u64) -> Result<u64, 
 pub fn lookup<E: Entries>(words: &impl Words, root: u64, address: u64) -> Option<(u64, Access)> {
     match words.load(find::<E>(words, root, address)?) {
         0 => None,
-        entry => Some(((entry & E::ADDRESS) | address % PAGE, E::access(entry))),
+        entry => Some(((entry & E::ADDRESS) | (address % PAGE), E::access(entry))),
     }
 }
 
 /// Maps one page; `Exists` if one is there.
-pub fn map<E: Entries>(words: &impl Words, root: u64, address: u64, page: u64, access: Access) -> Result<(), Error> {
+pub fn map<E: Entries>(
+    words: &impl Words,
+    root: u64,
+    address: u64,
+    page: u64,
+    access: Access,
+) -> Result<(), Error> {
     let at = make::<E>(words, root, address)?;
     if words.load(at) != 0 {
         return Err(Error::Exists);

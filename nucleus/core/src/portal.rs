@@ -25,13 +25,24 @@ pub struct Portal {
 
 impl Portal {
     pub fn new(server: &'static Task, entry: u64, stack: u64, badge: u64) -> Portal {
-        Portal { entry, stack, badge, server, active: Cell::new(None), callers: Queue::new() }
+        Portal {
+            entry,
+            stack,
+            badge,
+            server,
+            active: Cell::new(None),
+            callers: Queue::new(),
+        }
     }
 }
 
 impl State {
     /// PORTAL_CALL. The thread continues in the server, or waits for the portal.
-    pub fn call(&'static self, thread: &'static Thread, portal: &'static Portal) -> Result<(), Error> {
+    pub fn call(
+        &'static self,
+        thread: &'static Thread,
+        portal: &'static Portal,
+    ) -> Result<(), Error> {
         let held = portal.active.get();
         if same(portal.server, thread.task.get())
             || thread.depth.get() as usize >= DEPTH
@@ -80,7 +91,9 @@ impl State {
             if let Some(task) = frame.task.take() {
                 thread.task.set(task);
             }
-            thread.registers.enter(frame.pointer.get(), frame.stack.get());
+            thread
+                .registers
+                .enter(frame.pointer.get(), frame.stack.get());
             if let Some(portal) = frame.portal.take() {
                 self.leave(portal);
             }
@@ -99,7 +112,9 @@ impl State {
 }
 
 fn enter(thread: &'static Thread, portal: &'static Portal) {
-    let Some(frame) = thread.frames.get(thread.depth.get() as usize) else { return };
+    let Some(frame) = thread.frames.get(thread.depth.get() as usize) else {
+        return;
+    };
     frame.task.set(Some(thread.task.get()));
     frame.pointer.set(thread.registers.pointer());
     frame.stack.set(thread.registers.stack());

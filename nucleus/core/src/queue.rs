@@ -23,7 +23,11 @@ pub struct Place {
 
 impl Place {
     pub const fn new() -> Place {
-        Place { next: Cell::new(None), previous: Cell::new(None), queue: Cell::new(None) }
+        Place {
+            next: Cell::new(None),
+            previous: Cell::new(None),
+            queue: Cell::new(None),
+        }
     }
 
     pub fn queue(&self) -> Option<&'static Queue> {
@@ -33,7 +37,10 @@ impl Place {
 
 impl Queue {
     pub const fn new() -> Queue {
-        Queue { first: Cell::new(None), last: Cell::new(None) }
+        Queue {
+            first: Cell::new(None),
+            last: Cell::new(None),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -93,7 +100,9 @@ impl Default for Queue {
 impl Thread {
     /// Takes it out of the queue it is in, if any.
     pub fn leave_queue(&self) {
-        let Some(queue) = self.place.queue.take() else { return };
+        let Some(queue) = self.place.queue.take() else {
+            return;
+        };
         let next = self.place.next.take();
         let previous = self.place.previous.take();
         match previous {

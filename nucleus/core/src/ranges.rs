@@ -16,7 +16,10 @@ pub fn largest_free(ram: &[Range], taken: impl Fn(usize) -> Range, count: usize)
                 .min_by_key(|other| other.base);
             let stop = next.map_or(end, |other| other.base.clamp(at, end));
             if stop - at > best.size {
-                best = Range { base: at, size: stop - at };
+                best = Range {
+                    base: at,
+                    size: stop - at,
+                };
             }
             at = next.map_or(end, |other| other.base.saturating_add(other.size));
         }

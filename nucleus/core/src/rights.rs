@@ -24,7 +24,11 @@ impl Memory {
         if length == 0 || end > self.size || !(offset | length).is_multiple_of(PAGE) {
             return Err(Error::BadArgument);
         }
-        Ok(Memory { base: self.base + offset, size: length, ..self })
+        Ok(Memory {
+            base: self.base + offset,
+            size: length,
+            ..self
+        })
     }
 }
 
@@ -97,7 +101,10 @@ impl Rights {
 
     /// Puts `right` into the first free place.
     pub fn add(&self, right: Right) -> Result<Handle, Error> {
-        let free = self.0.iter().position(|slot| matches!(slot.0.get(), Right::None));
+        let free = self
+            .0
+            .iter()
+            .position(|slot| matches!(slot.0.get(), Right::None));
         let handle = free.ok_or(Error::NoRoom)?;
         self.0[handle].0.set(right);
         Ok(handle as Handle)
@@ -130,7 +137,10 @@ impl Rights {
     }
 
     pub fn used(&self) -> u32 {
-        self.0.iter().filter(|slot| !matches!(slot.0.get(), Right::None)).count() as u32
+        self.0
+            .iter()
+            .filter(|slot| !matches!(slot.0.get(), Right::None))
+            .count() as u32
     }
 }
 

@@ -19,7 +19,11 @@ pub struct Ready {
 
 impl Ready {
     pub const fn new() -> Ready {
-        Ready { queues: [const { Queue::new() }; 32], some: Cell::new(0), urgent: Cell::new(false) }
+        Ready {
+            queues: [const { Queue::new() }; 32],
+            some: Cell::new(0),
+            urgent: Cell::new(false),
+        }
     }
 
     fn highest(&self) -> Option<u32> {
@@ -48,21 +52,37 @@ impl State {
             return;
         }
         thread.status.set(Status::Ready);
-        if self.current.get().is_some_and(|current| same(current, thread)) {
+        if self
+            .current
+            .get()
+            .is_some_and(|current| same(current, thread))
+        {
             return;
         }
         let priority = (thread.priority.get() & 31) as usize;
         self.ready.queues[priority].append(thread);
         self.ready.some.set(self.ready.some.get() | 1 << priority);
-        if self.current.get().is_none_or(|current| thread.priority.get() > current.priority.get()) {
+        if self
+            .current
+            .get()
+            .is_none_or(|current| thread.priority.get() > current.priority.get())
+        {
             self.ready.urgent.set(true);
         }
     }
 
     /// The current thread goes behind the others of its priority.
     pub fn rotate(&'static self) {
-        if let Some(current) = self.current.get().filter(|thread| thread.status.get() == Status::Ready) {
-            if self.ready.highest().is_some_and(|highest| u64::from(highest) >= current.priority.get()) {
+        if let Some(current) = self
+            .current
+            .get()
+            .filter(|thread| thread.status.get() == Status::Ready)
+        {
+            if self
+                .ready
+                .highest()
+                .is_some_and(|highest| u64::from(highest) >= current.priority.get())
+            {
                 self.current.set(None);
                 self.make_ready(current);
             }
@@ -72,7 +92,10 @@ impl State {
     /// Chooses who runs: the current thread unless it cannot, or one of higher priority can.
     pub fn choose(&'static self) -> Option<&'static Thread> {
         self.ready.urgent.set(false);
-        let current = self.current.get().filter(|thread| thread.status.get() == Status::Ready);
+        let current = self
+            .current
+            .get()
+            .filter(|thread| thread.status.get() == Status::Ready);
         let highest = self.ready.highest();
         if let Some(current) = current {
             match highest {

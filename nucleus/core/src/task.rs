@@ -107,7 +107,11 @@ impl Task {
             next: Cell::new(None),
             ports: [const { Cell::new((0, 0)) }; PORT_RANGES],
             fault_bound: Cell::new(None),
-            fault: Cell::new(abi::system::info::Fault { kind: 0, address: 0, at: 0 }),
+            fault: Cell::new(abi::system::info::Fault {
+                kind: 0,
+                address: 0,
+                at: 0,
+            }),
             mapped: Cell::new(0),
             time: Cell::new(0),
         }
@@ -119,9 +123,16 @@ impl Task {
         if count == 0 || end > 0x1_0000 {
             return Err(Error::BadArgument);
         }
-        let free = self.ports.iter().find(|range| range.get().1 == 0).ok_or(Error::NoRoom)?;
+        let free = self
+            .ports
+            .iter()
+            .find(|range| range.get().1 == 0)
+            .ok_or(Error::NoRoom)?;
         // A count of 0x10000 does not fit; nobody needs all ports in one range.
-        free.set((first as u16, u16::try_from(count).map_err(|_| Error::BadArgument)?));
+        free.set((
+            first as u16,
+            u16::try_from(count).map_err(|_| Error::BadArgument)?,
+        ));
         self.special.set(1);
         Ok(())
     }

@@ -1,0 +1,664 @@
+//! The nucleus on the host: objects on the test's heap, never freed, as if in donated memory.
+
+use crate::{
+    allegation::Allegation,
+    frames::Frames,
+    interrupt::Line,
+    notification::{Notification, Wait},
+    paging::{self, Access, Words},
+    portal::Portal,
+    ranges,
+    rights::{Memory, Right, Rights},
+    same,
+    task::{Pool, Task, TaskState},
+    thread::{Status, Thread, DEPTH},
+    time::{Counter, Ratio},
+    State,
+};
+use abi::{boot::Range, layout, layout::PAGE, system::Error};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+fn keep<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+fn state() -> &'static State {
+    keep(State::new())
+}
+
+/// A task whose pool holds everything `place` makes for it: the objects lie in one block.
+struct World {
+    task: &'static Task,
+    block: &'static [u128],
+    used: Cell<usize>,
+}
+
+impl World {
+    fn new(state: &'static State, number: u32) -> World {
+        let block: &'static [u128] = vec![0u128; 0x4000].leak();
+        let base = (block.as_ptr() as u64).wrapping_sub(layout::DIRECT_MAP);
+        let pool = Pool::new(base, size_of_val(block) as u64, 0);
+        let task = keep(Task::new(pool, 0, number.into(), number));
+        state.tasks.add(task);
+        World {
+            task,
+            block,
+            used: Cell::new(0),
+        }
+    }
+
+    fn place<T>(&self, value: T) -> &'static T {
+        let size = size_of::<T>().next_multiple_of(64) / 16;
+        let at = self.used.replace(self.used.get() + size);
+        let place = self.block[at..at + size].as_ptr() as *mut T;
+        assert!((place as usize).is_multiple_of(align_of::<T>()));
+        // SAFETY: a fresh part of a block that is never freed, large enough and aligned.
+        unsafe {
+            place.write(value);
+            &*place
+        }
+    }
+
+    fn thread(&self, state: &'static State, priority: u64) -> &'static Thread {
+        let thread = self.place(Thread::new(self.task, priority));
+        self.task.add_thread(thread);
+        state.make_ready(thread);
+        thread
+    }
+
+    fn notification(&self) -> &'static Notification {
+        self.place(Notification::default())
+    }
+
+    fn portal(&self, entry: u64) -> &'static Portal {
+        self.place(Portal::new(self.task, entry, 0x9000, 77))
+    }
+}
+
+/// `thread` is who runs now.
+fn run(state: &'static State, thread: &'static Thread) {
+    thread.leave_queue();
+    state.current.set(Some(thread));
+}
+
+fn status(thread: &Thread) -> i64 {
+    thread.registers.0[crate::registers::STATUS].get() as i64
+}
+
+#[test]
+fn the_highest_priority_runs_and_equals_take_turns() {
+    let state = state();
+    let world = World::new(state, 1);
+    let [low, one, two] = [3, 9, 9].map(|priority| world.thread(state, priority));
+    assert!(same(state.choose().unwrap(), one));
+    state.rotate();
+    assert!(same(state.choose().unwrap(), two));
+    state.rotate();
+    assert!(same(state.choose().unwrap(), one));
+    one.status.set(Status::Waiting);
+    assert!(same(state.choose().unwrap(), two));
+    two.status.set(Status::Ended);
+    assert!(same(state.choose().unwrap(), low));
+    state.make_ready(one);
+    assert!(state.ready.urgent.get());
+    assert!(same(state.choose().unwrap(), one));
+    one.status.set(Status::Ended);
+    low.leave_queue();
+    low.status.set(Status::Ended);
+    assert!(state.choose().is_none());
+}
+
+#[test]
+fn bits_gather_until_somebody_waits() {
+    let state = state();
+    let world = World::new(state, 1);
+    let thread = world.thread(state, 1);
+    let notification = world.notification();
+    state.choose();
+    state.notify(notification, 1);
+    state.notify(notification, 4);
+    assert_eq!(
+        state.wait(thread, notification, u64::MAX, || 0),
+        Ok(Wait::Bits(5))
+    );
+    assert_eq!(
+        state.wait(thread, notification, 10, || 10),
+        Err(Error::Timeout)
+    );
+    assert_eq!(
+        state.wait(thread, notification, 10, || 9),
+        Ok(Wait::Blocked)
+    );
+    assert!(state.choose().is_none());
+    state.expire(9);
+    assert!(state.choose().is_none());
+    state.expire(10);
+    assert!(same(state.choose().unwrap(), thread));
+    assert_eq!(status(thread), Error::Timeout as i64);
+    assert_eq!(
+        state.wait(thread, notification, 50, || 0),
+        Ok(Wait::Blocked)
+    );
+    state.choose();
+    state.notify(notification, 1 << 63);
+    assert_eq!((status(thread), thread.registers.word(0)), (0, 1 << 63));
+    assert!(
+        state.sleepers.first().is_none(),
+        "a thread that was told does not sleep on"
+    );
+}
+
+#[test]
+fn sleepers_wake_in_order() {
+    let state = state();
+    let world = World::new(state, 1);
+    let notification = world.notification();
+    let threads = [30, 10, 20].map(|deadline| {
+        let thread = world.thread(state, 5);
+        thread.leave_queue();
+        state.wait(thread, notification, deadline, || 0).unwrap();
+        thread
+    });
+    state.expire(15);
+    assert_eq!(
+        threads.map(|thread| thread.status.get() == Status::Ready),
+        [false, true, false]
+    );
+    state.expire(30);
+    assert!(threads
+        .iter()
+        .all(|thread| thread.status.get() == Status::Ready));
+}
+
+#[test]
+fn a_call_runs_in_the_server_and_returns_scrubbed() {
+    let state = state();
+    let (client, server) = (World::new(state, 1), World::new(state, 2));
+    let thread = client.thread(state, 4);
+    state.choose();
+    thread.registers.enter(0x1000, 0x2000);
+    let secret = crate::registers::SCRUBBED[0];
+    (0..8).for_each(|n| thread.registers.set_word(n, 100 + n as u64));
+    thread.registers.0[secret].set(0xdead);
+    let portal = server.portal(0x5000);
+    state.call(thread, portal).unwrap();
+    assert!(same(thread.task.get(), server.task));
+    assert_eq!(
+        (
+            thread.registers.pointer(),
+            thread.registers.stack(),
+            thread.registers.badge()
+        ),
+        (0x5000, 0x9000, 77)
+    );
+    assert_eq!(thread.registers.word(7), 107);
+    assert_eq!(
+        thread.registers.0[secret].get(),
+        0,
+        "the server sees nothing but the words"
+    );
+    thread.registers.0[secret].set(0xbeef);
+    thread.registers.set_word(0, 7);
+    state.reply(thread).unwrap();
+    assert!(same(thread.task.get(), client.task));
+    assert_eq!(
+        (thread.registers.pointer(), thread.registers.stack()),
+        (0x1000, 0x2000)
+    );
+    assert_eq!((thread.registers.word(0), status(thread)), (7, 0));
+    assert_eq!(thread.registers.0[secret].get(), 0, "nor does the client");
+    assert_eq!(state.reply(thread), Err(Error::Denied));
+}
+
+#[test]
+fn one_call_at_a_time_and_the_most_important_next() {
+    let state = state();
+    let (client, server) = (World::new(state, 1), World::new(state, 2));
+    let [first, low, high] = [4, 4, 6].map(|priority| client.thread(state, priority));
+    for thread in [first, low, high] {
+        thread.leave_queue();
+    }
+    let portal = server.portal(0x5000);
+    for thread in [first, low, high] {
+        state.call(thread, portal).unwrap();
+    }
+    assert_eq!(
+        [low, high].map(|thread| thread.status.get()),
+        [Status::Calling; 2]
+    );
+    run(state, first);
+    state.reply(first).unwrap();
+    assert!(same(portal.active.get().unwrap(), high));
+    run(state, high);
+    state.reply(high).unwrap();
+    assert!(same(portal.active.get().unwrap(), low));
+}
+
+#[test]
+fn calls_do_not_nest_for_ever() {
+    let state = state();
+    let home = World::new(state, 1);
+    let thread = home.thread(state, 4);
+    run(state, thread);
+    assert_eq!(
+        state.call(thread, home.portal(1)),
+        Err(Error::TooDeep),
+        "calling oneself"
+    );
+    let worlds: Vec<World> = (0..=DEPTH)
+        .map(|n| World::new(state, 2 + n as u32))
+        .collect();
+    for (n, world) in worlds.iter().enumerate() {
+        let result = state.call(thread, world.portal(0x5000));
+        assert_eq!(
+            result,
+            if n < DEPTH {
+                Ok(())
+            } else {
+                Err(Error::TooDeep)
+            }
+        );
+    }
+    (0..DEPTH).for_each(|_| state.reply(thread).unwrap());
+    assert!(same(thread.task.get(), home.task));
+}
+
+/// A chain client → middle → far, to be cut at each place.
+fn chain() -> (
+    &'static State,
+    [World; 3],
+    &'static Thread,
+    [&'static Portal; 2],
+) {
+    let state = state();
+    let worlds = [1, 2, 3].map(|number| World::new(state, number));
+    let thread = worlds[0].thread(state, 4);
+    state.choose();
+    thread.registers.enter(0x1000, 0x2000);
+    let portals = [worlds[1].portal(0x5000), worlds[2].portal(0x6000)];
+    for portal in portals {
+        state.call(thread, portal).unwrap();
+    }
+    (state, worlds, thread, portals)
+}
+
+#[test]
+fn a_dead_server_interrupts_its_callers() {
+    let (state, [_, middle, far], thread, [near_portal, far_portal]) = chain();
+    let waiting = middle.thread(state, 4);
+    waiting.leave_queue();
+    waiting.status.set(Status::Ready);
+    state.call(waiting, far_portal).unwrap();
+    state.destroy(far.task, |_, _| {});
+    assert!(
+        same(thread.task.get(), middle.task),
+        "back in the caller of the dead server"
+    );
+    assert_eq!(
+        (thread.registers.pointer(), status(thread)),
+        (0x5000, Error::Interrupted as i64)
+    );
+    assert_eq!(
+        (waiting.status.get(), status(waiting)),
+        (Status::Ready, Error::Interrupted as i64)
+    );
+    assert!(
+        same(near_portal.active.get().unwrap(), thread),
+        "the call that goes on is still one"
+    );
+    state.destroy(middle.task, |_, _| {});
+    assert_eq!(
+        (thread.registers.pointer(), thread.depth.get()),
+        (0x1000, 0)
+    );
+    assert_eq!(status(thread), Error::Interrupted as i64);
+    assert_eq!(waiting.status.get(), Status::Ended);
+}
+
+#[test]
+fn a_dead_server_in_the_middle_takes_what_it_called_with_it() {
+    let (state, [client, middle, _], thread, [_, far_portal]) = chain();
+    state.destroy(middle.task, |_, _| {});
+    assert!(same(thread.task.get(), client.task));
+    assert!(
+        far_portal.active.get().is_none(),
+        "the far portal is free for others"
+    );
+}
+
+#[test]
+fn a_dead_client_leaves_its_servers_free() {
+    let (state, [client, ..], thread, portals) = chain();
+    state.destroy(client.task, |_, _| {});
+    assert_eq!(thread.status.get(), Status::Ended);
+    assert!(portals.iter().all(|portal| portal.active.get().is_none()));
+    assert!(state.current.get().is_none());
+    assert!(state.choose().is_none());
+}
+
+#[test]
+fn nothing_refers_to_a_dead_task() {
+    let state = state();
+    let (dead, other) = (World::new(state, 1), World::new(state, 2));
+    let notification = dead.notification();
+    let thread = dead.thread(state, 3);
+    let rights = [
+        Right::Task(dead.task),
+        Right::Notification(notification),
+        Right::Portal(dead.portal(1)),
+        Right::Thread(thread),
+        Right::Platform,
+    ];
+    for right in rights {
+        other.task.rights.add(right).unwrap();
+    }
+    other.task.fault_bound.set(Some((notification, 1)));
+    let waiter = other.thread(state, 4);
+    waiter.leave_queue();
+    state.wait(waiter, notification, u64::MAX, || 0).unwrap();
+    state.interrupts.number(9).unwrap();
+    state.interrupts.bind(9, notification, 1).unwrap();
+    let mut lines = Vec::new();
+    state.destroy(dead.task, |line, what| lines.push((line, what)));
+    assert_eq!(
+        other.task.rights.used(),
+        1,
+        "only the right that does not name it is left"
+    );
+    assert!(other.task.fault_bound.get().is_none());
+    assert_eq!(
+        (waiter.status.get(), status(waiter)),
+        (Status::Ready, Error::Interrupted as i64)
+    );
+    assert_eq!(lines, [(9, Line::Mask)]);
+    assert!(!state.fire(9));
+    assert!(state.tasks.iter().all(|task| !same(task, dead.task)));
+}
+
+#[test]
+fn a_stopped_task_is_entered_by_nobody() {
+    let state = state();
+    let (client, server) = (World::new(state, 1), World::new(state, 2));
+    let (bell, portal) = (client.notification(), server.portal(0x5000));
+    let [inside, waits] = [4, 4].map(|priority| client.thread(state, priority));
+    let own = server.thread(state, 9);
+    for thread in [inside, waits] {
+        thread.leave_queue();
+        state.call(thread, portal).unwrap();
+    }
+    server.task.fault_bound.set(Some((bell, 8)));
+    state.stop(
+        server.task,
+        abi::system::info::Fault {
+            kind: 2,
+            address: 5,
+            at: 6,
+        },
+    );
+    assert_eq!(server.task.state.get(), TaskState::Stopped);
+    assert_eq!([inside, waits].map(status), [Error::Interrupted as i64; 2]);
+    assert_eq!(own.status.get(), Status::Stopped);
+    assert_eq!(bell.bits.get(), 8);
+    assert_eq!(state.call(inside, portal), Err(Error::Interrupted));
+    assert!(portal.active.get().is_none() && portal.callers.is_empty());
+}
+
+#[test]
+fn shared_lines_open_when_all_are_done() {
+    let state = state();
+    let world = World::new(state, 1);
+    let [one, two] = [world.notification(), world.notification()];
+    assert_eq!(state.interrupts.number(5), Ok(0));
+    assert_eq!(state.interrupts.number(7), Ok(1));
+    assert_eq!(state.interrupts.number(5), Ok(0));
+    state.interrupts.bind(5, one, 1).unwrap();
+    state.interrupts.bind(5, two, 2).unwrap();
+    assert_eq!(state.interrupts.bind(5, one, 1), Err(Error::Exists));
+    assert!(state.fire(5));
+    assert_eq!((one.bits.get(), two.bits.get()), (1, 2));
+    assert_eq!(state.interrupts.done(5, one), Ok(Line::Leave));
+    assert_eq!(
+        state.interrupts.done(5, one),
+        Ok(Line::Leave),
+        "done twice is done once"
+    );
+    assert_eq!(state.interrupts.done(5, two), Ok(Line::Unmask));
+    assert_eq!(state.interrupts.done(7, two), Err(Error::BadArgument));
+    state.fire(5);
+    state.interrupts.done(5, one).unwrap();
+    assert_eq!(
+        state.interrupts.unbind(5, two),
+        Line::Unmask,
+        "who never answered is gone"
+    );
+}
+
+#[test]
+fn handles_are_checked() {
+    let rights = Rights::new();
+    for handle in [0, 255, 256, 1 << 32, u64::MAX] {
+        assert!(rights.task(handle).is_err() && rights.platform(handle).is_err());
+        assert_eq!(rights.drop_right(handle), Err(Error::BadHandle));
+    }
+    for n in 0..256 {
+        assert_eq!(rights.add(Right::Platform), Ok(n));
+    }
+    assert_eq!(rights.add(Right::Platform), Err(Error::NoRoom));
+    rights.drop_right(17).unwrap();
+    assert_eq!(rights.add(Right::Platform), Ok(17));
+    assert_eq!(rights.memory(17), Err(Error::BadHandle));
+}
+
+#[test]
+fn parts_stay_inside_of_their_memory() {
+    let memory = Memory {
+        base: 0x10_0000,
+        size: 8 * PAGE,
+        write: true,
+        device: false,
+    };
+    assert_eq!(
+        memory
+            .part(PAGE, 2 * PAGE)
+            .map(|part| (part.base, part.size)),
+        Ok((0x10_1000, 2 * PAGE))
+    );
+    for (offset, length) in [
+        (0, 0),
+        (0, 9 * PAGE),
+        (8 * PAGE, PAGE),
+        (1, PAGE),
+        (0, 1),
+        (u64::MAX - 4095, PAGE),
+        (PAGE, u64::MAX - 4095),
+    ] {
+        assert_eq!(
+            memory.part(offset, length),
+            Err(Error::BadArgument),
+            "{offset:#x} {length:#x}"
+        );
+    }
+}
+
+#[test]
+fn frames_are_the_nucleuss_or_everyones() {
+    let frames = Frames::new();
+    let counts: &'static [Cell<u16>] = vec![Cell::new(0); 16].leak();
+    frames.add(0x10_0000, counts);
+    assert_eq!(
+        frames.map(0x10_0000, PAGE),
+        Err(Error::Denied),
+        "kept until it is released"
+    );
+    frames.release(0x10_0000, 8 * PAGE);
+    frames.map(0x10_0000, 2 * PAGE).unwrap();
+    assert_eq!(frames.keep(0x10_1000, PAGE), Err(Error::Denied), "mapped");
+    frames.unmap(0x10_1000);
+    frames.keep(0x10_1000, 2 * PAGE).unwrap();
+    assert_eq!(frames.map(0x10_0000, 3 * PAGE), Err(Error::Denied));
+    assert_eq!(counts[0].get(), 1, "refused as a whole");
+    assert_eq!(
+        frames.map(0x20_0000, PAGE),
+        Err(Error::BadArgument),
+        "no RAM"
+    );
+    assert_eq!(
+        frames.map(0x10_0000, u64::MAX - 4095),
+        Err(Error::BadArgument)
+    );
+    assert!(frames.any(0x10_f000, 1) && !frames.any(0x11_0000, PAGE) && frames.any(0, u64::MAX));
+}
+
+/// Page tables in a map, with a limited number of pages.
+struct Fake(RefCell<HashMap<u64, u64>>, Cell<u64>);
+
+impl Words for Fake {
+    fn load(&self, physical: u64) -> u64 {
+        self.0.borrow().get(&physical).copied().unwrap_or(0)
+    }
+    fn store(&self, physical: u64, word: u64) {
+        self.0.borrow_mut().insert(physical, word);
+    }
+    fn table(&self) -> Result<u64, Error> {
+        self.1
+            .set(self.1.get().checked_sub(1).ok_or(Error::NoRoom)?);
+        Ok(0x100_0000 + self.1.get() * PAGE)
+    }
+}
+
+struct Plain;
+impl paging::Entries for Plain {
+    fn table(physical: u64) -> u64 {
+        physical | 1
+    }
+    fn page(physical: u64, access: Access) -> u64 {
+        physical | 1 | u64::from(access.write) << 1
+    }
+    fn access(entry: u64) -> Access {
+        Access {
+            write: entry & 2 != 0,
+            execute: false,
+            device: false,
+        }
+    }
+}
+
+#[test]
+fn pages_are_found_where_they_were_mapped() {
+    let (words, root) = (Fake(RefCell::default(), Cell::new(6)), 0x1000);
+    let write = Access {
+        write: true,
+        ..Access::default()
+    };
+    paging::map::<Plain>(&words, root, 0x40_0000, 0xabc000, write).unwrap();
+    paging::map::<Plain>(&words, root, 0x7fff_ffff_e000, 0xdef000, Access::default()).unwrap();
+    assert_eq!(
+        paging::map::<Plain>(&words, root, 0x40_0000, 0, write),
+        Err(Error::Exists)
+    );
+    assert_eq!(
+        paging::map::<Plain>(&words, root, 0x4000_0000_0000, 0, write),
+        Err(Error::NoRoom)
+    );
+    assert_eq!(
+        paging::lookup::<Plain>(&words, root, 0x40_0123),
+        Some((0xabc123, write))
+    );
+    assert_eq!(paging::lookup::<Plain>(&words, root, 0x40_1000), None);
+    let mut pages = Vec::new();
+    paging::each::<Plain>(&words, root, |page| pages.push(page));
+    assert_eq!(pages, [0xabc000, 0xdef000]);
+    assert_eq!(
+        paging::unmap::<Plain>(&words, root, 0x40_0000),
+        Some(0xabc000)
+    );
+    assert_eq!(paging::unmap::<Plain>(&words, root, 0x40_0000), None);
+}
+
+#[test]
+fn allegations_are_not_believed() {
+    for (address, length) in [
+        (u64::MAX, 2),
+        (layout::USER_END, 1),
+        (layout::USER_END - 1, 2),
+        (layout::NUCLEUS, 8),
+    ] {
+        assert!(Allegation::new(address, length).check(u64::MAX).is_err());
+    }
+    assert!(Allegation::new(0x1000, 257).check(256).is_err());
+    let range = Allegation::new(0x1ff0, 0x1020).check(u64::MAX).unwrap();
+    let pieces: Vec<_> = range.pieces().collect();
+    assert_eq!(
+        pieces,
+        [
+            (0x1ff0, 0, 0x10),
+            (0x2000, 0x10, 0x1000),
+            (0x3000, 0x1010, 0x10)
+        ]
+    );
+    for (address, length) in [(0, PAGE), (PAGE, 0), (PAGE + 1, PAGE), (PAGE, PAGE + 1)] {
+        assert!(Allegation::new(address, length)
+            .check_pages(u64::MAX)
+            .is_err());
+    }
+}
+
+#[test]
+fn pools_end() {
+    let pool = Pool::new(0x8000, 3 * PAGE, 100);
+    assert_eq!(pool.carve(65), Ok(0x9000));
+    assert_eq!(pool.carve(64), Ok(0x9080));
+    assert_eq!(pool.page(), Ok(0xa000));
+    assert_eq!(pool.carve(4000), Err(Error::NoRoom));
+    assert_eq!(pool.carve(64), Ok(0x90c0));
+    assert!(pool.holds(0x8000) && pool.holds(0xafff) && !pool.holds(0xb000) && !pool.holds(0x7fff));
+}
+
+#[test]
+fn the_largest_free_range_is_found() {
+    let range = |base, size| Range { base, size };
+    let ram = [range(0, 0xa0000), range(0x10_0000, 0xf0_0000)];
+    let taken = [
+        range(0x80_0000, 0x1000),
+        range(0x10_0000, 0x8000),
+        range(0x30_0000, 0),
+        range(0xff_f000, 0x1000),
+    ];
+    let largest = ranges::largest_free(&ram, |n| taken[n], taken.len());
+    assert_eq!(largest, range(0x80_1000, 0x7f_e000));
+    assert_eq!(
+        ranges::largest_free(&ram, |n| taken[n], 0),
+        range(0x10_0000, 0xf0_0000)
+    );
+    assert_eq!(ranges::largest_free(&[], |n| taken[n], 0), range(0, 0));
+}
+
+#[test]
+fn time_is_exact_enough_and_wraps() {
+    assert_eq!(Ratio::nanoseconds(1_000_000_000).of(123), 123);
+    let micro = Ratio::nanoseconds(3_579_545);
+    assert_eq!(micro.of(3_579_545 * 1000) / 1000, 999_999_999);
+    assert_eq!(Ratio::ticks(62_500_000).of(1_000_000_000), 62_500_000);
+    assert_eq!(Ratio::new(1, 0).of(7), 0);
+    let counter = Counter::new();
+    counter.start(24, 0xff_fff0);
+    assert_eq!(counter.read(0xff_ffff), 15);
+    assert_eq!(counter.read(4), 20, "past its end");
+    assert_eq!(counter.period(), 0xff_ffff);
+}
+
+#[test]
+fn ports_are_granted_in_ranges() {
+    let state = state();
+    let world = World::new(state, 1);
+    assert_eq!(world.task.grant_ports(0xffff, 2), Err(Error::BadArgument));
+    assert_eq!(world.task.grant_ports(u64::MAX, 2), Err(Error::BadArgument));
+    assert_eq!(world.task.grant_ports(5, 0), Err(Error::BadArgument));
+    assert_eq!(world.task.special.get(), 0);
+    for n in 0..8 {
+        world.task.grant_ports(16 * n, 8).unwrap();
+    }
+    assert_eq!(world.task.grant_ports(0x400, 8), Err(Error::NoRoom));
+    assert_eq!(world.task.special.get(), 1);
+}

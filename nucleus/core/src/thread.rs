@@ -31,6 +31,17 @@ pub struct Frame {
 }
 const _: () = assert!(size_of::<Frame>() == 32);
 
+impl Frame {
+    const fn new() -> Frame {
+        Frame {
+            task: Cell::new(None),
+            pointer: Cell::new(0),
+            stack: Cell::new(0),
+            portal: Cell::new(None),
+        }
+    }
+}
+
 /// Offsets are used by the entry code.
 #[repr(C)]
 pub struct Thread {
@@ -54,17 +65,11 @@ pub struct Thread {
 
 impl Thread {
     pub fn new(home: &'static Task, priority: u64) -> Thread {
-        const FRAME: Frame = Frame {
-            task: Cell::new(None),
-            pointer: Cell::new(0),
-            stack: Cell::new(0),
-            portal: Cell::new(None),
-        };
         Thread {
             registers: Registers::new(),
             task: Cell::new(home),
             depth: Cell::new(0),
-            frames: [FRAME; DEPTH],
+            frames: [const { Frame::new() }; DEPTH],
             home,
             priority: Cell::new(priority),
             status: Cell::new(Status::Ready),

@@ -57,7 +57,11 @@ impl Ratio {
             0 => Ratio(0),
             _ => {
                 let ratio = ((of as u128) << 32) / to as u128;
-                Ratio(if ratio > u64::MAX as u128 { u64::MAX } else { ratio as u64 })
+                Ratio(if ratio > u64::MAX as u128 {
+                    u64::MAX
+                } else {
+                    ratio as u64
+                })
             }
         }
     }
@@ -86,11 +90,19 @@ pub struct Counter {
 
 impl Counter {
     pub const fn new() -> Counter {
-        Counter { last: Cell::new(0), total: Cell::new(0), mask: Cell::new(0) }
+        Counter {
+            last: Cell::new(0),
+            total: Cell::new(0),
+            mask: Cell::new(0),
+        }
     }
 
     pub fn start(&self, bits: u64, raw: u64) {
-        self.mask.set(if bits >= 64 { u64::MAX } else { (1 << bits) - 1 });
+        self.mask.set(if bits >= 64 {
+            u64::MAX
+        } else {
+            (1 << bits) - 1
+        });
         self.last.set(raw);
     }
 

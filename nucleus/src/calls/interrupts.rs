@@ -7,7 +7,8 @@ use nucleus_core::thread::Thread;
 
 pub fn bind(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
-    let [platform, line, flags, notification, bits] = [0, 1, 2, 3, 4].map(|n| thread.registers.word(n));
+    let [platform, line, flags, notification, bits] =
+        [0, 1, 2, 3, 4].map(|n| thread.registers.word(n));
     rights.platform(platform)?;
     let notification = rights.notification(notification)?;
     let line = u32::try_from(line).map_err(|_| Error::BadArgument)?;
@@ -16,7 +17,13 @@ pub fn bind(thread: &'static Thread) -> Answer {
     }
     let number = STATE.interrupts.number(line)?;
     STATE.interrupts.bind(line, notification, bits)?;
-    if platform::lines_route(line, arch::vector_of(number, line), flags & 1 != 0, flags & 2 != 0) != 0 {
+    if platform::lines_route(
+        line,
+        arch::vector_of(number, line),
+        flags & 1 != 0,
+        flags & 2 != 0,
+    ) != 0
+    {
         interrupts::settle(line, STATE.interrupts.unbind(line, notification));
         return Err(Error::BadArgument);
     }
@@ -25,7 +32,11 @@ pub fn bind(thread: &'static Thread) -> Answer {
 }
 
 pub fn done(thread: &'static Thread) -> Answer {
-    let notification = thread.task.get().rights.notification(thread.registers.word(0))?;
+    let notification = thread
+        .task
+        .get()
+        .rights
+        .notification(thread.registers.word(0))?;
     let line = u32::try_from(thread.registers.word(1)).map_err(|_| Error::BadArgument)?;
     interrupts::settle(line, STATE.interrupts.done(line, notification)?);
     Ok(0)

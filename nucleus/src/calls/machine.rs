@@ -6,7 +6,11 @@ use abi::system::{info as what, Error};
 use nucleus_core::{allegation::Allegation, task::Task, thread::Thread};
 
 pub fn power(thread: &'static Thread) -> Answer {
-    thread.task.get().rights.platform(thread.registers.word(0))?;
+    thread
+        .task
+        .get()
+        .rights
+        .platform(thread.registers.word(0))?;
     match thread.registers.word(1) {
         0 => platform::power_off(),
         1 => platform::power_reset(),
@@ -19,7 +23,8 @@ pub fn power(thread: &'static Thread) -> Answer {
 const LINE: usize = 256;
 
 pub fn log(thread: &'static Thread) -> Answer {
-    let range = Allegation::new(thread.registers.word(0), thread.registers.word(1)).check(LINE as u64)?;
+    let range =
+        Allegation::new(thread.registers.word(0), thread.registers.word(1)).check(LINE as u64)?;
     let mut text = [0; LINE];
     space::read(thread.task.get(), range, &mut text)?;
     log::write(&text[..range.length() as usize]);
@@ -34,7 +39,6 @@ pub fn info(thread: &'static Thread) -> Answer {
         what::TASK => tell(thread, caller, &account::of_task(task()?)),
         what::FAULT => tell(thread, caller, &task()?.fault.get()),
         what::MODULES => tell(thread, caller, &account::modules()),
-        what::LOG => log_to(thread, caller),
         what::LOG => tell_log(thread, caller),
         _ => Err(Error::BadArgument),
     }
@@ -55,23 +59,14 @@ fn tell_log(thread: &'static Thread, caller: &Task) -> Answer {
     Ok(length)
 }
 
-/// The newest of the log.
-fn log_to(thread: &'static Thread, caller: &Task) -> Answer {
-    let (address, length) = (thread.registers.word(2), thread.registers.word(3));
-    let length = length.min(log::SIZE as u64);
-    Allegation::new(address, length).check(length)?;
-    log::newest(length, |offset, bytes| {
-        let place = Allegation::new(address + offset, bytes.len() as u64).check(length)?;
-        space::write(caller, place, bytes)
-    })
-}
-
 /// Writes as much of `value` as the caller asked for.
 fn tell<T: Copy>(thread: &'static Thread, caller: &Task, value: &T) -> Answer {
     let length = thread.registers.word(3).min(size_of::<T>() as u64);
     let range = Allegation::new(thread.registers.word(2), length).check(length)?;
     // SAFETY: `T` is one of the structures of `abi::system::info` or the module table: integers without padding.
-    let bytes = unsafe { core::slice::from_raw_parts(core::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) };
+    let bytes = unsafe {
+        core::slice::from_raw_parts(core::ptr::from_ref(value).cast::<u8>(), size_of::<T>())
+    };
     space::write(caller, range, bytes)?;
     Ok(length)
 }

@@ -25,12 +25,17 @@ pub fn part(thread: &'static Thread) -> Answer {
 
 pub fn map(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
-    let [task, memory, offset, length, address, flags] = [0, 1, 2, 3, 4, 5].map(|n| thread.registers.word(n));
+    let [task, memory, offset, length, address, flags] =
+        [0, 1, 2, 3, 4, 5].map(|n| thread.registers.word(n));
     let task = rights.task(task)?;
     let memory = rights.memory(memory)?.part(offset, length)?;
     let range = Allegation::new(address, length).check_pages(flag::MOST)?;
     let has = |bit| flags & bit != 0;
-    let access = Access { write: has(flag::WRITE), execute: has(flag::EXECUTE), device: memory.device };
+    let access = Access {
+        write: has(flag::WRITE),
+        execute: has(flag::EXECUTE),
+        device: memory.device,
+    };
     let known = flags & !(flag::WRITE | flag::EXECUTE | flag::DEVICE) == 0;
     let sensible = !(access.write && access.execute) && (memory.device || !has(flag::DEVICE));
     if !known || !sensible {
@@ -45,7 +50,10 @@ pub fn map(thread: &'static Thread) -> Answer {
 pub fn unmap(thread: &'static Thread) -> Answer {
     let [task, address, length] = [0, 1, 2].map(|n| thread.registers.word(n));
     let task = thread.task.get().rights.task(task)?;
-    space::unmap(task, Allegation::new(address, length).check_pages(flag::MOST)?);
+    space::unmap(
+        task,
+        Allegation::new(address, length).check_pages(flag::MOST)?,
+    );
     Ok(0)
 }
 
@@ -53,14 +61,24 @@ pub fn device(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [platform, base, size] = [0, 1, 2].map(|n| thread.registers.word(n));
     rights.platform(platform)?;
-    let end = base.checked_add(size).filter(|end| *end <= PHYSICAL_END).ok_or(Error::BadArgument)?;
+    let end = base
+        .checked_add(size)
+        .filter(|end| *end <= PHYSICAL_END)
+        .ok_or(Error::BadArgument)?;
     if end == base || !(base | size).is_multiple_of(PAGE) {
         return Err(Error::BadArgument);
     }
     if STATE.frames.any(base, size) {
         return Err(Error::Denied);
     }
-    rights.add(Right::Memory(Memory { base, size, write: true, device: true })).map(u64::from)
+    rights
+        .add(Right::Memory(Memory {
+            base,
+            size,
+            write: true,
+            device: true,
+        }))
+        .map(u64::from)
 }
 
 pub fn address(thread: &'static Thread) -> Answer {

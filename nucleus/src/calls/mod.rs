@@ -105,8 +105,14 @@ fn portal_call(thread: &'static Thread) {
 
 fn wait(thread: &'static Thread) {
     let deadline = thread.registers.word(1);
-    let notification = thread.task.get().rights.notification(thread.registers.word(0));
-    match notification.and_then(|notification| STATE.wait(thread, notification, deadline, clock::now)) {
+    let notification = thread
+        .task
+        .get()
+        .rights
+        .notification(thread.registers.word(0));
+    match notification
+        .and_then(|notification| STATE.wait(thread, notification, deadline, clock::now))
+    {
         Ok(Wait::Bits(bits)) => thread.registers.answer(Ok(bits)),
         Ok(Wait::Blocked) => clock::deadline(deadline),
         Err(error) => thread.registers.answer(Err(error)),
@@ -122,7 +128,11 @@ fn exit(thread: &'static Thread) {
 }
 
 fn notify(thread: &'static Thread) -> Answer {
-    let notification = thread.task.get().rights.notification(thread.registers.word(0))?;
+    let notification = thread
+        .task
+        .get()
+        .rights
+        .notification(thread.registers.word(0))?;
     STATE.notify(notification, thread.registers.word(1));
     Ok(0)
 }
@@ -130,7 +140,9 @@ fn notify(thread: &'static Thread) -> Answer {
 fn notification_create(thread: &'static Thread) -> Answer {
     let task = thread.task.get();
     let notification = crate::objects::place(task, Notification::default())?;
-    task.rights.add(Right::Notification(notification)).map(u64::from)
+    task.rights
+        .add(Right::Notification(notification))
+        .map(u64::from)
 }
 
 fn portal_create(thread: &'static Thread) -> Answer {

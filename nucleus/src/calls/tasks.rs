@@ -25,10 +25,14 @@ pub fn create(thread: &'static Thread) -> Answer {
     }
     STATE.frames.keep(donated.base, donated.size)?;
     let number = STATE.next_task.get();
-    let task = objects::task(donated, number).inspect_err(|_| STATE.frames.release(donated.base, donated.size))?;
+    let task = objects::task(donated, number)
+        .inspect_err(|_| STATE.frames.release(donated.base, donated.size))?;
     STATE.next_task.set(number.wrapping_add(1));
     task.rights.set(root::SELF, Right::Task(task));
-    rights.add(Right::Task(task)).map(u64::from).inspect_err(|_| remove(task))
+    rights
+        .add(Right::Task(task))
+        .map(u64::from)
+        .inspect_err(|_| remove(task))
 }
 
 /// Everything of the task goes; its memory is free for its right's holder.
@@ -44,7 +48,8 @@ pub fn destroy(thread: &'static Thread) {
         Err(error) => thread.registers.answer(Err(error)),
         Ok(task) => {
             // A caller inside of the task is cut off and gets its answer there; one of its threads is gone.
-            let answered = same(thread.home, task) || same(thread.task.get(), task) || inside(thread, task);
+            let answered =
+                same(thread.home, task) || same(thread.task.get(), task) || inside(thread, task);
             if !answered {
                 thread.registers.answer(Ok(0));
             }
@@ -56,12 +61,15 @@ pub fn destroy(thread: &'static Thread) {
 /// Whether `thread` is in a call that `task` answers.
 fn inside(thread: &Thread, task: &nucleus_core::task::Task) -> bool {
     let frames = thread.frames.iter().take(thread.depth.get() as usize);
-    frames.filter_map(|frame| frame.portal.get()).any(|portal| same(portal.server, task))
+    frames
+        .filter_map(|frame| frame.portal.get())
+        .any(|portal| same(portal.server, task))
 }
 
 pub fn thread_create(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
-    let [task, entry, stack, argument, priority] = [0, 1, 2, 3, 4].map(|n| thread.registers.word(n));
+    let [task, entry, stack, argument, priority] =
+        [0, 1, 2, 3, 4].map(|n| thread.registers.word(n));
     let task = rights.task(task)?;
     check_start(entry, stack)?;
     if priority >= PRIORITIES {
@@ -87,13 +95,19 @@ pub fn right_copy(thread: &'static Thread) -> Answer {
 }
 
 pub fn right_drop(thread: &'static Thread) -> Answer {
-    thread.task.get().rights.drop_right(thread.registers.word(0)).map(|()| 0)
+    thread
+        .task
+        .get()
+        .rights
+        .drop_right(thread.registers.word(0))
+        .map(|()| 0)
 }
 
 pub fn fault_bind(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let task = rights.task(thread.registers.word(0))?;
     let notification = rights.notification(thread.registers.word(1))?;
-    task.fault_bound.set(Some((notification, thread.registers.word(2))));
+    task.fault_bound
+        .set(Some((notification, thread.registers.word(2))));
     Ok(0)
 }

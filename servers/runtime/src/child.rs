@@ -45,7 +45,11 @@ pub fn create(this: Handle, memory: &mut Memory) -> Result<Handle, Error> {
     let donated = memory.take(DONATED)?;
     let task = sys::task_create(donated)?;
     sys::right_drop(donated)?;
-    let ends = [&raw const program_text_end, &raw const program_rodata_end, &raw const program_end];
+    let ends = [
+        &raw const program_text_end,
+        &raw const program_rodata_end,
+        &raw const program_end,
+    ];
     let [text, rodata, end] = ends.map(|end| end as u64 - layout::PROGRAM);
     let image = memory.take(end)?;
     sys::memory_map(this, image, 0, end, SCRATCH, map::WRITE)?;
@@ -58,7 +62,14 @@ pub fn create(this: Handle, memory: &mut Memory) -> Result<Handle, Error> {
         sys::memory_map(task, image, text, rodata - text, layout::PROGRAM + text, 0)?;
     }
     if end > rodata {
-        sys::memory_map(task, image, rodata, end - rodata, layout::PROGRAM + rodata, map::WRITE)?;
+        sys::memory_map(
+            task,
+            image,
+            rodata,
+            end - rodata,
+            layout::PROGRAM + rodata,
+            map::WRITE,
+        )?;
     }
     sys::right_drop(image)?;
     let stack = memory.take(STACK)?;
@@ -69,7 +80,13 @@ pub fn create(this: Handle, memory: &mut Memory) -> Result<Handle, Error> {
 
 /// Starts `R` in the copy.
 pub fn run<R: Run>(task: Handle, argument: u64, priority: u64) -> Result<Handle, Error> {
-    sys::thread_create(task, start::<R> as *const () as u64, layout::STACK_TOP, argument, priority)
+    sys::thread_create(
+        task,
+        start::<R> as *const () as u64,
+        layout::STACK_TOP,
+        argument,
+        priority,
+    )
 }
 
 /// Bytes of memory one child takes.

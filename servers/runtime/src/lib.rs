@@ -16,10 +16,10 @@
 #[cfg(target_os = "none")]
 extern crate alloc;
 
-#[cfg(feature = "device")]
-pub mod device;
 #[cfg(target_os = "none")]
 pub mod child;
+#[cfg(feature = "device")]
+pub mod device;
 pub mod log;
 pub mod memory;
 pub mod portal;

@@ -24,103 +24,347 @@ pub fn all(report: &mut Report, ground: &mut Ground) {
 }
 
 fn numbers(report: &mut Report) {
-    for number in [call::COUNT, call::COUNT + 1, 1000, 1 << 32, 1 << 63, u64::MAX] {
+    for number in [
+        call::COUNT,
+        call::COUNT + 1,
+        1000,
+        1 << 32,
+        1 << 63,
+        u64::MAX,
+    ] {
         refused(report, "no such call", number, [0; 6], Error::NoCall);
     }
-    refused(report, "reply without a call", call::PORTAL_REPLY, [0; 6], Error::Denied);
+    refused(
+        report,
+        "reply without a call",
+        call::PORTAL_REPLY,
+        [0; 6],
+        Error::Denied,
+    );
 }
 
 fn handles(report: &mut Report, ground: &Ground) {
     let this = u64::from(ground.this);
     let first_word = [
-        call::NOTIFY, call::WAIT, call::TASK_CREATE, call::TASK_DESTROY, call::THREAD_CREATE, call::MEMORY_PART,
-        call::MEMORY_MAP, call::MEMORY_UNMAP, call::MEMORY_DEVICE, call::MEMORY_ADDRESS, call::RIGHT_COPY,
-        call::RIGHT_DROP, call::INTERRUPT_BIND, call::INTERRUPT_DONE, call::PORTS_GRANT, call::FAULT_BIND, call::POWER,
+        call::NOTIFY,
+        call::WAIT,
+        call::TASK_CREATE,
+        call::TASK_DESTROY,
+        call::THREAD_CREATE,
+        call::MEMORY_PART,
+        call::MEMORY_MAP,
+        call::MEMORY_UNMAP,
+        call::MEMORY_DEVICE,
+        call::MEMORY_ADDRESS,
+        call::RIGHT_COPY,
+        call::RIGHT_DROP,
+        call::INTERRUPT_BIND,
+        call::INTERRUPT_DONE,
+        call::PORTS_GRANT,
+        call::FAULT_BIND,
+        call::POWER,
     ];
     for number in first_word {
-        for handle in [200, 255, 256, 257, 1 << 31, u64::from(u32::MAX), 1 << 32, u64::MAX] {
-            refused(report, "a handle of nothing", number, [handle, 0, 0, 0, 0, 0], Error::BadHandle);
+        for handle in [
+            200,
+            255,
+            256,
+            257,
+            1 << 31,
+            u64::from(u32::MAX),
+            1 << 32,
+            u64::MAX,
+        ] {
+            refused(
+                report,
+                "a handle of nothing",
+                number,
+                [handle, 0, 0, 0, 0, 0],
+                Error::BadHandle,
+            );
         }
     }
     let not_a_task = [
-        call::NOTIFY, call::WAIT, call::TASK_CREATE, call::MEMORY_PART, call::MEMORY_DEVICE, call::MEMORY_ADDRESS,
-        call::INTERRUPT_BIND, call::INTERRUPT_DONE, call::PORTS_GRANT, call::POWER,
+        call::NOTIFY,
+        call::WAIT,
+        call::TASK_CREATE,
+        call::MEMORY_PART,
+        call::MEMORY_DEVICE,
+        call::MEMORY_ADDRESS,
+        call::INTERRUPT_BIND,
+        call::INTERRUPT_DONE,
+        call::PORTS_GRANT,
+        call::POWER,
     ];
     for number in not_a_task {
-        refused(report, "a task as something else", number, [this, 0, 0, 0, 0, 0], Error::BadHandle);
+        refused(
+            report,
+            "a task as something else",
+            number,
+            [this, 0, 0, 0, 0, 0],
+            Error::BadHandle,
+        );
     }
     for handle in [ground.this, 200, 255, 256, u32::MAX] {
-        report.same("calling what is no portal", sys::portal_call(handle, [0; 8]), Err(Error::BadHandle));
+        report.same(
+            "calling what is no portal",
+            sys::portal_call(handle, [0; 8]),
+            Err(Error::BadHandle),
+        );
     }
     let memory = u64::from(ground.memory.right);
-    refused(report, "memory as a task", call::MEMORY_UNMAP, [memory, PROGRAM, PAGE, 0, 0, 0], Error::BadHandle);
-    refused(report, "a copy of nothing", call::RIGHT_COPY, [this, 200, 0, 0, 0, 0], Error::BadHandle);
+    refused(
+        report,
+        "memory as a task",
+        call::MEMORY_UNMAP,
+        [memory, PROGRAM, PAGE, 0, 0, 0],
+        Error::BadHandle,
+    );
+    refused(
+        report,
+        "a copy of nothing",
+        call::RIGHT_COPY,
+        [this, 200, 0, 0, 0, 0],
+        Error::BadHandle,
+    );
 }
 
 fn pointers(report: &mut Report) {
     let bad = [
-        (DIRECT_MAP, 16), (NUCLEUS, 16), (USER_END - 8, 16), (USER_END, 1), (0x1000, 16), (0, 16), (u64::MAX - 4, 16),
-        (u64::MAX, 1), (1 << 63, 8), (0x7fff_ffff_ffff, 2), (STACK_TOP, 1), (PROGRAM, 257), (PROGRAM, u64::MAX),
+        (DIRECT_MAP, 16),
+        (NUCLEUS, 16),
+        (USER_END - 8, 16),
+        (USER_END, 1),
+        (0x1000, 16),
+        (0, 16),
+        (u64::MAX - 4, 16),
+        (u64::MAX, 1),
+        (1 << 63, 8),
+        (0x7fff_ffff_ffff, 2),
+        (STACK_TOP, 1),
+        (PROGRAM, 257),
+        (PROGRAM, u64::MAX),
     ];
     for (address, length) in bad {
-        refused(report, "a log line that is not ours", call::LOG, [address, length, 0, 0, 0, 0], Error::BadArgument);
+        refused(
+            report,
+            "a log line that is not ours",
+            call::LOG,
+            [address, length, 0, 0, 0, 0],
+            Error::BadArgument,
+        );
     }
-    let bad = [DIRECT_MAP, NUCLEUS, USER_END - 8, 0x1000, 0, PROGRAM, u64::MAX - 8];
+    let bad = [
+        DIRECT_MAP,
+        NUCLEUS,
+        USER_END - 8,
+        0x1000,
+        0,
+        PROGRAM,
+        u64::MAX - 8,
+    ];
     for what in [info::MEMORY, info::MODULES, info::LOG] {
         for address in bad {
             let words = [u64::from(u32::MAX), what, address, 64, 0, 0];
-            refused(report, "an answer to where we may not write", call::INFO, words, Error::BadArgument);
+            refused(
+                report,
+                "an answer to where we may not write",
+                call::INFO,
+                words,
+                Error::BadArgument,
+            );
         }
     }
-    refused(report, "an unknown question", call::INFO, [0, 99, STACK_TOP - 64, 8, 0, 0], Error::BadArgument);
+    refused(
+        report,
+        "an unknown question",
+        call::INFO,
+        [0, 99, STACK_TOP - 64, 8, 0, 0],
+        Error::BadArgument,
+    );
 }
 
 fn ranges(report: &mut Report, ground: &Ground) {
     let memory = u64::from(ground.memory.right);
     let bad = [
-        (0, 0), (1, PAGE), (0, 1), (0, PAGE + 1), (PAGE / 2, PAGE), (0, 1 << 60), (1 << 60, PAGE), (u64::MAX, PAGE),
-        (u64::MAX - PAGE + 1, PAGE), (PAGE, u64::MAX - PAGE + 1), (0, u64::MAX),
+        (0, 0),
+        (1, PAGE),
+        (0, 1),
+        (0, PAGE + 1),
+        (PAGE / 2, PAGE),
+        (0, 1 << 60),
+        (1 << 60, PAGE),
+        (u64::MAX, PAGE),
+        (u64::MAX - PAGE + 1, PAGE),
+        (PAGE, u64::MAX - PAGE + 1),
+        (0, u64::MAX),
     ];
     for (offset, length) in bad {
         let words = [memory, offset, length, 0, 0, 0];
-        refused(report, "no part of memory", call::MEMORY_PART, words, Error::BadArgument);
-        let words = [u64::from(ground.this), memory, offset, length, 0x7000_0000, 0];
-        refused(report, "mapping no part of memory", call::MEMORY_MAP, words, Error::BadArgument);
+        refused(
+            report,
+            "no part of memory",
+            call::MEMORY_PART,
+            words,
+            Error::BadArgument,
+        );
+        let words = [
+            u64::from(ground.this),
+            memory,
+            offset,
+            length,
+            0x7000_0000,
+            0,
+        ];
+        refused(
+            report,
+            "mapping no part of memory",
+            call::MEMORY_MAP,
+            words,
+            Error::BadArgument,
+        );
     }
     if let Some(platform) = ground.platform {
         let device = |base, size| [u64::from(platform), base, size, 0, 0, 0];
-        for (base, size) in [(1, PAGE), (0, 0), (u64::MAX - 4095, PAGE), (1 << 50, PAGE), (0, u64::MAX)] {
-            refused(report, "no device", call::MEMORY_DEVICE, device(base, size), Error::BadArgument);
+        for (base, size) in [
+            (1, PAGE),
+            (0, 0),
+            (u64::MAX - 4095, PAGE),
+            (1 << 50, PAGE),
+            (0, u64::MAX),
+        ] {
+            refused(
+                report,
+                "no device",
+                call::MEMORY_DEVICE,
+                device(base, size),
+                Error::BadArgument,
+            );
         }
         let ram = sys::memory_address(ground.memory.right).unwrap_or(0);
-        refused(report, "RAM as a device", call::MEMORY_DEVICE, device(ram, PAGE), Error::Denied);
-        refused(report, "RAM below a device", call::MEMORY_DEVICE, device(ram - PAGE, 1 << 32), Error::Denied);
+        refused(
+            report,
+            "RAM as a device",
+            call::MEMORY_DEVICE,
+            device(ram, PAGE),
+            Error::Denied,
+        );
+        refused(
+            report,
+            "RAM below a device",
+            call::MEMORY_DEVICE,
+            device(ram - PAGE, 1 << 32),
+            Error::Denied,
+        );
     }
 }
 
 fn mappings(report: &mut Report, ground: &mut Ground) {
     let (this, memory) = (u64::from(ground.this), u64::from(ground.memory.right));
     let mut bad = |what, length, address, flags, error| {
-        refused(report, what, call::MEMORY_MAP, [this, memory, 0, length, address, flags], error)
+        refused(
+            report,
+            what,
+            call::MEMORY_MAP,
+            [this, memory, 0, length, address, flags],
+            error,
+        )
     };
-    for address in [0, 1, 0x7000_0001, DIRECT_MAP, NUCLEUS, USER_END, USER_END - PAGE + 1, u64::MAX - 4095, 1 << 47] {
-        bad("mapping at a bad address", PAGE, address, 0, Error::BadArgument);
+    for address in [
+        0,
+        1,
+        0x7000_0001,
+        DIRECT_MAP,
+        NUCLEUS,
+        USER_END,
+        USER_END - PAGE + 1,
+        u64::MAX - 4095,
+        1 << 47,
+    ] {
+        bad(
+            "mapping at a bad address",
+            PAGE,
+            address,
+            0,
+            Error::BadArgument,
+        );
     }
-    bad("mapping across the end", 2 * PAGE, USER_END - PAGE, 0, Error::BadArgument);
-    bad("mapping too much at once", map::MOST + PAGE, 0x7000_0000, 0, Error::BadArgument);
-    bad("writable and executable", PAGE, 0x7000_0000, map::WRITE | map::EXECUTE, Error::BadArgument);
-    bad("RAM as a device", PAGE, 0x7000_0000, map::DEVICE, Error::BadArgument);
-    bad("unknown flags", PAGE, 0x7000_0000, 1 << 20, Error::BadArgument);
+    bad(
+        "mapping across the end",
+        2 * PAGE,
+        USER_END - PAGE,
+        0,
+        Error::BadArgument,
+    );
+    bad(
+        "mapping too much at once",
+        map::MOST + PAGE,
+        0x7000_0000,
+        0,
+        Error::BadArgument,
+    );
+    bad(
+        "writable and executable",
+        PAGE,
+        0x7000_0000,
+        map::WRITE | map::EXECUTE,
+        Error::BadArgument,
+    );
+    bad(
+        "RAM as a device",
+        PAGE,
+        0x7000_0000,
+        map::DEVICE,
+        Error::BadArgument,
+    );
+    bad(
+        "unknown flags",
+        PAGE,
+        0x7000_0000,
+        1 << 20,
+        Error::BadArgument,
+    );
     bad("over the program", PAGE, PROGRAM, map::WRITE, Error::Exists);
-    for (address, length) in [(0, PAGE), (1, PAGE), (PROGRAM, 1), (NUCLEUS, PAGE), (DIRECT_MAP, PAGE), (PAGE, u64::MAX)] {
-        refused(report, "unmapping", call::MEMORY_UNMAP, [this, address, length, 0, 0, 0], Error::BadArgument);
+    for (address, length) in [
+        (0, PAGE),
+        (1, PAGE),
+        (PROGRAM, 1),
+        (NUCLEUS, PAGE),
+        (DIRECT_MAP, PAGE),
+        (PAGE, u64::MAX),
+    ] {
+        refused(
+            report,
+            "unmapping",
+            call::MEMORY_UNMAP,
+            [this, address, length, 0, 0, 0],
+            Error::BadArgument,
+        );
     }
     if ground.platform.is_some() {
         let module = u64::from(abi::system::root::MODULE_0);
         let words = [this, module, 0, PAGE, 0x7000_0000, map::WRITE];
-        refused(report, "writing a module", call::MEMORY_MAP, words, Error::Denied);
-        refused(report, "a module for DMA", call::MEMORY_ADDRESS, [module, 0, 0, 0, 0, 0], Error::Denied);
-        refused(report, "a task in a module", call::TASK_CREATE, [module, 0, 0, 0, 0, 0], Error::Denied);
+        refused(
+            report,
+            "writing a module",
+            call::MEMORY_MAP,
+            words,
+            Error::Denied,
+        );
+        refused(
+            report,
+            "a module for DMA",
+            call::MEMORY_ADDRESS,
+            [module, 0, 0, 0, 0, 0],
+            Error::Denied,
+        );
+        refused(
+            report,
+            "a task in a module",
+            call::TASK_CREATE,
+            [module, 0, 0, 0, 0, 0],
+            Error::Denied,
+        );
     }
     donated(report, ground);
 }
@@ -129,37 +373,98 @@ fn mappings(report: &mut Report, ground: &mut Ground) {
 fn donated(report: &mut Report, ground: &mut Ground) {
     let size = 0x2_0000;
     let at = ground.memory.next;
-    let Ok(memory) = ground.memory.take(size) else { return report.yes("memory for a task", false) };
+    let Ok(memory) = ground.memory.take(size) else {
+        return report.yes("memory for a task", false);
+    };
     let own = ground.this;
-    report.same("mapping before donating", sys::memory_map(own, memory, 0, PAGE, 0x7000_0000, map::WRITE), Ok(()));
-    report.same("donating what is mapped", sys::task_create(memory).err(), Some(Error::Denied));
-    report.same("unmapping", sys::memory_unmap(own, 0x7000_0000, PAGE), Ok(()));
-    let Ok(task) = sys::task_create(memory) else { return report.yes("making a task", false) };
+    report.same(
+        "mapping before donating",
+        sys::memory_map(own, memory, 0, PAGE, 0x7000_0000, map::WRITE),
+        Ok(()),
+    );
+    report.same(
+        "donating what is mapped",
+        sys::task_create(memory).err(),
+        Some(Error::Denied),
+    );
+    report.same(
+        "unmapping",
+        sys::memory_unmap(own, 0x7000_0000, PAGE),
+        Ok(()),
+    );
+    let Ok(task) = sys::task_create(memory) else {
+        return report.yes("making a task", false);
+    };
     let whole = ground.memory.right;
     for right in [(memory, 0), (whole, at), (whole, at + size - PAGE)] {
         let result = sys::memory_map(own, right.0, right.1, PAGE, 0x7000_0000, 0);
         report.same("mapping what was donated", result, Err(Error::Denied));
     }
-    report.same("donating it again", sys::task_create(memory).err(), Some(Error::Denied));
+    report.same(
+        "donating it again",
+        sys::task_create(memory).err(),
+        Some(Error::Denied),
+    );
     report.same("destroying it", sys::task_destroy(task), Ok(()));
-    report.same("its handle is gone", sys::task_destroy(task), Err(Error::BadHandle));
-    report.same("mapping afterwards", sys::memory_map(own, memory, 0, size, 0x7000_0000, map::WRITE), Ok(()));
-    report.same("unmapping afterwards", sys::memory_unmap(own, 0x7000_0000, size), Ok(()));
+    report.same(
+        "its handle is gone",
+        sys::task_destroy(task),
+        Err(Error::BadHandle),
+    );
+    report.same(
+        "mapping afterwards",
+        sys::memory_map(own, memory, 0, size, 0x7000_0000, map::WRITE),
+        Ok(()),
+    );
+    report.same(
+        "unmapping afterwards",
+        sys::memory_unmap(own, 0x7000_0000, size),
+        Ok(()),
+    );
     let small = sys::memory_part(memory, 0, PAGE);
-    report.same("too small", small.and_then(sys::task_create).err(), Some(Error::NoRoom));
+    report.same(
+        "too small",
+        small.and_then(sys::task_create).err(),
+        Some(Error::NoRoom),
+    );
 }
 
 fn starts(report: &mut Report, ground: &Ground) {
     let this = u64::from(ground.this);
-    let bad = [(0, 0x1000), (NUCLEUS, 0x1000), (PROGRAM, 0x1008), (PROGRAM, DIRECT_MAP), (u64::MAX, 16), (USER_END, 16)];
+    let bad = [
+        (0, 0x1000),
+        (NUCLEUS, 0x1000),
+        (PROGRAM, 0x1008),
+        (PROGRAM, DIRECT_MAP),
+        (u64::MAX, 16),
+        (USER_END, 16),
+    ];
     for (entry, stack) in bad {
         let words = [this, entry, stack, 0, 1, 0];
-        refused(report, "a thread that starts nowhere", call::THREAD_CREATE, words, Error::BadArgument);
-        refused(report, "a portal that leads nowhere", call::PORTAL_CREATE, [entry, stack, 0, 0, 0, 0], Error::BadArgument);
+        refused(
+            report,
+            "a thread that starts nowhere",
+            call::THREAD_CREATE,
+            words,
+            Error::BadArgument,
+        );
+        refused(
+            report,
+            "a portal that leads nowhere",
+            call::PORTAL_CREATE,
+            [entry, stack, 0, 0, 0, 0],
+            Error::BadArgument,
+        );
     }
     for priority in [32, 33, u64::MAX] {
         let words = [this, PROGRAM, STACK_TOP, 0, priority, 0];
-        refused(report, "no such priority", call::THREAD_CREATE, words, Error::BadArgument);
+        refused(
+            report,
+            "no such priority",
+            call::THREAD_CREATE,
+            words,
+            Error::BadArgument,
+        );
     }
     let own = sys::portal_create(PROGRAM, STACK_TOP, 0);
     let result = own.and_then(|own| sys::portal_call(own, [0; 8]));
@@ -167,24 +472,46 @@ fn starts(report: &mut Report, ground: &Ground) {
 }
 
 fn waiting(report: &mut Report) {
-    let Ok(notification) = sys::notification_create() else { return report.yes("a notification", false) };
-    report.same("a time that was", sys::wait(notification, 0), Err(Error::Timeout));
+    let Ok(notification) = sys::notification_create() else {
+        return report.yes("a notification", false);
+    };
+    report.same(
+        "a time that was",
+        sys::wait(notification, 0),
+        Err(Error::Timeout),
+    );
     report.same("setting bits", sys::notify(notification, 5), Ok(()));
     report.same("more bits", sys::notify(notification, 8), Ok(()));
     report.same("all of them", sys::wait(notification, u64::MAX), Ok(13));
     report.same("now none", sys::wait(notification, 0), Err(Error::Timeout));
-    report.same("the highest bit", sys::notify(notification, 1 << 63), Ok(()));
-    report.same("is no error", sys::wait(notification, u64::MAX), Ok(1 << 63));
+    report.same(
+        "the highest bit",
+        sys::notify(notification, 1 << 63),
+        Ok(()),
+    );
+    report.same(
+        "is no error",
+        sys::wait(notification, u64::MAX),
+        Ok(1 << 63),
+    );
     let now = sys::now();
     if now > 0 {
-        report.same("a little while", sys::wait(notification, now + 2_000_000), Err(Error::Timeout));
+        report.same(
+            "a little while",
+            sys::wait(notification, now + 2_000_000),
+            Err(Error::Timeout),
+        );
         report.yes("is not shorter", sys::now() >= now + 2_000_000);
         report.yes("nor much longer", sys::now() < now + 12_000_000);
     } else {
         runtime::println!("hostile: no clock here: waiting was not tried");
     }
     report.same("dropping it", sys::right_drop(notification), Ok(()));
-    report.same("it is gone", sys::notify(notification, 1), Err(Error::BadHandle));
+    report.same(
+        "it is gone",
+        sys::notify(notification, 1),
+        Err(Error::BadHandle),
+    );
 }
 
 fn full_table(report: &mut Report) {

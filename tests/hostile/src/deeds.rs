@@ -6,7 +6,11 @@ use runtime::child::Run;
 /// The deeds, with the kind of fault each must end in (`abi::system::info::Fault`) and the address, if it is known.
 pub const DEEDS: &[(&str, u64, Option<u64>)] = &[
     ("reading the nucleus", 1, Some(layout::NUCLEUS)),
-    ("reading RAM through the direct map", 1, Some(layout::DIRECT_MAP + 0x10_0000)),
+    (
+        "reading RAM through the direct map",
+        1,
+        Some(layout::DIRECT_MAP + 0x10_0000),
+    ),
     ("writing the nucleus", 2, Some(layout::NUCLEUS)),
     ("writing its own code", 2, Some(layout::PROGRAM)),
     ("reading nothing", 1, Some(0)),

@@ -25,12 +25,18 @@ fn main(_argument: u64) {
     let mut ground = match runtime::startup() {
         Some(startup) => Ground {
             this: startup.own_task,
-            memory: Memory { right: startup.memory, next: 0 },
+            memory: Memory {
+                right: startup.memory,
+                next: 0,
+            },
             platform: None,
         },
         None => Ground {
             this: root::SELF,
-            memory: Memory { right: root::MEMORY, next: 0 },
+            memory: Memory {
+                right: root::MEMORY,
+                next: 0,
+            },
             platform: Some(root::PLATFORM),
         },
     };
@@ -38,5 +44,9 @@ fn main(_argument: u64) {
     let mut report = Report::default();
     arguments::all(&mut report, &mut ground);
     tasks::all(&mut report, &mut ground);
-    runtime::println!("hostile: {} passed, {} failed", report.passed, report.failed);
+    runtime::println!(
+        "hostile: {} passed, {} failed",
+        report.passed,
+        report.failed
+    );
 }

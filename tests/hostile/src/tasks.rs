@@ -30,17 +30,28 @@ fn child(report: &mut Report, ground: &mut Ground, bell: Handle) -> Option<Handl
     ground.memory.next = start;
     report.yes("making a child", task.is_ok());
     let task = task.ok()?;
-    report.same("giving it its parent", sys::right_copy(task, ground.this), Ok(PARENT));
+    report.same(
+        "giving it its parent",
+        sys::right_copy(task, ground.this),
+        Ok(PARENT),
+    );
     report.same("giving it a bell", sys::right_copy(task, bell), Ok(BELL));
     Some(task)
 }
 
 fn stopped(report: &mut Report, ground: &mut Ground, deed: usize) {
     let (name, kind, address) = DEEDS[deed];
-    let Ok(bell) = sys::notification_create() else { return report.yes("a notification", false) };
-    let Some(task) = child(report, ground, bell) else { return };
+    let Ok(bell) = sys::notification_create() else {
+        return report.yes("a notification", false);
+    };
+    let Some(task) = child(report, ground, bell) else {
+        return;
+    };
     report.same("binding its faults", sys::fault_bind(task, bell, 2), Ok(()));
-    report.yes(name, child::run::<Deed>(task, deed as u64, PRIORITY + 1).is_ok());
+    report.yes(
+        name,
+        child::run::<Deed>(task, deed as u64, PRIORITY + 1).is_ok(),
+    );
     report.same(name, sys::wait(bell, sys::FOREVER), Ok(2));
     let fault = sys::info_fault(task).unwrap_or_default();
     report.same(name, fault.kind, kind);
@@ -57,7 +68,11 @@ struct Server;
 
 impl Run for Server {
     fn run(_argument: u64) {
-        let portal = sys::portal_create(runtime::portal::entry::<Answer>(), abi::layout::STACK_TOP - 0x2000, 7);
+        let portal = sys::portal_create(
+            runtime::portal::entry::<Answer>(),
+            abi::layout::STACK_TOP - 0x2000,
+            7,
+        );
         let given = portal.and_then(|portal| sys::right_copy(PARENT, portal));
         let _ = sys::notify(BELL, 1 << 32 | u64::from(given.unwrap_or(0)));
     }
@@ -85,21 +100,44 @@ fn deed_in_call() {
 
 fn server(report: &mut Report, ground: &mut Ground, bell: Handle) -> Option<(Handle, Handle)> {
     let task = child(report, ground, bell)?;
-    report.yes("starting a server", child::run::<Server>(task, 0, PRIORITY + 1).is_ok());
+    report.yes(
+        "starting a server",
+        child::run::<Server>(task, 0, PRIORITY + 1).is_ok(),
+    );
     let portal = sys::wait(bell, sys::FOREVER).unwrap_or(0) as Handle;
     report.yes("its portal", portal != 0);
     Some((task, portal))
 }
 
 fn dies_in_a_call(report: &mut Report, ground: &mut Ground) {
-    let Ok(bell) = sys::notification_create() else { return report.yes("a notification", false) };
-    let Some((task, portal)) = server(report, ground, bell) else { return };
-    report.same("a call", sys::portal_call(portal, [0, 1, 2, 3, 4, 5, 6, 7]), Ok([7, 8, 9, 10, 11, 12, 13, 14]));
+    let Ok(bell) = sys::notification_create() else {
+        return report.yes("a notification", false);
+    };
+    let Some((task, portal)) = server(report, ground, bell) else {
+        return;
+    };
+    report.same(
+        "a call",
+        sys::portal_call(portal, [0, 1, 2, 3, 4, 5, 6, 7]),
+        Ok([7, 8, 9, 10, 11, 12, 13, 14]),
+    );
     report.same("another call", sys::portal_call(portal, [0; 8]), Ok([7; 8]));
-    report.same("a server that faults", sys::portal_call(portal, [1; 8]), Err(Error::Interrupted));
-    report.same("a stopped server", sys::portal_call(portal, [0; 8]), Err(Error::Interrupted));
+    report.same(
+        "a server that faults",
+        sys::portal_call(portal, [1; 8]),
+        Err(Error::Interrupted),
+    );
+    report.same(
+        "a stopped server",
+        sys::portal_call(portal, [0; 8]),
+        Err(Error::Interrupted),
+    );
     report.same("its end", sys::task_destroy(task), Ok(()));
-    report.same("no server", sys::portal_call(portal, [0; 8]), Err(Error::BadHandle));
+    report.same(
+        "no server",
+        sys::portal_call(portal, [0; 8]),
+        Err(Error::BadHandle),
+    );
     let _ = sys::right_drop(bell);
 }
 
@@ -119,16 +157,35 @@ fn endless(report: &mut Report, ground: &mut Ground) {
     if sys::now() == 0 {
         return runtime::println!("hostile: no clock here: preemption was not tried");
     }
-    let Ok(bell) = sys::notification_create() else { return report.yes("a notification", false) };
-    let Ok(quiet) = sys::notification_create() else { return report.yes("a notification", false) };
+    let Ok(bell) = sys::notification_create() else {
+        return report.yes("a notification", false);
+    };
+    let Ok(quiet) = sys::notification_create() else {
+        return report.yes("a notification", false);
+    };
     let start = ground.memory.next;
-    let Some((task, portal)) = server(report, ground, bell) else { return };
+    let Some((task, portal)) = server(report, ground, bell) else {
+        return;
+    };
     ground.memory.next = start + child::bytes();
-    let Some(killer) = child(report, ground, quiet) else { return };
+    let Some(killer) = child(report, ground, quiet) else {
+        return;
+    };
     report.same("giving it its victim", sys::right_copy(killer, task), Ok(3));
-    report.yes("starting it", child::run::<Killer>(killer, 0, PRIORITY).is_ok());
-    report.same("a server that is killed", sys::portal_call(portal, [2; 8]), Err(Error::Interrupted));
-    report.same("no server", sys::portal_call(portal, [0; 8]), Err(Error::BadHandle));
+    report.yes(
+        "starting it",
+        child::run::<Killer>(killer, 0, PRIORITY).is_ok(),
+    );
+    report.same(
+        "a server that is killed",
+        sys::portal_call(portal, [2; 8]),
+        Err(Error::Interrupted),
+    );
+    report.same(
+        "no server",
+        sys::portal_call(portal, [0; 8]),
+        Err(Error::BadHandle),
+    );
     report.same("the killer's end", sys::task_destroy(killer), Ok(()));
     ground.memory.next = start;
     let _ = (sys::right_drop(bell), sys::right_drop(quiet));

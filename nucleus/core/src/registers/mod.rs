@@ -15,7 +15,10 @@ use abi::system::Error;
 impl Registers {
     /// Word `n` of a call; 0 if there is no such word.
     pub fn word(&self, n: usize) -> u64 {
-        WORDS.get(n).and_then(|&at| self.0.get(at)).map_or(0, |cell| cell.get())
+        WORDS
+            .get(n)
+            .and_then(|&at| self.0.get(at))
+            .map_or(0, |cell| cell.get())
     }
 
     pub fn set_word(&self, n: usize, value: u64) {

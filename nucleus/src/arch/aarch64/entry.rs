@@ -40,7 +40,9 @@ extern "C" {
 
 pub fn load_vectors() {
     // SAFETY: the vectors are the entry code's, aligned to 2 KiB.
-    unsafe { asm!("msr vbar_el1, {}", "isb", in(reg) &raw const nucleus_vectors, options(nostack)) };
+    unsafe {
+        asm!("msr vbar_el1, {}", "isb", in(reg) &raw const nucleus_vectors, options(nostack))
+    };
 }
 
 /// Goes on with a thread.
@@ -70,7 +72,11 @@ extern "C" fn nucleus_interrupt() -> &'static Thread {
 
 /// From the entry code: `thread` did something else than a system call. Exception classes: DDI 0487, ESR_EL1.
 #[no_mangle]
-extern "C" fn nucleus_exception(thread: &'static Thread, syndrome: u64, address: u64) -> &'static Thread {
+extern "C" fn nucleus_exception(
+    thread: &'static Thread,
+    syndrome: u64,
+    address: u64,
+) -> &'static Thread {
     const UNKNOWN: u64 = 0x00;
     const FLOATING_POINT: u64 = 0x07;
     const SYSTEM_REGISTER: u64 = 0x18;
@@ -80,13 +86,19 @@ extern "C" fn nucleus_exception(thread: &'static Thread, syndrome: u64, address:
     const STACK_ALIGNMENT: u64 = 0x26;
     let at = thread.registers.pointer();
     match syndrome >> 26 & 0x3f {
-        DATA if syndrome & 0x3f == 0x21 => faults::stop(thread, faults::OTHER, address, at, "misaligned access"),
+        DATA if syndrome & 0x3f == 0x21 => {
+            faults::stop(thread, faults::OTHER, address, at, "misaligned access")
+        }
         DATA if syndrome & 1 << 6 != 0 => faults::stop(thread, faults::WRITE, address, at, ""),
         DATA => faults::stop(thread, faults::READ, address, at, ""),
         INSTRUCTION => faults::stop(thread, faults::EXECUTE, address, at, ""),
-        POINTER_ALIGNMENT | STACK_ALIGNMENT => faults::stop(thread, faults::OTHER, at, at, "misaligned pointer"),
+        POINTER_ALIGNMENT | STACK_ALIGNMENT => {
+            faults::stop(thread, faults::OTHER, at, at, "misaligned pointer")
+        }
         FLOATING_POINT => faults::stop(thread, faults::ILLEGAL, at, at, "floating point"),
-        UNKNOWN | SYSTEM_REGISTER => faults::stop(thread, faults::ILLEGAL, at, at, "illegal instruction"),
+        UNKNOWN | SYSTEM_REGISTER => {
+            faults::stop(thread, faults::ILLEGAL, at, at, "illegal instruction")
+        }
         _ => faults::stop(thread, faults::OTHER, syndrome, at, "exception"),
     }
     leave()
@@ -95,7 +107,10 @@ extern "C" fn nucleus_exception(thread: &'static Thread, syndrome: u64, address:
 /// From the entry code: an exception in the nucleus itself. There is nobody left to blame.
 #[no_mangle]
 extern "C" fn nucleus_fault(syndrome: u64, at: u64, address: u64, running: u64) -> ! {
-    let who = STATE.current.get().map_or(u32::MAX, |thread| thread.task.get().number);
+    let who = STATE
+        .current
+        .get()
+        .map_or(u32::MAX, |thread| thread.task.get().number);
     println!("nucleus: exception {syndrome:#x} (entry {running}) at {at:#x}, address {address:#x}, task {who}");
     platform::power_off();
     super::halt()

@@ -5,7 +5,8 @@ mod paging;
 
 pub use entry::{idle, resume};
 pub use paging::{
-    forget_identity, forget_page, forget_space, publish, share_kernel_half, space, tables_written, Entries,
+    forget_identity, forget_page, forget_space, publish, share_kernel_half, space, tables_written,
+    Entries,
 };
 
 use crate::interrupts;

@@ -24,9 +24,17 @@ impl paging::Entries for Entries {
 
     fn page(physical: u64, access: Access) -> u64 {
         let flag = |yes, flag| if yes { flag } else { 0 };
-        let memory = if access.device { memory_type::DEVICE } else { memory_type::NORMAL };
+        let memory = if access.device {
+            memory_type::DEVICE
+        } else {
+            memory_type::NORMAL
+        };
         let always = TABLE | USER | INNER_SHAREABLE | ACCESSED | NOT_GLOBAL | NUCLEUS_NO_EXECUTE;
-        physical | always | memory << 2 | flag(!access.write, READ_ONLY) | flag(!access.execute, USER_NO_EXECUTE)
+        physical
+            | always
+            | memory << 2
+            | flag(!access.write, READ_ONLY)
+            | flag(!access.execute, USER_NO_EXECUTE)
     }
 
     fn access(entry: u64) -> Access {
@@ -42,7 +50,8 @@ impl paging::Entries for Entries {
 struct Identifiers([Cell<u64>; 4]);
 // SAFETY: one CPU in the nucleus, interrupts off.
 unsafe impl Sync for Identifiers {}
-static IDENTIFIERS: Identifiers = Identifiers([Cell::new(1), Cell::new(0), Cell::new(0), Cell::new(0)]);
+static IDENTIFIERS: Identifiers =
+    Identifiers([Cell::new(1), Cell::new(0), Cell::new(0), Cell::new(0)]);
 
 /// An empty table: nothing is mapped in the user's half.
 #[repr(C, align(4096))]
@@ -57,7 +66,9 @@ fn load(space: u64) {
 fn physical(address: u64) -> u64 {
     let result: u64;
     // SAFETY: an address translation has no effect but on PAR_EL1.
-    unsafe { asm!("at s1e1r, {}", "isb", "mrs {}, par_el1", in(reg) address, out(reg) result, options(nostack)) };
+    unsafe {
+        asm!("at s1e1r, {}", "isb", "mrs {}, par_el1", in(reg) address, out(reg) result, options(nostack))
+    };
     result & 0x0000_ffff_ffff_f000
 }
 
@@ -65,7 +76,15 @@ fn physical(address: u64) -> u64 {
 pub fn forget_identity(_root: u64) {
     load(physical(&raw const EMPTY as u64));
     // SAFETY: forgets cached entries.
-    unsafe { asm!("dsb ish", "tlbi vmalle1", "dsb ish", "isb", options(nostack)) };
+    unsafe {
+        asm!(
+            "dsb ish",
+            "tlbi vmalle1",
+            "dsb ish",
+            "isb",
+            options(nostack)
+        )
+    };
 }
 
 /// The nucleus's half has a root of its own.

@@ -91,14 +91,24 @@ pub fn load() {
     // to the entry code, the segments are those the entry code assumes.
     unsafe {
         (*tss).separate[0] = SEPARATE.0.get() as u64 + 4096;
-        let low = limit & 0xffff | (base & 0xff_ffff) << 16 | 0x89 << 40 | (limit >> 16) << 48 | (base >> 24 & 0xff) << 56;
+        let low = limit & 0xffff
+            | (base & 0xff_ffff) << 16
+            | 0x89 << 40
+            | (limit >> 16) << 48
+            | (base >> 24 & 0xff) << 56;
         (*SEGMENTS.0.get())[5] = low;
         (*SEGMENTS.0.get())[6] = base >> 32;
         for vector in 0..256 {
             (*INTERRUPTS.0.get())[vector] = gate(vector);
         }
-        let segments = Pointer { limit: size_of::<[u64; 7]>() as u16 - 1, base: SEGMENTS.0.get() as u64 };
-        let interrupts = Pointer { limit: size_of::<[[u64; 2]; 256]>() as u16 - 1, base: INTERRUPTS.0.get() as u64 };
+        let segments = Pointer {
+            limit: size_of::<[u64; 7]>() as u16 - 1,
+            base: SEGMENTS.0.get() as u64,
+        };
+        let interrupts = Pointer {
+            limit: size_of::<[[u64; 2]; 256]>() as u16 - 1,
+            base: INTERRUPTS.0.get() as u64,
+        };
         asm!(
             "lgdt [{segments}]",
             "lidt [{interrupts}]",
@@ -123,6 +133,10 @@ pub fn set_ports(first: u16, count: u16, allowed: bool) {
     for port in usize::from(first)..usize::from(first) + usize::from(count) {
         // SAFETY: as above; a port number is below 8 times the bitmap's length.
         let byte = unsafe { &mut (&mut (*NUCLEUS_TSS.0.get()).bitmap)[port / 8] };
-        *byte = if allowed { *byte & !(1 << (port % 8)) } else { *byte | 1 << (port % 8) };
+        *byte = if allowed {
+            *byte & !(1 << (port % 8))
+        } else {
+            *byte | 1 << (port % 8)
+        };
     }
 }

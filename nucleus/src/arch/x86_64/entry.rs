@@ -66,9 +66,17 @@ pub fn enable_system_calls() {
     const SYSTEM_CALLS_NO_EXECUTE: u64 = 1 | 1 << 11;
     let (low, high): (u32, u32);
     // SAFETY: reading the register has no effect.
-    unsafe { asm!("rdmsr", in("ecx") FEATURES, out("eax") low, out("edx") high, options(nomem, nostack)) };
-    write_model_register(FEATURES, u64::from(high) << 32 | u64::from(low) | SYSTEM_CALLS_NO_EXECUTE);
-    write_model_register(SELECTORS, 0x10 << 48 | u64::from(super::descriptors::NUCLEUS_CODE) << 32);
+    unsafe {
+        asm!("rdmsr", in("ecx") FEATURES, out("eax") low, out("edx") high, options(nomem, nostack))
+    };
+    write_model_register(
+        FEATURES,
+        u64::from(high) << 32 | u64::from(low) | SYSTEM_CALLS_NO_EXECUTE,
+    );
+    write_model_register(
+        SELECTORS,
+        0x10 << 48 | u64::from(super::descriptors::NUCLEUS_CODE) << 32,
+    );
     write_model_register(TARGET, nucleus_syscall as *const () as u64);
     write_model_register(CLEARED_FLAGS, 0x003f_7fd5);
 }
@@ -107,7 +115,9 @@ fn interrupt(number: u64) {
     if interrupts::is_timer(number) {
         return interrupts::timer(number);
     }
-    let line = number.checked_sub(vector::LINES).and_then(|n| STATE.interrupts.line(n as usize));
+    let line = number
+        .checked_sub(vector::LINES)
+        .and_then(|n| STATE.interrupts.line(n as usize));
     match line {
         Some(line) => interrupts::line(line, number),
         None => {
@@ -124,7 +134,10 @@ fn exception(thread: &'static Thread, number: u64) {
     const NO_FLOATING_POINT: u64 = 7;
     const PROTECTION: u64 = 13;
     const PAGE: u64 = 14;
-    let (error, at) = (thread.registers.0[r::ERROR].get(), thread.registers.pointer());
+    let (error, at) = (
+        thread.registers.0[r::ERROR].get(),
+        thread.registers.pointer(),
+    );
     match number {
         PAGE => {
             let kind = match error {
@@ -156,9 +169,14 @@ fn port(thread: &Thread) -> Option<u64> {
     let mut code = [0; 4];
     let at = thread.registers.pointer();
     let length = (4096 - at % 4096).min(4);
-    let range = nucleus_core::allegation::Allegation::new(at, length).check(4).ok()?;
+    let range = nucleus_core::allegation::Allegation::new(at, length)
+        .check(4)
+        .ok()?;
     space::read(thread.task.get(), range, &mut code).ok()?;
-    let prefixes = code.iter().take_while(|byte| [0x66, 0xf2, 0xf3].contains(*byte)).count();
+    let prefixes = code
+        .iter()
+        .take_while(|byte| [0x66, 0xf2, 0xf3].contains(*byte))
+        .count();
     match code.get(prefixes)? {
         0xe4..=0xe7 => code.get(prefixes + 1).map(|port| u64::from(*port)),
         0xec..=0xef | 0x6c..=0x6f => Some(thread.registers.0[r::RDX].get() & 0xffff),
@@ -170,7 +188,10 @@ fn port(thread: &Thread) -> Option<u64> {
 #[no_mangle]
 extern "C" fn nucleus_fault(frame: &[u64; 5]) -> ! {
     let [number, error, at, ..] = *frame;
-    println!("nucleus: exception {number} (error {error:#x}) at {at:#x}, address {:#x}", fault_address());
+    println!(
+        "nucleus: exception {number} (error {error:#x}) at {at:#x}, address {:#x}",
+        fault_address()
+    );
     platform::power_off();
     super::halt()
 }

@@ -7,7 +7,8 @@ mod ports;
 
 pub use entry::{idle, resume};
 pub use paging::{
-    forget_identity, forget_page, forget_space, publish, share_kernel_half, space, tables_written, Entries,
+    forget_identity, forget_page, forget_space, publish, share_kernel_half, space, tables_written,
+    Entries,
 };
 pub use ports::ports_changed;
 
@@ -56,9 +57,17 @@ fn protect() {
     const UMIP: u64 = 1 << 11;
     let most = cpuid(0).eax;
     let features = if most >= 7 { cpuid(7) } else { cpuid(0) };
-    let (ebx, ecx) = if most >= 7 { (features.ebx, features.ecx) } else { (0, 0) };
+    let (ebx, ecx) = if most >= 7 {
+        (features.ebx, features.ecx)
+    } else {
+        (0, 0)
+    };
     let mut more = GLOBAL_PAGES;
-    for (there, bit) in [(ebx >> 7 & 1, SMEP), (ebx >> 20 & 1, SMAP), (ecx >> 2 & 1, UMIP)] {
+    for (there, bit) in [
+        (ebx >> 7 & 1, SMEP),
+        (ebx >> 20 & 1, SMAP),
+        (ecx >> 2 & 1, UMIP),
+    ] {
         more |= if there != 0 { bit } else { 0 };
     }
     // SAFETY: these bits forbid things that the nucleus does not do: it runs no user code and reads user memory

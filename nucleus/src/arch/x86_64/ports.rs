@@ -9,14 +9,22 @@ struct Loaded {
 }
 // SAFETY: one CPU in the nucleus, interrupts off.
 unsafe impl Sync for Loaded {}
-static LOADED: Loaded = Loaded { ranges: [const { Cell::new((0, 0)) }; PORT_RANGES] };
+static LOADED: Loaded = Loaded {
+    ranges: [const { Cell::new((0, 0)) }; PORT_RANGES],
+};
 
 /// From the entry code, when the task that is about to run, or the one before it, is a special one.
 #[no_mangle]
 extern "C" fn nucleus_ports(thread: &'static nucleus_core::thread::Thread) {
     let task = thread.task.get();
     let has = task.ports.iter().any(|range| range.get().1 != 0);
-    if has && task.ports.iter().zip(&LOADED.ranges).any(|(wanted, loaded)| wanted.get() != loaded.get()) {
+    if has
+        && task
+            .ports
+            .iter()
+            .zip(&LOADED.ranges)
+            .any(|(wanted, loaded)| wanted.get() != loaded.get())
+    {
         for range in &LOADED.ranges {
             set_ports(range.get().0, range.get().1, false);
         }
