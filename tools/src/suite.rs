@@ -26,7 +26,11 @@ pub fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
             single(&mut count, &name, || check(workspace));
         }
     }
-    for (name, words) in [("host tests", HOST_TESTS), ("system tests", SYSTEM_TESTS)] {
+    for (name, words) in [
+        ("host tests", HOST_TESTS),
+        ("tests of nucleus and servers", LIBRARY_TESTS),
+        ("system tests", SYSTEM_TESTS),
+    ] {
         // No test function has a space in its name: then there is nothing to build.
         if filter.contains(' ') {
             continue;
@@ -48,6 +52,16 @@ pub fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
 
 /// The tests of all crates that run on the host.
 const HOST_TESTS: &[&str] = &[];
+/// What of the nucleus and the servers needs no hardware.
+const LIBRARY_TESTS: &[&str] = &[
+    "--lib",
+    "-p",
+    "nucleus-core",
+    "-p",
+    "manager",
+    "-p",
+    "console",
+];
 /// They boot machines and talk to the prompt; cargo leaves them out unless they are named.
 const SYSTEM_TESTS: &[&str] = &["-p", "meta", "--test", "system"];
 
