@@ -17,11 +17,13 @@ pub struct UserRange {
 }
 
 impl Allegation {
+    #[inline]
     pub fn new(address: u64, length: u64) -> Allegation {
         Allegation { address, length }
     }
 
     /// At most `most` bytes of user addresses.
+    #[inline]
     pub fn check(self, most: u64) -> Result<UserRange, Error> {
         let end = self
             .address
@@ -37,6 +39,7 @@ impl Allegation {
     }
 
     /// Also whole pages, at least one, none of them the page at 0.
+    #[inline]
     pub fn check_pages(self, most: u64) -> Result<UserRange, Error> {
         if self.length == 0
             || self.address == 0
@@ -49,14 +52,17 @@ impl Allegation {
 }
 
 impl UserRange {
+    #[inline]
     pub fn address(&self) -> u64 {
         self.address
     }
 
+    #[inline]
     pub fn length(&self) -> u64 {
         self.length
     }
 
+    #[inline]
     pub fn pages(&self) -> impl Iterator<Item = u64> {
         (self.address..self.address + self.length).step_by(PAGE as usize)
     }

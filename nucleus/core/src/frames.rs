@@ -30,6 +30,7 @@ impl Frames {
     }
 
     /// The frames of a page-aligned range, if it lies in one range of RAM.
+    #[inline]
     fn range(&self, base: u64, size: u64) -> Result<&'static [Cell<u16>], Error> {
         for part in self.0.iter().map_while(Cell::get) {
             let Some(first) = base.checked_sub(part.base).map(|bytes| bytes / PAGE) else {
@@ -56,6 +57,7 @@ impl Frames {
     }
 
     /// One more mapping of each page. Nothing changes if one of them is kept.
+    #[inline]
     pub fn map(&self, base: u64, size: u64) -> Result<(), Error> {
         let frames = self.range(base, size)?;
         if frames.iter().any(|frame| frame.get() >= MOST) {
@@ -66,6 +68,7 @@ impl Frames {
     }
 
     /// One mapping less of a page; nothing for what is not RAM.
+    #[inline]
     pub fn unmap(&self, base: u64) {
         if let Ok([frame]) = self.range(base, PAGE) {
             if frame.get() != KEPT && frame.get() > 0 {

@@ -20,6 +20,7 @@ pub enum Wait {
 
 impl State {
     /// Ors the bits in. A waiter gets them all and is made ready.
+    #[inline]
     pub fn notify(&'static self, notification: &'static Notification, bits: u64) {
         notification.bits.set(notification.bits.get() | bits);
         if notification.bits.get() == 0 {
@@ -31,6 +32,7 @@ impl State {
     }
 
     /// The bits, or puts `thread` to sleep. `now` is asked for if there is a deadline to be met.
+    #[inline]
     pub fn wait(
         &'static self,
         thread: &'static Thread,
@@ -55,6 +57,7 @@ impl State {
     }
 
     /// Ends a thread's wait, with what WAIT shall give.
+    #[inline]
     pub fn wake(&'static self, thread: &'static Thread, result: Result<u64, Error>) {
         self.sleepers.remove(thread);
         thread.leave_queue();

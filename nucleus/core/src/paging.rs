@@ -26,6 +26,7 @@ pub trait Entries {
     fn access(entry: u64) -> Access;
 }
 
+#[inline]
 fn slot(table: u64, address: u64, level: u32) -> u64 {
     table + ((address >> (12 + 9 * level)) & 511) * 8
 }

@@ -43,20 +43,24 @@ impl Queue {
         }
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.first.get().is_none()
     }
 
+    #[inline]
     pub fn first(&self) -> Option<&'static Thread> {
         self.first.get()
     }
 
     /// At the end.
+    #[inline]
     pub fn append(&'static self, thread: &'static Thread) {
         self.insert_after(self.last.get(), thread)
     }
 
     /// Behind all of at least its priority.
+    #[inline]
     pub fn insert(&'static self, thread: &'static Thread) {
         let mut after = self.last.get();
         while let Some(other) = after {
@@ -68,6 +72,7 @@ impl Queue {
         self.insert_after(after, thread)
     }
 
+    #[inline]
     fn insert_after(&'static self, after: Option<&'static Thread>, thread: &'static Thread) {
         debug_assert!(thread.place.queue.get().is_none());
         let next = after.map_or(self.first.get(), |after| after.place.next.get());
@@ -84,6 +89,7 @@ impl Queue {
         }
     }
 
+    #[inline]
     pub fn take_first(&self) -> Option<&'static Thread> {
         let first = self.first.get()?;
         first.leave_queue();
@@ -99,6 +105,7 @@ impl Default for Queue {
 
 impl Thread {
     /// Takes it out of the queue it is in, if any.
+    #[inline]
     pub fn leave_queue(&self) {
         let Some(queue) = self.place.queue.take() else {
             return;

@@ -19,6 +19,7 @@ pub struct Memory {
 
 impl Memory {
     /// The part of `length` bytes from `offset`.
+    #[inline]
     pub fn part(self, offset: u64, length: u64) -> Result<Memory, Error> {
         let end = offset.checked_add(length).ok_or(Error::BadArgument)?;
         if length == 0 || end > self.size || !(offset | length).is_multiple_of(PAGE) {
@@ -59,11 +60,13 @@ impl Rights {
         Rights([const { Slot(Cell::new(Right::None)) }; COUNT])
     }
 
+    #[inline]
     pub fn get(&self, handle: u64) -> Result<Right, Error> {
         let slot = usize::try_from(handle).ok().and_then(|n| self.0.get(n));
         Ok(slot.ok_or(Error::BadHandle)?.0.get())
     }
 
+    #[inline]
     pub fn portal(&self, handle: u64) -> Result<&'static Portal, Error> {
         match self.get(handle)? {
             Right::Portal(portal) => Ok(portal),
@@ -71,6 +74,7 @@ impl Rights {
         }
     }
 
+    #[inline]
     pub fn notification(&self, handle: u64) -> Result<&'static Notification, Error> {
         match self.get(handle)? {
             Right::Notification(notification) => Ok(notification),
@@ -78,6 +82,7 @@ impl Rights {
         }
     }
 
+    #[inline]
     pub fn task(&self, handle: u64) -> Result<&'static Task, Error> {
         match self.get(handle)? {
             Right::Task(task) => Ok(task),
@@ -85,6 +90,7 @@ impl Rights {
         }
     }
 
+    #[inline]
     pub fn memory(&self, handle: u64) -> Result<Memory, Error> {
         match self.get(handle)? {
             Right::Memory(memory) => Ok(memory),
@@ -92,6 +98,7 @@ impl Rights {
         }
     }
 
+    #[inline]
     pub fn platform(&self, handle: u64) -> Result<(), Error> {
         match self.get(handle)? {
             Right::Platform => Ok(()),

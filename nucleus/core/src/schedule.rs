@@ -26,6 +26,7 @@ impl Ready {
         }
     }
 
+    #[inline]
     fn highest(&self) -> Option<u32> {
         loop {
             let highest = self.some.get().checked_ilog2()?;
@@ -46,6 +47,7 @@ impl Default for Ready {
 
 impl State {
     /// Lets a thread that is in no queue run when its turn comes.
+    #[inline]
     pub fn make_ready(&'static self, thread: &'static Thread) {
         if thread.task.get().state.get() == TaskState::Stopped {
             thread.status.set(Status::Stopped);
@@ -72,6 +74,7 @@ impl State {
     }
 
     /// The current thread goes behind the others of its priority.
+    #[inline]
     pub fn rotate(&'static self) {
         if let Some(current) = self
             .current
@@ -90,6 +93,7 @@ impl State {
     }
 
     /// Chooses who runs: the current thread unless it cannot, or one of higher priority can.
+    #[inline]
     pub fn choose(&'static self) -> Option<&'static Thread> {
         self.ready.urgent.set(false);
         let current = self

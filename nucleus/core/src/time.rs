@@ -14,10 +14,12 @@ impl Sleepers {
         Sleepers(Cell::new(None))
     }
 
+    #[inline]
     pub fn first(&self) -> Option<&'static Thread> {
         self.0.get()
     }
 
+    #[inline]
     pub fn add(&self, thread: &'static Thread, deadline: u64) {
         thread.deadline.set(deadline);
         let mut link = &self.0;
@@ -31,6 +33,7 @@ impl Sleepers {
     }
 
     /// Nothing if it is not among them.
+    #[inline]
     pub fn remove(&self, thread: &Thread) {
         if thread.deadline.replace(u64::MAX) == u64::MAX {
             return;
@@ -74,6 +77,7 @@ impl Ratio {
         Ratio::new(hz, SECOND)
     }
 
+    #[inline]
     pub fn of(self, value: u64) -> u64 {
         let product = (u128::from(value) * u128::from(self.0)) >> 32;
         u64::try_from(product).unwrap_or(u64::MAX)
@@ -107,6 +111,7 @@ impl Counter {
     }
 
     /// Ticks since the start.
+    #[inline]
     pub fn read(&self, raw: u64) -> u64 {
         let passed = raw.wrapping_sub(self.last.replace(raw)) & self.mask.get();
         self.total.set(self.total.get().wrapping_add(passed));
