@@ -13,6 +13,7 @@ use nucleus_core::{
 global_asm!(
     include_str!("entry.s"),
     ELR = const r::ELR * 8,
+    MOVING_LOW = const crate::calls::MOVING & 0xffff, MOVING_HIGH = const crate::calls::MOVING >> 16,
     TASK = const offset_of!(Thread, task), DEPTH = const offset_of!(Thread, depth),
     FRAMES = const offset_of!(Thread, frames),
     MOST_DEPTH = const nucleus_core::thread::DEPTH,

@@ -16,6 +16,11 @@ nucleus_entry:                          // x0: physical address of the boot info
 
 // Behind `stp x10, x11, [sp, #80]`.
 .macro save
+    save_first
+    save_rest sp
+.endm
+
+.macro save_first
     stp     x0, x1, [sp]
     stp     x2, x3, [sp, #16]
     stp     x4, x5, [sp, #32]
@@ -24,17 +29,23 @@ nucleus_entry:                          // x0: physical address of the boot info
     stp     x12, x13, [sp, #96]
     stp     x14, x15, [sp, #112]
     stp     x16, x17, [sp, #128]
-    stp     x18, x19, [sp, #144]
-    stp     x20, x21, [sp, #160]
-    stp     x22, x23, [sp, #176]
-    stp     x24, x25, [sp, #192]
-    stp     x26, x27, [sp, #208]
-    stp     x28, x29, [sp, #224]
+    str     x18, [sp, #144]
+    str     x30, [sp, #240]
+.endm
+
+// What calls that come back at once leave where it is. Needs x16 and x17.
+.macro save_rest thread
+    str     x19, [\thread, #152]
+    stp     x20, x21, [\thread, #160]
+    stp     x22, x23, [\thread, #176]
+    stp     x24, x25, [\thread, #192]
+    stp     x26, x27, [\thread, #208]
+    stp     x28, x29, [\thread, #224]
     mrs     x16, sp_el0
-    stp     x30, x16, [sp, #240]
+    str     x16, [\thread, #248]
     mrs     x16, elr_el1
     mrs     x17, spsr_el1
-    stp     x16, x17, [sp, #{ELR}]
+    stp     x16, x17, [\thread, #{ELR}]
 .endm
 
 // x0: the thread; the nucleus's stack.
@@ -126,8 +137,13 @@ nucleus_synchronous:
     cbz     x8, 20f                     // PORTAL_CALL
     cmp     x8, #1
     b.eq    30f                         // PORTAL_REPLY
-10: save
+10: save_first
+    mov     w10, #{MOVING_LOW}
+    movk    w10, #{MOVING_HIGH}, lsl #16
+    lsr     x10, x10, x8                // numbers of 64 and more are refused either way
+    tbnz    x10, #0, 13f
     nucleus_stack
+    str     x0, [sp, #-16]!
     mov     x1, x8
     bl      nucleus_call
     tbnz    x0, #0, 12f
@@ -144,7 +160,15 @@ nucleus_synchronous:
     ldp     x2, x3, [sp, #16]
     ldp     x0, x1, [sp]
     eret
-12: sub     x0, x0, #1
+12: ldr     x10, [sp]                   // somebody else goes on: the caller's other registers are still here
+    save_rest x10
+    sub     x0, x0, #1
+    b       nucleus_resume
+13: save_rest sp
+    nucleus_stack
+    mov     x1, x8
+    bl      nucleus_call
+    sub     x0, x0, #1
     b       nucleus_resume
 
 // A portal call where nothing is in the way: the words stay in their registers. What the call loses anyway (x10 and

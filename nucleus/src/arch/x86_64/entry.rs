@@ -20,7 +20,7 @@ global_asm!(
     RBP = const r::RBP * 8, RDI = const r::RDI * 8, RSI = const r::RSI * 8, RDX = const r::RDX * 8,
     RBX = const r::RBX * 8, RAX = const r::RAX * 8, VECTOR = const r::VECTOR * 8,
     RIP = const r::RIP * 8, RFLAGS = const r::RFLAGS * 8, RSP = const r::RSP * 8,
-    REGISTERS = const size_of::<Registers>(), BY_CALL = const r::BY_CALL, FLAGS = const r::FLAGS,
+    REGISTERS = const size_of::<Registers>(), BY_CALL = const r::BY_CALL, FLAGS = const r::FLAGS, MOVING = const crate::calls::MOVING,
     TASK = const offset_of!(Thread, task), DEPTH = const offset_of!(Thread, depth),
     FRAMES = const offset_of!(Thread, frames), FRAME_TASK = const offset_of!(Frame, task),
     FRAME_POINTER = const offset_of!(Frame, pointer), FRAME_STACK = const offset_of!(Frame, stack),

@@ -29,12 +29,6 @@ nucleus_syscall:
     mov     [rsp + {R10}], r10
     mov     [rsp + {R8}], r8
     mov     [rsp + {R9}], r9
-    mov     [rsp + {R12}], r12
-    mov     [rsp + {R13}], r13
-    mov     [rsp + {R14}], r14
-    mov     [rsp + {R15}], r15
-    mov     [rsp + {RBX}], rbx
-    mov     [rsp + {RBP}], rbp
     mov     [rsp + {RIP}], rcx
     mov     [rsp + {RFLAGS}], r11
     mov     qword ptr [rsp + {VECTOR}], {BY_CALL}
@@ -42,7 +36,11 @@ nucleus_syscall:
     mov     [rsp + {RSP}], rdi
     mov     rdi, rsp
     mov     rsi, rax
-    lea     rsp, [rip + nucleus_stack_top]
+    mov     ecx, {MOVING}
+    bt      rcx, rax                    # numbers of 64 and more are refused either way
+    jc      13f
+    lea     rsp, [rip + nucleus_stack_top - 16]
+    mov     [rsp], rdi
     call    nucleus_call
     test    al, 1
     jnz     12f
@@ -58,7 +56,22 @@ nucleus_syscall:
     mov     r11, [rsp + {RFLAGS}]
     mov     rsp, [rsp + {RSP}]
     sysretq
-12: lea     rdi, [rax - 1]
+.macro save_rest thread
+    mov     [\thread + {R12}], r12
+    mov     [\thread + {R13}], r13
+    mov     [\thread + {R14}], r14
+    mov     [\thread + {R15}], r15
+    mov     [\thread + {RBX}], rbx
+    mov     [\thread + {RBP}], rbp
+.endm
+12: mov     rdi, [rsp]                  # somebody else goes on: the caller's other registers are still here
+    save_rest rdi
+    lea     rdi, [rax - 1]
+    jmp     nucleus_resume
+13: save_rest rdi
+    lea     rsp, [rip + nucleus_stack_top]
+    call    nucleus_call
+    lea     rdi, [rax - 1]
     jmp     nucleus_resume
 
 # A portal call where nothing is in the way: the words stay in their registers. What the call loses anyway (rbx, rbp,
