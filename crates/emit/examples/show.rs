@@ -1,14 +1,21 @@
-//! Shows the code of a sample residual: `cargo run -p emit --example show -- SEED`.
+//! Shows the code of a sample residual, or only its size: `cargo run -p emit --example show -- SEED [size]`.
+
+use emit::{emit, entries, Target};
 
 fn main() {
-    let seed = std::env::args()
-        .nth(1)
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(1);
+    let mut arguments = std::env::args().skip(1);
+    let seed = arguments.next().and_then(|s| s.parse().ok()).unwrap_or(1);
+    let size = arguments.next().is_some();
     let residual = graph::sample::residual(seed);
-    for target in [emit::Target::X86_64, emit::Target::Aarch64] {
-        match emit::emit(&residual, target) {
-            Ok(code) => print!("{}", emit::entries(&code, &residual.entries, target, 0)),
+    for target in [Target::X86_64, Target::Aarch64] {
+        match emit(&residual, target) {
+            Ok(code) if size => println!(
+                "{target:?}: {} bytes from {} nodes in {} entries",
+                code.bytes.len(),
+                residual.graph.nodes.len(),
+                code.entries.len()
+            ),
+            Ok(code) => print!("{}", entries(&code, &residual.entries, target, 0)),
             Err(why) => eprintln!("{why}"),
         }
     }
