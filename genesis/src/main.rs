@@ -33,7 +33,10 @@ fn main(door: door::Handover) -> ! {
     // 1 discover: hardware → machine model
     let mut machine = discover::machine(&door, &generate::candidates(&book));
     stages.passed("discover");
-    log!("genesis: {} devices found; writing their drivers", machine.devices.len());
+    log!(
+        "genesis: {} devices found; writing their drivers",
+        machine.devices.len()
+    );
 
     // 2 match, 3 specialise, 4 emit, 5 prove: facts × rulebook → rule → code graph → machine code → verdict
     let written = generate::all(&book, &mut machine, &mut stages);

@@ -2,15 +2,15 @@
 
 use crate::instance::Specialiser;
 use crate::layout::ones;
-use crate::value::{Buffer, Num, Region, Value};
+use crate::value::{Buffer, Region, Value};
 use crate::{Error, Result};
 use alloc::{format, vec::Vec};
 use graph::{BinOp, Conduit, Op, WindowKind};
 use rulebook::tree::{Argument, Expr, ExprKind, Name, Place};
 
 const FUNCTIONS: &[&str] = &[
-    "bar", "base", "region", "window", "caps", "has", "mem", "ports", "msr", "min", "max", "bits", "free", "busy", "drop", "measure", "firmware", "id",
-    "restores", "known", "wire",
+    "bar", "base", "region", "window", "caps", "has", "mem", "ports", "msr", "min", "max", "bits",
+    "free", "busy", "drop", "measure", "firmware", "id", "restores", "known", "wire",
 ];
 
 impl<'a> Specialiser<'a, '_> {
@@ -29,8 +29,18 @@ impl<'a> Specialiser<'a, '_> {
             "random" => Some(Value::Random),
             "cpus" => Some(Value::Num(self.constant(1))),
             "base" => Some(self.device_window(0)),
-            "system" => Some(Value::Region(Region { kind: WindowKind::System, base: 0, size: u64::MAX, offset: None })),
-            "model" => Some(Value::Region(Region { kind: WindowKind::Model, base: 0, size: u64::MAX, offset: None })),
+            "system" => Some(Value::Region(Region {
+                kind: WindowKind::System,
+                base: 0,
+                size: u64::MAX,
+                offset: None,
+            })),
+            "model" => Some(Value::Region(Region {
+                kind: WindowKind::Model,
+                base: 0,
+                size: u64::MAX,
+                offset: None,
+            })),
             _ => None,
         };
         if word.is_some() {
@@ -44,7 +54,13 @@ impl<'a> Specialiser<'a, '_> {
             return Some(Value::Num(self.constant(*n)));
         }
         let subject = self.subject;
-        let value = subject.device.facts.iter().find(|f| f.name == text).map(|f| &f.value).or_else(|| subject.machine.fact(text))?;
+        let value = subject
+            .device
+            .facts
+            .iter()
+            .find(|f| f.name == text)
+            .map(|f| &f.value)
+            .or_else(|| subject.machine.fact(text))?;
         Some(self.of_fact(value))
     }
 
@@ -60,26 +76,44 @@ impl<'a> Specialiser<'a, '_> {
         }
         if a == self.subject.device.bus {
             // A feature nobody reported is not there.
-            return Some(self.fact_named(b).unwrap_or_else(|| Value::Num(self.constant(0))));
+            return Some(
+                self.fact_named(b)
+                    .unwrap_or_else(|| Value::Num(self.constant(0))),
+            );
         }
         None
     }
 
     fn device_window(&self, index: u64) -> Value<'a> {
-        let found = self.subject.device.windows.iter().find(|w| w.index as u64 == index);
+        let found = self
+            .subject
+            .device
+            .windows
+            .iter()
+            .find(|w| w.index as u64 == index);
         match found {
             Some(w) => {
                 let kind = match w.kind {
                     machine::WindowKind::Memory => WindowKind::Memory,
                     machine::WindowKind::Port => WindowKind::Port,
                 };
-                Value::Region(Region { kind, base: w.base, size: w.size, offset: None })
+                Value::Region(Region {
+                    kind,
+                    base: w.base,
+                    size: w.size,
+                    offset: None,
+                })
             }
             None => Value::None,
         }
     }
 
-    pub fn call(&mut self, callee: &'a Expr, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
+    pub fn call(
+        &mut self,
+        callee: &'a Expr,
+        arguments: &'a [Argument],
+        place: Place,
+    ) -> Result<Value<'a>> {
         match &callee.kind {
             ExprKind::Dot(base, name) => {
                 let value = self.value(base)?;
@@ -89,7 +123,11 @@ impl<'a> Specialiser<'a, '_> {
                         self.call_routine(i, *name, values, place)
                     }
                     Value::Buffer(b) => self.buffer_call(b, *name, arguments, place),
-                    _ => Err(Error::new(place, format!("`{}` cannot be called here", self.text(*name)), "call routines of parts, or before(n) and with(n) of a buffer")),
+                    _ => Err(Error::new(
+                        place,
+                        format!("`{}` cannot be called here", self.text(*name)),
+                        "call routines of parts, or before(n) and with(n) of a buffer",
+                    )),
                 }
             }
             ExprKind::Name(n) => {
@@ -97,10 +135,18 @@ impl<'a> Specialiser<'a, '_> {
                 match self.resolve(here, *n, place)? {
                     Value::Callable(i, name) => self.call_named(i, name, arguments, place),
                     _ if self.is_builtin(*n) => self.builtin(*n, arguments, place),
-                    _ => Err(Error::new(place, format!("`{}` is nothing to call", self.text(*n)), "call an op, a flow or a fact with parameters")),
+                    _ => Err(Error::new(
+                        place,
+                        format!("`{}` is nothing to call", self.text(*n)),
+                        "call an op, a flow or a fact with parameters",
+                    )),
                 }
             }
-            _ => Err(Error::new(place, "this is nothing to call", "name a routine")),
+            _ => Err(Error::new(
+                place,
+                "this is nothing to call",
+                "name a routine",
+            )),
         }
     }
 
@@ -113,14 +159,33 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// A routine, or a fact with parameters.
-    fn call_named(&mut self, i: usize, name: Name, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
+    fn call_named(
+        &mut self,
+        i: usize,
+        name: Name,
+        arguments: &'a [Argument],
+        place: Place,
+    ) -> Result<Value<'a>> {
         use rulebook::tree::ItemKind;
         let fact = self.find_item(i, |k| matches!(k, ItemKind::Fact { name: n, parameters, value: Some(_), .. } if *n == name && !parameters.is_empty()));
         let values = self.values(arguments)?;
-        let Some(item) = fact else { return self.call_routine(i, name, values, place) };
-        let ItemKind::Fact { parameters, value: Some(value), .. } = &item.kind else { return Ok(Value::None) };
+        let Some(item) = fact else {
+            return self.call_routine(i, name, values, place);
+        };
+        let ItemKind::Fact {
+            parameters,
+            value: Some(value),
+            ..
+        } = &item.kind
+        else {
+            return Ok(Value::None);
+        };
         if parameters.len() != values.len() {
-            return Err(Error::new(place, format!("`{}` takes {} values", self.text(name), parameters.len()), "see its declaration"));
+            return Err(Error::new(
+                place,
+                format!("`{}` takes {} values", self.text(name), parameters.len()),
+                "see its declaration",
+            ));
         }
         self.enter(i, Vec::new());
         for (p, v) in parameters.iter().zip(values) {
@@ -131,17 +196,36 @@ impl<'a> Specialiser<'a, '_> {
         v
     }
 
-    fn buffer_call(&mut self, b: Buffer<'a>, name: Name, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
-        let Some(first) = arguments.first() else { return Err(Error::new(place, "how many bytes?", "write before(n) or with(n)")) };
+    fn buffer_call(
+        &mut self,
+        b: Buffer<'a>,
+        name: Name,
+        arguments: &'a [Argument],
+        place: Place,
+    ) -> Result<Value<'a>> {
+        let Some(first) = arguments.first() else {
+            return Err(Error::new(
+                place,
+                "how many bytes?",
+                "write before(n) or with(n)",
+            ));
+        };
         let n = self.number(&first.value)?;
-        let at = { let id = self.b.bin(BinOp::Sub, b.at.id, n.id); self.node(id, u32::MAX as u64) };
+        let at = {
+            let id = self.b.bin(BinOp::Sub, b.at.id, n.id);
+            self.node(id, u32::MAX as u64)
+        };
         match self.text(name) {
             "before" => Ok(Value::Bytes(Buffer { at, len: n, ..b })),
             "with" => {
                 let len = self.sum(b.len, n);
                 Ok(Value::Buffer(Buffer { at, len, ..b }))
             }
-            other => Err(Error::new(place, format!("a buffer has no `{other}`"), "use before(n) or with(n)")),
+            other => Err(Error::new(
+                place,
+                format!("a buffer has no `{other}`"),
+                "use before(n) or with(n)",
+            )),
         }
     }
 
@@ -155,27 +239,45 @@ impl<'a> Specialiser<'a, '_> {
             _ => 1,
         };
         if arguments.len() < wanted {
-            return Err(Error::new(place, format!("`{text}` takes {wanted} values"), "see docs/rules.md"));
+            return Err(Error::new(
+                place,
+                format!("`{text}` takes {wanted} values"),
+                "see docs/rules.md",
+            ));
         }
         let first = &arguments[0].value;
         match text {
             "min" | "max" => {
                 let (a, b) = (self.number(first)?, self.number(&arguments[1].value)?);
-                let op = if text == "min" { BinOp::Min } else { BinOp::Max };
+                let op = if text == "min" {
+                    BinOp::Min
+                } else {
+                    BinOp::Max
+                };
                 let id = self.b.bin(op, a.id, b.id);
-                let most = if text == "min" { a.most.min(b.most) } else { a.most.max(b.most) };
+                let most = if text == "min" {
+                    a.most.min(b.most)
+                } else {
+                    a.most.max(b.most)
+                };
                 Ok(Value::Num(self.node(id, most)))
             }
             "bits" => Ok(Value::SetBits(self.number(first)?)),
             "busy" | "free" => {
                 let (i, name) = self.slots_named(first)?;
                 let k = self.number(&arguments[1].value)?;
-                Ok(Value::Num(if text == "busy" { self.is_busy(i, name, k, place)? } else { self.free(i, name, k, place)? }))
+                Ok(Value::Num(if text == "busy" {
+                    self.is_busy(i, name, k, place)?
+                } else {
+                    self.free(i, name, k, place)?
+                }))
             }
             "known" => {
                 let here = self.here();
                 let known = match &first.kind {
-                    ExprKind::Name(n) => matches!(self.resolve(here, *n, place), Ok(v) if !matches!(v, Value::Builtin | Value::None)),
+                    ExprKind::Name(n) => {
+                        matches!(self.resolve(here, *n, place), Ok(v) if !matches!(v, Value::Builtin | Value::None))
+                    }
                     _ => self.value(first).is_ok(),
                 };
                 Ok(Value::Num(self.constant(known as u64)))
@@ -201,12 +303,24 @@ impl<'a> Specialiser<'a, '_> {
         }
     }
 
-    fn window_call(&mut self, text: &str, first: &'a Expr, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
+    fn window_call(
+        &mut self,
+        text: &str,
+        first: &'a Expr,
+        arguments: &'a [Argument],
+        place: Place,
+    ) -> Result<Value<'a>> {
         if text == "window" {
             return self.capability_window(first, place);
         }
         let n = self.number(first)?;
-        let n = self.b.known(n.id).ok_or_else(|| Error::new(place, format!("`{text}` needs a number that is known"), "use a fact"))?;
+        let n = self.b.known(n.id).ok_or_else(|| {
+            Error::new(
+                place,
+                format!("`{text}` needs a number that is known"),
+                "use a fact",
+            )
+        })?;
         let size = match arguments.get(1) {
             Some(a) => {
                 let here = self.here();
@@ -216,16 +330,35 @@ impl<'a> Specialiser<'a, '_> {
         };
         Ok(match text {
             "bar" | "base" | "region" => self.device_window(n),
-            "mem" => Value::Region(Region { kind: WindowKind::Memory, base: n, size: size.unwrap_or(4096), offset: None }),
-            "ports" => Value::Region(Region { kind: WindowKind::Port, base: n, size: size.unwrap_or(8), offset: None }),
-            "msr" => Value::Region(Region { kind: WindowKind::Model, base: n, size: u64::MAX, offset: None }),
+            "mem" => Value::Region(Region {
+                kind: WindowKind::Memory,
+                base: n,
+                size: size.unwrap_or(4096),
+                offset: None,
+            }),
+            "ports" => Value::Region(Region {
+                kind: WindowKind::Port,
+                base: n,
+                size: size.unwrap_or(8),
+                offset: None,
+            }),
+            "msr" => Value::Region(Region {
+                kind: WindowKind::Model,
+                base: n,
+                size: u64::MAX,
+                offset: None,
+            }),
             "has" => {
                 let found = !self.capabilities(n).is_empty();
                 Value::Num(self.constant(found as u64))
             }
             _ => {
                 let list = self.capabilities(n);
-                Value::List(list.into_iter().map(|at| Value::Num(self.constant(at))).collect())
+                Value::List(
+                    list.into_iter()
+                        .map(|at| Value::Num(self.constant(at)))
+                        .collect(),
+                )
             }
         })
     }
@@ -254,36 +387,73 @@ impl<'a> Specialiser<'a, '_> {
 
     /// `window(cap)`: the part of a BAR that a capability with members `bar`, `at` and `size` describes.
     fn capability_window(&mut self, e: &'a Expr, place: Place) -> Result<Value<'a>> {
-        let Value::Copy(layout, pieces) = self.value(e)? else { return Ok(Value::None) };
+        let Value::Copy(layout, pieces) = self.value(e)? else {
+            return Ok(Value::None);
+        };
         let mut part = [0u64; 3];
         for (slot, word) in part.iter_mut().zip(["bar", "at", "size"]) {
-            let Some(name) = self.subject.book.names.iter().position(|n| n == word) else { return Ok(Value::None) };
-            let Value::Num(n) = self.member_of_copy(&layout, &pieces, Name(name as u16), place)? else { return Ok(Value::None) };
+            let Some(name) = self.subject.book.names.iter().position(|n| n == word) else {
+                return Ok(Value::None);
+            };
+            let Value::Num(n) = self.member_of_copy(&layout, &pieces, Name(name as u16), place)?
+            else {
+                return Ok(Value::None);
+            };
             *slot = self.b.known(n.id).unwrap_or(0);
         }
-        let Value::Region(bar) = self.device_window(part[0]) else { return Ok(Value::None) };
-        if part[1].checked_add(part[2]).is_none_or(|end| end > bar.size) {
+        let Value::Region(bar) = self.device_window(part[0]) else {
+            return Ok(Value::None);
+        };
+        if part[1]
+            .checked_add(part[2])
+            .is_none_or(|end| end > bar.size)
+        {
             return Ok(Value::None);
         }
-        Ok(Value::Region(Region { base: bar.base + part[1], size: part[2], ..bar }))
+        Ok(Value::Region(Region {
+            base: bar.base + part[1],
+            size: part[2],
+            ..bar
+        }))
     }
 
     /// `first RECORD of caps(n) where test`
-    pub fn first(&mut self, record: Name, list: &'a Expr, test: &'a Expr, place: Place) -> Result<Value<'a>> {
+    pub fn first(
+        &mut self,
+        record: Name,
+        list: &'a Expr,
+        test: &'a Expr,
+        place: Place,
+    ) -> Result<Value<'a>> {
         let layout = self.record(self.here(), record, place)?;
         let Value::List(offsets) = self.value(list)? else {
-            return Err(Error::new(list.place, "`first` looks through a list of capabilities", "use caps(n)"));
+            return Err(Error::new(
+                list.place,
+                "`first` looks through a list of capabilities",
+                "use caps(n)",
+            ));
         };
         for v in offsets {
             let Value::Num(n) = v else { continue };
             let at = self.b.known(n.id).unwrap_or(0) as usize;
-            let bytes: Vec<u8> = self.subject.device.config.iter().skip(at).take(layout.size as usize).copied().collect();
+            let bytes: Vec<u8> = self
+                .subject
+                .device
+                .config
+                .iter()
+                .skip(at)
+                .take(layout.size as usize)
+                .copied()
+                .collect();
             let copy = self.copy_of_bytes(layout.clone(), &bytes);
-            let Value::Copy(_, pieces) = &copy else { continue };
+            let Value::Copy(_, pieces) = &copy else {
+                continue;
+            };
             let scope = self.scopes.len();
             for member in layout.members.iter().map(|(n, _)| *n).collect::<Vec<_>>() {
                 let v = self.member_of_copy(&layout, pieces, member, place)?;
-                self.scopes.push((member, crate::instance::Binding::Value(v)));
+                self.scopes
+                    .push((member, crate::instance::Binding::Value(v)));
             }
             let holds = self.number(test);
             self.scopes.truncate(scope);
@@ -301,8 +471,15 @@ impl<'a> Specialiser<'a, '_> {
             self.measured = true;
             return Ok(Value::Num(self.constant(0)));
         }
-        let (Value::Register(start), Value::Register(now)) = (self.value(&arguments[0].value)?, self.value(&arguments[1].value)?) else {
-            return Err(Error::new(place, "`measure` needs two registers and a time", "write measure(START, NOW, 1 ms)"));
+        let (Value::Register(start), Value::Register(now)) = (
+            self.value(&arguments[0].value)?,
+            self.value(&arguments[1].value)?,
+        ) else {
+            return Err(Error::new(
+                place,
+                "`measure` needs two registers and a time",
+                "write measure(START, NOW, 1 ms)",
+            ));
         };
         let ns = self.number(&arguments[2].value)?;
         let ns = self.b.known(ns.id).unwrap_or(0).min(1_000_000);
@@ -320,9 +497,15 @@ impl<'a> Specialiser<'a, '_> {
         let counted = top - self.b.known(left.id).unwrap_or(top);
         let passed = after.saturating_sub(before);
         if counted == 0 || passed == 0 {
-            return Err(Error::new(place, "the counter or the clock stood still while it was measured", "is the clock running?"));
+            return Err(Error::new(
+                place,
+                "the counter or the clock stood still while it was measured",
+                "is the clock running?",
+            ));
         }
-        Ok(Value::Num(self.constant((counted as u128 * 1_000_000_000 / passed as u128) as u64)))
+        Ok(Value::Num(self.constant(
+            (counted as u128 * 1_000_000_000 / passed as u128) as u64,
+        )))
     }
 
     pub fn measured_now(&mut self) -> bool {
@@ -332,7 +515,11 @@ impl<'a> Specialiser<'a, '_> {
     /// `restores(REG, value)`: writes, reads back, restores; 1 if the register kept the value. A probe of class *restore*.
     fn restores(&mut self, register: &'a Expr, value: &'a Expr, place: Place) -> Result<Value<'a>> {
         let Value::Register(r) = self.value(register)? else {
-            return Err(Error::new(place, "`restores` needs a register", "write restores(REG, value)"));
+            return Err(Error::new(
+                place,
+                "`restores` needs a register",
+                "write restores(REG, value)",
+            ));
         };
         let value = self.number(value)?;
         let old = self.read_one(&r)?;
@@ -348,7 +535,13 @@ impl<'a> Specialiser<'a, '_> {
         let conduit = match self.value(&arguments[0].value)? {
             Value::Text(t) if t == "hvc" => Conduit::Hvc,
             Value::Text(t) if t == "smc" => Conduit::Smc,
-            _ => return Err(Error::new(place, "the conduit is \"hvc\" or \"smc\"", "use the fact that the firmware states")),
+            _ => {
+                return Err(Error::new(
+                    place,
+                    "the conduit is \"hvc\" or \"smc\"",
+                    "use the fact that the firmware states",
+                ))
+            }
         };
         let zero = self.b.constant(0);
         let mut args = [zero; 4];

@@ -5,7 +5,11 @@ use crate::matching::Choice;
 use crate::value::{Buffer, Num, Value};
 use crate::{Error, LiveAccess, Result, Subject};
 use abi::status;
-use alloc::{format, string::{String, ToString}, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 use graph::{Op, Residual, Space};
 use rulebook::tree::{Class, ItemKind, Name, Parameter, Place, Routine, TypeBase};
 
@@ -23,8 +27,14 @@ pub fn chain<'a>(s: &mut Specialiser<'a, '_>, rules: &[usize]) -> Result<Instanc
     let mut lower = None;
     let mut below: Option<InstanceId> = None;
     for (depth, index) in rules.iter().enumerate().rev() {
-        let Some(rule) = book.rules.get(*index) else { return Err(Error::new(Place::default(), "no such rule", "match again")) };
-        let label = if depth == 0 { String::new() } else { book.name(rule.name).to_string() };
+        let Some(rule) = book.rules.get(*index) else {
+            return Err(Error::new(Place::default(), "no such rule", "match again"));
+        };
+        let label = if depth == 0 {
+            String::new()
+        } else {
+            book.name(rule.name).to_string()
+        };
         let id = s.instantiate(label, rule, &rule.items, lower)?;
         if let Some(below) = below {
             s.instances[below].upper = Some((id, None));
@@ -35,7 +45,11 @@ pub fn chain<'a>(s: &mut Specialiser<'a, '_>, rules: &[usize]) -> Result<Instanc
     below.ok_or_else(|| Error::new(Place::default(), "an empty choice", "match first"))
 }
 
-pub fn learn(subject: Subject, choice: &Choice, access: &mut dyn LiveAccess) -> Result<Vec<machine::Fact>> {
+pub fn learn(
+    subject: Subject,
+    choice: &Choice,
+    access: &mut dyn LiveAccess,
+) -> Result<Vec<machine::Fact>> {
     let mut s = Specialiser::new(subject, Some(access));
     let function = chain(&mut s, &choice.rules)?;
     s.use_parts(function)?;
@@ -45,17 +59,29 @@ pub fn learn(subject: Subject, choice: &Choice, access: &mut dyn LiveAccess) -> 
         s.call_routine(id, name, Vec::new(), Place::default())?;
         if let Some(status) = s.ended.take() {
             let why = match status.checked_sub(status::FAIL) {
-                Some(n) => format!("`init` failed: {}", s.failures.get(n as usize).map_or("?", |f| f.as_str())),
+                Some(n) => format!(
+                    "`init` failed: {}",
+                    s.failures.get(n as usize).map_or("?", |f| f.as_str())
+                ),
                 None => format!("`init` ended with status {status}"),
             };
-            return Err(Error::new(s.instances[id].rule.place, why, "the device did not do what the rule expects"));
+            return Err(Error::new(
+                s.instances[id].rule.place,
+                why,
+                "the device did not do what the rule expects",
+            ));
         }
     }
     Ok(s.learned)
 }
 
 fn name_of(s: &Specialiser, text: &str) -> Option<Name> {
-    s.subject.book.names.iter().position(|n| n == text).map(|k| Name(k as u16))
+    s.subject
+        .book
+        .names
+        .iter()
+        .position(|n| n == text)
+        .map(|k| Name(k as u16))
 }
 
 /// Instances of the chain that have an `init` of their own, the lowest first.
@@ -67,8 +93,16 @@ fn inits(s: &mut Specialiser, function: InstanceId) -> Vec<InstanceId> {
         at = s.instances[id].lower;
     }
     list.reverse();
-    let Some(init) = name_of(s, "init") else { return Vec::new() };
-    list.retain(|id| s.find_item(*id, |k| matches!(k, ItemKind::Routine(r) if r.name == init && r.body.is_some())).is_some());
+    let Some(init) = name_of(s, "init") else {
+        return Vec::new();
+    };
+    list.retain(|id| {
+        s.find_item(
+            *id,
+            |k| matches!(k, ItemKind::Routine(r) if r.name == init && r.body.is_some()),
+        )
+        .is_some()
+    });
     list
 }
 
@@ -89,10 +123,12 @@ pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {
     irq_entry(&mut s, function)?;
     recover_entries(&mut s)?;
     s.b.open();
-    let facts = class.map(|c| class_facts(&mut s, function, c)).unwrap_or_default();
+    let facts = class
+        .map(|c| class_facts(&mut s, function, c))
+        .unwrap_or_default();
     s.b.close();
     let (graph, entries) = core::mem::take(&mut s.b).into_parts();
-    let residual = Residual {
+    let mut residual = Residual {
         graph,
         entries,
         windows: core::mem::take(&mut s.windows),
@@ -102,6 +138,7 @@ pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {
         upcalls: core::mem::take(&mut s.upcalls),
         failures: core::mem::take(&mut s.failures),
     };
+    residual.prune();
     Ok(Written { residual, facts })
 }
 
@@ -113,7 +150,12 @@ fn contract(class: &Class) -> impl Iterator<Item = &Routine> {
     })
 }
 
-fn entry<'a>(s: &mut Specialiser<'a, '_>, name: &str, arguments: u8, body: impl FnOnce(&mut Specialiser<'a, '_>) -> Result<Option<Num<'a>>>) -> Result<()> {
+fn entry<'a>(
+    s: &mut Specialiser<'a, '_>,
+    name: &str,
+    arguments: u8,
+    body: impl FnOnce(&mut Specialiser<'a, '_>) -> Result<Option<Num<'a>>>,
+) -> Result<()> {
     s.b.open();
     s.depth = 0;
     s.nest = 0;
@@ -130,7 +172,9 @@ fn entry<'a>(s: &mut Specialiser<'a, '_>, name: &str, arguments: u8, body: impl 
 }
 
 fn init_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
-    let Some(init) = name_of(s, "init") else { return Ok(()) };
+    let Some(init) = name_of(s, "init") else {
+        return Ok(());
+    };
     let list = inits(s, function);
     entry(s, "init", 0, |s| {
         for id in list {
@@ -146,7 +190,10 @@ fn init_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
 /// How many words a parameter is: buffers are place and length.
 fn is_buffer(s: &Specialiser, parameter: &Parameter) -> bool {
     match parameter.kind.as_ref().map(|t| t.base) {
-        Some(TypeBase::Named(n)) => matches!(s.text(n), "bufs" | "buf" | "buffer" | "frame" | "bytes" | "data"),
+        Some(TypeBase::Named(n)) => matches!(
+            s.text(n),
+            "bufs" | "buf" | "buffer" | "frame" | "bytes" | "data"
+        ),
         _ => false,
     }
 }
@@ -160,9 +207,19 @@ fn bound_of(s: &Specialiser, parameter: &Parameter) -> u64 {
     }
 }
 
-fn operation<'a>(s: &mut Specialiser<'a, '_>, function: InstanceId, class: &'a Class, wanted: &'a Routine) -> Result<()> {
+fn operation<'a>(
+    s: &mut Specialiser<'a, '_>,
+    function: InstanceId,
+    class: &'a Class,
+    wanted: &'a Routine,
+) -> Result<()> {
     let name = wanted.name;
-    let exists = s.find_item(function, |k| matches!(k, ItemKind::Routine(r) if r.name == name && r.body.is_some())).is_some();
+    let exists = s
+        .find_item(
+            function,
+            |k| matches!(k, ItemKind::Routine(r) if r.name == name && r.body.is_some()),
+        )
+        .is_some();
     if !exists {
         return Ok(());
     }
@@ -182,17 +239,27 @@ fn operation<'a>(s: &mut Specialiser<'a, '_>, function: InstanceId, class: &'a C
     let text = s.text(name).to_string();
     let returns = wanted.returns.is_some();
     // A frame is at most what an Ethernet length can say; the pump refuses longer ones.
-    let longest = if s.text(class.name) == "nic" { 0xffff } else { u32::MAX as u64 };
+    let longest = if s.text(class.name) == "nic" {
+        0xffff
+    } else {
+        u32::MAX as u64
+    };
     s.tails = Some(Vec::new());
     entry(s, &text, words, |s| {
         let mut values = Vec::new();
         for (buffer, word, most) in plan {
-            values.push(if buffer { argument_buffer(s, word, longest) } else { Value::Num(argument(s, word, most)) });
+            values.push(if buffer {
+                argument_buffer(s, word, longest)
+            } else {
+                Value::Num(argument(s, word, most))
+            });
         }
         let value = s.call_routine(function, name, values, wanted_place(class))?;
         match value {
             Value::Num(n) if returns => Ok(Some(n)),
-            other if returns && !matches!(other, Value::None) => Ok(Some(s.number_for(other, None, wanted_place(class))?)),
+            other if returns && !matches!(other, Value::None) => {
+                Ok(Some(s.number_for(other, None, wanted_place(class))?))
+            }
             _ => Ok(None),
         }
     })?;
@@ -224,12 +291,20 @@ fn argument<'a>(s: &mut Specialiser<'a, '_>, word: u8, most: u64) -> Num<'a> {
 fn argument_buffer<'a>(s: &mut Specialiser<'a, '_>, word: u8, longest: u64) -> Value<'a> {
     let at = argument(s, word, u32::MAX as u64);
     let len = argument(s, word + 1, longest);
-    Value::Buffer(Buffer { space: Space::Pool, at, len, inward: false, last: true })
+    Value::Buffer(Buffer {
+        space: Space::Pool,
+        at,
+        len,
+        inward: false,
+        last: true,
+    })
 }
 
 /// One interrupt entry: whoever in the chain hears it, the lowest first.
 fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
-    let Some(irq) = name_of(s, "irq") else { return Ok(()) };
+    let Some(irq) = name_of(s, "irq") else {
+        return Ok(());
+    };
     let mut ids = Vec::new();
     let mut at = Some(function);
     while let Some(id) = at {
@@ -269,7 +344,9 @@ fn recover_entries(s: &mut Specialiser) -> Result<()> {
     let mut done: Vec<Name> = Vec::new();
     for id in (0..s.instances.len()).rev() {
         for item in s.items(id) {
-            let ItemKind::Recover { names, body } = &item.kind else { continue };
+            let ItemKind::Recover { names, body } = &item.kind else {
+                continue;
+            };
             for name in names {
                 if done.contains(name) {
                     continue;
@@ -290,11 +367,18 @@ fn recover_entries(s: &mut Specialiser) -> Result<()> {
 }
 
 /// The facts that the class's contract or the rule itself names, as far as this device has them as numbers.
-fn class_facts<'a>(s: &mut Specialiser<'a, '_>, function: InstanceId, class: &'a Class) -> Vec<(String, u64)> {
+fn class_facts<'a>(
+    s: &mut Specialiser<'a, '_>,
+    function: InstanceId,
+    class: &'a Class,
+) -> Vec<(String, u64)> {
     let mut names: Vec<Name> = Vec::new();
     let own = s.items(function);
     for item in class.items.iter().chain(own) {
-        if let ItemKind::Fact { name, parameters, .. } = &item.kind {
+        if let ItemKind::Fact {
+            name, parameters, ..
+        } = &item.kind
+        {
             if parameters.is_empty() && !names.contains(name) {
                 names.push(*name);
             }
@@ -308,10 +392,12 @@ fn class_facts<'a>(s: &mut Specialiser<'a, '_>, function: InstanceId, class: &'a
         let number = match value {
             Ok(Value::Num(n)) => s.b.known(n.id),
             // Octets: the first lowest.
-            Ok(Value::List(list)) if list.len() <= 8 => list.iter().rev().try_fold(0u64, |sum, v| match v {
-                Value::Num(n) => s.b.known(n.id).filter(|b| *b < 256).map(|b| sum << 8 | b),
-                _ => None,
-            }),
+            Ok(Value::List(list)) if list.len() <= 8 => {
+                list.iter().rev().try_fold(0u64, |sum, v| match v {
+                    Value::Num(n) => s.b.known(n.id).filter(|b| *b < 256).map(|b| sum << 8 | b),
+                    _ => None,
+                })
+            }
             _ => None,
         };
         if let Some(n) = number {

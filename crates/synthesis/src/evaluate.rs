@@ -15,7 +15,10 @@ pub fn store_fits(most: u64, bits: u32, place: Place) -> Result<()> {
     }
     Err(Error::new(
         place,
-        format!("this can be {}, which does not fit {bits} bits", crate::place::bound_text(most)),
+        format!(
+            "this can be {}, which does not fit {bits} bits",
+            crate::place::bound_text(most)
+        ),
         format!("check it first, or say `% {:#x}`", 1u128 << bits),
     ))
 }
@@ -37,7 +40,12 @@ impl<'a> Specialiser<'a, '_> {
             ExprKind::Binary(op, a, b) => self.binary(*op, a, b, e.place),
             ExprKind::Range(a, b) => Ok(Value::Range(self.number(a)?, self.number(b)?)),
             ExprKind::In(a, set) => self.is_in(a, set),
-            ExprKind::Choose { stage, test, yes, no } => self.choose(*stage, test, yes, no.as_deref(), e.place),
+            ExprKind::Choose {
+                stage,
+                test,
+                yes,
+                no,
+            } => self.choose(*stage, test, yes, no.as_deref(), e.place),
             ExprKind::Literal(members) => Ok(Value::Literal(members, e.place)),
             ExprKind::With(base, members) => {
                 let base = self.value(base)?;
@@ -53,8 +61,16 @@ impl<'a> Specialiser<'a, '_> {
                 _ => Err(Error::new(e.place, "`back` needs a ring", "name a `ring`")),
             },
             ExprKind::First { record, list, test } => self.first(*record, list, test, e.place),
-            ExprKind::Those { .. } => Err(Error::new(e.place, "`those` cannot be specialised yet", "loop over the set with `for`")),
-            ExprKind::Spread { .. } => Err(Error::new(e.place, "`spread` cannot be specialised yet", "use one buffer a request (`segments` = 1)")),
+            ExprKind::Those { .. } => Err(Error::new(
+                e.place,
+                "`those` cannot be specialised yet",
+                "loop over the set with `for`",
+            )),
+            ExprKind::Spread { .. } => Err(Error::new(
+                e.place,
+                "`spread` cannot be specialised yet",
+                "use one buffer a request (`segments` = 1)",
+            )),
         }
     }
 
@@ -71,13 +87,26 @@ impl<'a> Specialiser<'a, '_> {
                 let n = self.number_as(inner, bits)?;
                 return Ok(self.invert(n));
             }
-            (ExprKind::Choose { stage, test, yes, no: Some(no) }, Some(_)) => return self.choose_number(*stage, test, yes, no, bits),
+            (
+                ExprKind::Choose {
+                    stage,
+                    test,
+                    yes,
+                    no: Some(no),
+                },
+                Some(_),
+            ) => return self.choose_number(*stage, test, yes, no, bits),
             _ => self.value(e)?,
         };
         self.number_for(value, bits, e.place)
     }
 
-    pub fn number_for(&mut self, value: Value<'a>, bits: Option<Bits<'a>>, place: Place) -> Result<Num<'a>> {
+    pub fn number_for(
+        &mut self,
+        value: Value<'a>,
+        bits: Option<Bits<'a>>,
+        place: Place,
+    ) -> Result<Num<'a>> {
         match value {
             Value::Num(n) => Ok(n),
             Value::Literal(members, at) => self.literal(members, bits, at),
@@ -85,15 +114,34 @@ impl<'a> Specialiser<'a, '_> {
             Value::Register(r) => self.read_one(&r),
             Value::Spot(spot) => match self.load(&spot, place)? {
                 Value::Num(n) => Ok(n),
-                _ => Err(Error::new(place, "this is a record, not a number", "name one of its members")),
+                _ => Err(Error::new(
+                    place,
+                    "this is a record, not a number",
+                    "name one of its members",
+                )),
             },
             Value::Copy(_, pieces) if pieces.len() == 1 => Ok(pieces[0]),
-            Value::None => Err(Error::new(place, "`none` is not a number", "test for it first")),
+            Value::None => Err(Error::new(
+                place,
+                "`none` is not a number",
+                "test for it first",
+            )),
             Value::Random => {
-                let seed = self.subject.device.path.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ b as u64).wrapping_mul(0x100_0000_01b3));
+                let seed = self
+                    .subject
+                    .device
+                    .path
+                    .bytes()
+                    .fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+                        (h ^ b as u64).wrapping_mul(0x100_0000_01b3)
+                    });
                 Ok(self.constant(seed))
             }
-            _ => Err(Error::new(place, "this is not a number", "name a register, a place in memory, a fact or a number")),
+            _ => Err(Error::new(
+                place,
+                "this is not a number",
+                "name a register, a place in memory, a fact or a number",
+            )),
         }
     }
 
@@ -101,7 +149,9 @@ impl<'a> Specialiser<'a, '_> {
     pub fn settle(&mut self, value: Value<'a>, place: Place) -> Result<Value<'a>> {
         match value {
             Value::Register(r) => self.read(&r),
-            Value::Spot(spot) if matches!(spot.kind, Kind::Number { .. } | Kind::Record(_)) => self.load(&spot, place),
+            Value::Spot(spot) if matches!(spot.kind, Kind::Number { .. } | Kind::Record(_)) => {
+                self.load(&spot, place)
+            }
             Value::BitSet(bits) => Ok(Value::Num(self.mask_of(bits))),
             other => Ok(other),
         }
@@ -111,9 +161,16 @@ impl<'a> Specialiser<'a, '_> {
 
     fn name(&mut self, n: Name, place: Place) -> Result<Value<'a>> {
         let from = self.frames.last().map_or(0, |f| f.scope);
-        if let Some((_, binding)) = self.scopes[from..].iter().rev().find(|(name, _)| *name == n) {
+        if let Some((_, binding)) = self.scopes[from..]
+            .iter()
+            .rev()
+            .find(|(name, _)| *name == n)
+        {
             return Ok(match binding.clone() {
-                Binding::Value(Value::Num(n)) => Value::Num(Num { most: self.node(n.id, n.most).most, ..n }),
+                Binding::Value(Value::Num(n)) => Value::Num(Num {
+                    most: self.node(n.id, n.most).most,
+                    ..n
+                }),
                 Binding::Value(v) => v,
                 Binding::Local { slot, most } => {
                     let id = self.b.step(Op::Local(slot));
@@ -139,7 +196,11 @@ impl<'a> Specialiser<'a, '_> {
         if self.is_builtin(n) {
             return Ok(Value::Builtin);
         }
-        Err(Error::new(place, format!("`{}` is not known here", self.text(n)), "if it is learned, learn it before this line; else check the spelling"))
+        Err(Error::new(
+            place,
+            format!("`{}` is not known here", self.text(n)),
+            "if it is learned, learn it before this line; else check the spelling",
+        ))
     }
 
     fn own(&mut self, i: InstanceId, n: Name, place: Place) -> Result<Option<Value<'a>>> {
@@ -157,19 +218,29 @@ impl<'a> Specialiser<'a, '_> {
             ItemKind::Reg(r) => r.name == n && r.at.is_some(),
             ItemKind::Space(s) => s.name == n && s.value.is_some(),
             ItemKind::Fact { name, value, .. } => *name == n && value.is_some(),
-            ItemKind::Bits { name, .. } | ItemKind::State { name, .. } | ItemKind::Ring { name, .. } | ItemKind::Slots { name, .. } => *name == n,
+            ItemKind::Bits { name, .. }
+            | ItemKind::State { name, .. }
+            | ItemKind::Ring { name, .. }
+            | ItemKind::Slots { name, .. } => *name == n,
             ItemKind::Arena(a) => a.name == n,
             ItemKind::Routine(r) => r.name == n && r.body.is_some(),
             _ => false,
         });
         let Some(item) = item else {
-            let indexed = self.instances[i].indexed.iter().any(|(name, _, _)| *name == n);
+            let indexed = self.instances[i]
+                .indexed
+                .iter()
+                .any(|(name, _, _)| *name == n);
             return Ok(indexed.then_some(Value::Callable(i, n)));
         };
         Ok(Some(match &item.kind {
             ItemKind::Reg(r) => Value::Register(self.register(i, r, place)),
             ItemKind::Space(s) => Value::Space(i, s.name, None),
-            ItemKind::Fact { parameters, value: Some(value), .. } => {
+            ItemKind::Fact {
+                parameters,
+                value: Some(value),
+                ..
+            } => {
                 if !parameters.is_empty() {
                     Value::Callable(i, n)
                 } else {
@@ -214,7 +285,11 @@ impl<'a> Specialiser<'a, '_> {
         match value {
             Value::Instance(i) => match self.own(i, name, place)? {
                 Some(v) => Ok(v),
-                None => Err(Error::new(place, format!("the part has no `{word}`"), "see its rule")),
+                None => Err(Error::new(
+                    place,
+                    format!("the part has no `{word}`"),
+                    "see its rule",
+                )),
             },
             Value::Register(r) => {
                 let n = self.read_one(&r)?;
@@ -233,19 +308,42 @@ impl<'a> Specialiser<'a, '_> {
             Value::Buffer(b) => match word {
                 "len" => Ok(Value::Num(b.len)),
                 "last" => Ok(Value::Num(self.constant(b.last as u64))),
-                "in" | "out" => Ok(Value::Buffers(vec![Buffer { inward: word == "in", ..b }])),
-                _ => Err(Error::new(place, format!("a buffer has no `{word}`"), "use len, in, out, before(n) or with(n)")),
+                "in" | "out" => Ok(Value::Buffers(vec![Buffer {
+                    inward: word == "in",
+                    ..b
+                }])),
+                _ => Err(Error::new(
+                    place,
+                    format!("a buffer has no `{word}`"),
+                    "use len, in, out, before(n) or with(n)",
+                )),
             },
             Value::Piece(b) => match word {
                 "len" => Ok(Value::Num(b.len)),
                 "last" => Ok(Value::Num(self.constant(b.last as u64))),
-                "in" | "out" => Ok(Value::Num(self.constant((b.inward == (word == "in")) as u64))),
-                _ => Err(Error::new(place, format!("a buffer of a list has no `{word}`"), "use len, last, in or out")),
+                "in" | "out" => Ok(Value::Num(
+                    self.constant((b.inward == (word == "in")) as u64),
+                )),
+                _ => Err(Error::new(
+                    place,
+                    format!("a buffer of a list has no `{word}`"),
+                    "use len, last, in or out",
+                )),
             },
-            Value::Bytes(b) if matches!(word, "in" | "out") => Ok(Value::Buffers(vec![Buffer { inward: word == "in", ..b }])),
+            Value::Bytes(b) if matches!(word, "in" | "out") => Ok(Value::Buffers(vec![Buffer {
+                inward: word == "in",
+                ..b
+            }])),
             Value::Buffers(list) => match word {
                 "count" => Ok(Value::Num(self.constant(list.len() as u64))),
-                "in" | "out" => Ok(Value::Buffers(list.into_iter().map(|b| Buffer { inward: word == "in", ..b }).collect())),
+                "in" | "out" => Ok(Value::Buffers(
+                    list.into_iter()
+                        .map(|b| Buffer {
+                            inward: word == "in",
+                            ..b
+                        })
+                        .collect(),
+                )),
                 "len" => {
                     let mut sum = self.constant(0);
                     for b in list {
@@ -253,18 +351,35 @@ impl<'a> Specialiser<'a, '_> {
                     }
                     Ok(Value::Num(sum))
                 }
-                _ => Err(Error::new(place, format!("buffers have no `{word}`"), "use count, len, in or out")),
+                _ => Err(Error::new(
+                    place,
+                    format!("buffers have no `{word}`"),
+                    "use count, len, in or out",
+                )),
             },
-            Value::List(list) if word == "count" => Ok(Value::Num(self.constant(list.len() as u64))),
+            Value::List(list) if word == "count" => {
+                Ok(Value::Num(self.constant(list.len() as u64)))
+            }
             Value::Ring(i, ring) => self.ring_member(i, ring, name, place),
-            Value::Slots(i, slots) if word == "busy" => Ok(Value::Num(self.busy_set(i, slots, place)?)),
+            Value::Slots(i, slots) if word == "busy" => {
+                Ok(Value::Num(self.busy_set(i, slots, place)?))
+            }
             Value::OneSlot(i, slots, index) => self.slot_member(i, slots, index, name, place),
             Value::Space(i, space, index) => {
-                let item = self.find_item(i, |k| matches!(k, ItemKind::Reg(r) if r.name == name && r.at.is_some()));
+                let item = self.find_item(
+                    i,
+                    |k| matches!(k, ItemKind::Reg(r) if r.name == name && r.at.is_some()),
+                );
                 let Some(item) = item else {
-                    return Err(Error::new(place, format!("there is no register `{word}`"), "see the rule's registers"));
+                    return Err(Error::new(
+                        place,
+                        format!("there is no register `{word}`"),
+                        "see the rule's registers",
+                    ));
                 };
-                let ItemKind::Reg(reg) = &item.kind else { return Err(Error::new(place, "no register", "name one")) };
+                let ItemKind::Reg(reg) = &item.kind else {
+                    return Err(Error::new(place, "no register", "name one"));
+                };
                 let mut r = self.register(i, reg, place);
                 r.space = Some(space);
                 r.space_index = index;
@@ -277,15 +392,25 @@ impl<'a> Specialiser<'a, '_> {
                 };
                 Ok(Value::Num(self.constant(holds as u64)))
             }
-            Value::Region(region) if word == "here" => Ok(Value::Num(self.constant((region.size != 0) as u64))),
+            Value::Region(region) if word == "here" => {
+                Ok(Value::Num(self.constant((region.size != 0) as u64)))
+            }
             Value::None if word == "here" => Ok(Value::Num(self.constant(0))),
-            _ => Err(Error::new(place, format!("nothing here has a `{word}`"), "check what stands before the dot")),
+            _ => Err(Error::new(
+                place,
+                format!("nothing here has a `{word}`"),
+                "check what stands before the dot",
+            )),
         }
     }
 
     pub fn field_of(&mut self, n: Num<'a>, name: Name, place: Place) -> Result<Value<'a>> {
         let Some(field) = n.bits.and_then(|b| self.field(b, name)) else {
-            return Err(Error::new(place, format!("no field `{}` here", self.text(name)), "see the declaration of the value"));
+            return Err(Error::new(
+                place,
+                format!("no field `{}` here", self.text(name)),
+                "see the declaration of the value",
+            ));
         };
         let id = self.b.extract(n.id, field.lo as u8, field.width as u8);
         let mut n = self.node(id, ones(field.width));
@@ -295,14 +420,23 @@ impl<'a> Specialiser<'a, '_> {
 
     fn buffer_of(&mut self, spot: &crate::value::Spot<'a>, inward: bool) -> Buffer<'a> {
         let len = self.constant(crate::layout::size_of(&spot.kind));
-        Buffer { space: spot.space, at: spot.at, len, inward, last: false }
+        Buffer {
+            space: spot.space,
+            at: spot.at,
+            len,
+            inward,
+            last: false,
+        }
     }
 
     fn index(&mut self, base: &'a Expr, index: &'a Expr, place: Place) -> Result<Value<'a>> {
         let value = self.value(base)?;
         let k = self.number(index)?;
         match value {
-            Value::Register(r) => Ok(Value::Register(Register { index: Some(k), ..r })),
+            Value::Register(r) => Ok(Value::Register(Register {
+                index: Some(k),
+                ..r
+            })),
             Value::Spot(spot) => Ok(Value::Spot(self.element(&spot, k, place)?)),
             Value::Space(i, name, None) => Ok(Value::Space(i, name, Some(k))),
             Value::Slots(i, name) => Ok(Value::OneSlot(i, name, k)),
@@ -312,15 +446,47 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(Value::Num(self.raw_load(b.space, at, graph::Width::B8)))
             }
             Value::List(list) => {
-                let at = self.b.known(k.id).ok_or_else(|| Error::new(place, "a list is indexed by facts only", "keep it in an arena or a state to index it at run time"))?;
-                list.get(at as usize).cloned().ok_or_else(|| Error::new(place, format!("the list has {} elements", list.len()), "check the index"))
+                let at = self.b.known(k.id).ok_or_else(|| {
+                    Error::new(
+                        place,
+                        "a list is indexed by facts only",
+                        "keep it in an arena or a state to index it at run time",
+                    )
+                })?;
+                list.get(at as usize).cloned().ok_or_else(|| {
+                    Error::new(
+                        place,
+                        format!("the list has {} elements", list.len()),
+                        "check the index",
+                    )
+                })
             }
             Value::Callable(i, name) => {
-                let at = self.b.known(k.id).ok_or_else(|| Error::new(place, "a learned fact is indexed by facts only", "use a number known beforehand"))?;
-                let found = self.instances[i].indexed.iter().find(|(n, at2, _)| *n == name && *at2 == at).map(|(_, _, v)| *v);
-                found.map(Value::Num).ok_or_else(|| Error::new(place, format!("`{}[{at}]` has not been learned", self.text(name)), "learn it first"))
+                let at = self.b.known(k.id).ok_or_else(|| {
+                    Error::new(
+                        place,
+                        "a learned fact is indexed by facts only",
+                        "use a number known beforehand",
+                    )
+                })?;
+                let found = self.instances[i]
+                    .indexed
+                    .iter()
+                    .find(|(n, at2, _)| *n == name && *at2 == at)
+                    .map(|(_, _, v)| *v);
+                found.map(Value::Num).ok_or_else(|| {
+                    Error::new(
+                        place,
+                        format!("`{}[{at}]` has not been learned", self.text(name)),
+                        "learn it first",
+                    )
+                })
             }
-            _ => Err(Error::new(place, "this cannot be indexed", "use a register, an array, a list or slots")),
+            _ => Err(Error::new(
+                place,
+                "this cannot be indexed",
+                "use a register, an array, a list or slots",
+            )),
         }
     }
 
@@ -332,7 +498,11 @@ impl<'a> Specialiser<'a, '_> {
                 let id = self.b.extract(n.id, l as u8, (h - l) as u8);
                 Ok(Value::Num(self.node(id, ones((h - l) as u32))))
             }
-            _ => Err(Error::new(lo.place, "a range of bits needs two known numbers, the lower first, at most 64", "write `value[lo..hi]`")),
+            _ => Err(Error::new(
+                lo.place,
+                "a range of bits needs two known numbers, the lower first, at most 64",
+                "write `value[lo..hi]`",
+            )),
         }
     }
 
@@ -343,21 +513,47 @@ impl<'a> Specialiser<'a, '_> {
         let (space, at, room) = match value {
             Value::Spot(spot) => (spot.space, spot.at, crate::layout::size_of(&spot.kind)),
             Value::Buffer(b) => (b.space, b.at, b.len.most),
-            _ => return Err(Error::new(base.place, "this has no bytes to take", "name an arena or a buffer")),
+            _ => {
+                return Err(Error::new(
+                    base.place,
+                    "this has no bytes to take",
+                    "name an arena or a buffer",
+                ))
+            }
         };
         if from_n.most.saturating_add(len_n.most) > room && space == Space::Arena {
-            return Err(Error::new(from.place, format!("the bytes may reach {} and there are {room}", crate::place::bound_text(from_n.most.saturating_add(len_n.most))), "check position and length first"));
+            return Err(Error::new(
+                from.place,
+                format!(
+                    "the bytes may reach {} and there are {room}",
+                    crate::place::bound_text(from_n.most.saturating_add(len_n.most))
+                ),
+                "check position and length first",
+            ));
         }
         let at = self.sum(at, from_n);
-        Ok(Value::Buffer(Buffer { space, at, len: len_n, inward: false, last: true }))
+        Ok(Value::Buffer(Buffer {
+            space,
+            at,
+            len: len_n,
+            inward: false,
+            last: true,
+        }))
     }
 
     fn seen_as(&mut self, base: &'a Expr, record: Name, place: Place) -> Result<Value<'a>> {
         let layout = self.record(self.here(), record, place)?;
         match self.value(base)? {
-            Value::Spot(spot) => Ok(Value::Spot(crate::value::Spot { kind: Kind::Record(layout), ..spot })),
+            Value::Spot(spot) => Ok(Value::Spot(crate::value::Spot {
+                kind: Kind::Record(layout),
+                ..spot
+            })),
             Value::Num(n) => Ok(Value::Copy(layout, vec![n])),
-            _ => Err(Error::new(place, "this cannot be seen as a record", "name a place in memory")),
+            _ => Err(Error::new(
+                place,
+                "this cannot be seen as a record",
+                "name a place in memory",
+            )),
         }
     }
 
@@ -374,12 +570,24 @@ impl<'a> Specialiser<'a, '_> {
                 let spot = self.ring_cells(i, ring, of.place)?;
                 (spot.space, spot.at)
             }
-            _ => return Err(Error::new(of.place, "this has no device address", "name a place in the arena or a buffer")),
+            _ => {
+                return Err(Error::new(
+                    of.place,
+                    "this has no device address",
+                    "name a place in the arena or a buffer",
+                ))
+            }
         };
         let late = match space {
             Space::Arena => Late::ArenaDma,
             Space::Pool => Late::PoolDma,
-            Space::State => return Err(Error::new(of.place, "the device cannot see private state", "put it into an `arena`")),
+            Space::State => {
+                return Err(Error::new(
+                    of.place,
+                    "the device cannot see private state",
+                    "put it into an `arena`",
+                ))
+            }
         };
         let base = match self.live.as_mut() {
             Some(live) => {
@@ -397,7 +605,11 @@ impl<'a> Specialiser<'a, '_> {
     fn invert(&mut self, n: Num<'a>) -> Num<'a> {
         let all = self.b.constant(u64::MAX);
         let id = self.b.bin(BinOp::Xor, n.id, all);
-        Num { open: true, bits: n.bits, ..self.node(id, u64::MAX) }
+        Num {
+            open: true,
+            bits: n.bits,
+            ..self.node(id, u64::MAX)
+        }
     }
 
     fn unary(&mut self, op: UnaryOp, a: &'a Expr) -> Result<Value<'a>> {
@@ -411,12 +623,21 @@ impl<'a> Specialiser<'a, '_> {
             UnaryOp::Invert => self.invert(n),
             UnaryOp::Negate => {
                 let id = self.b.bin(BinOp::Sub, zero, n.id);
-                Num { open: true, ..self.node(id, u64::MAX) }
+                Num {
+                    open: true,
+                    ..self.node(id, u64::MAX)
+                }
             }
         }))
     }
 
-    fn binary(&mut self, op: BinaryOp, a: &'a Expr, b: &'a Expr, place: Place) -> Result<Value<'a>> {
+    fn binary(
+        &mut self,
+        op: BinaryOp,
+        a: &'a Expr,
+        b: &'a Expr,
+        place: Place,
+    ) -> Result<Value<'a>> {
         match op {
             BinaryOp::Both | BinaryOp::Either => return self.logical(op, a, b),
             BinaryOp::Join => {
@@ -429,7 +650,9 @@ impl<'a> Specialiser<'a, '_> {
         let left = self.value(a)?;
         match (&left, op) {
             (Value::Region(_), BinaryOp::Add) => {
-                let Value::Region(mut region) = left else { return Ok(Value::None) };
+                let Value::Region(mut region) = left else {
+                    return Ok(Value::None);
+                };
                 let n = self.number(b)?;
                 match self.b.known(n.id) {
                     Some(by) => {
@@ -440,7 +663,10 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 return Ok(Value::Region(region));
             }
-            (Value::Text(_) | Value::Texts(_) | Value::None | Value::Region(_), BinaryOp::Eq | BinaryOp::Ne) => {
+            (
+                Value::Text(_) | Value::Texts(_) | Value::None | Value::Region(_),
+                BinaryOp::Eq | BinaryOp::Ne,
+            ) => {
                 let right = self.value(b)?;
                 let same = match (&left, &right) {
                     (Value::Text(x), Value::Text(y)) => x == y,
@@ -448,7 +674,9 @@ impl<'a> Specialiser<'a, '_> {
                     (Value::None, Value::None) => true,
                     _ => false,
                 };
-                return Ok(Value::Num(self.constant((same == (op == BinaryOp::Eq)) as u64)));
+                return Ok(Value::Num(
+                    self.constant((same == (op == BinaryOp::Eq)) as u64),
+                ));
             }
             _ => {}
         }
@@ -463,14 +691,24 @@ impl<'a> Specialiser<'a, '_> {
         Ok(Value::Num(self.arithmetic(op, x, y, place)?))
     }
 
-    pub fn arithmetic(&mut self, op: BinaryOp, x: Num<'a>, y: Num<'a>, place: Place) -> Result<Num<'a>> {
+    pub fn arithmetic(
+        &mut self,
+        op: BinaryOp,
+        x: Num<'a>,
+        y: Num<'a>,
+        place: Place,
+    ) -> Result<Num<'a>> {
         let (node, most, swap) = match op {
             BinaryOp::Add => (BinOp::Add, x.most.saturating_add(y.most), false),
             BinaryOp::Sub => (BinOp::Sub, u64::MAX, false),
             BinaryOp::Mul => (BinOp::Mul, x.most.saturating_mul(y.most), false),
             BinaryOp::Div | BinaryOp::Rem => {
                 let Some(by) = self.b.known(y.id).filter(|n| *n != 0) else {
-                    return Err(Error::new(place, "the divisor must be a known number that is not 0", "learn it first, or check it"));
+                    return Err(Error::new(
+                        place,
+                        "the divisor must be a known number that is not 0",
+                        "learn it first, or check it",
+                    ));
                 };
                 if op == BinaryOp::Div {
                     (BinOp::Div, x.most / by, false)
@@ -481,22 +719,50 @@ impl<'a> Specialiser<'a, '_> {
             BinaryOp::And => (BinOp::And, x.most.min(y.most), false),
             BinaryOp::Or | BinaryOp::Xor => {
                 let top = x.most | y.most;
-                let most = if top == 0 { 0 } else { u64::MAX >> top.leading_zeros() };
-                (if op == BinaryOp::Or { BinOp::Or } else { BinOp::Xor }, most, false)
+                let most = if top == 0 {
+                    0
+                } else {
+                    u64::MAX >> top.leading_zeros()
+                };
+                (
+                    if op == BinaryOp::Or {
+                        BinOp::Or
+                    } else {
+                        BinOp::Xor
+                    },
+                    most,
+                    false,
+                )
             }
             BinaryOp::Shl => {
                 let by = y.most;
-                let most = if by < 64 && x.most.leading_zeros() as u64 >= by { x.most << by } else { u64::MAX };
+                let most = if by < 64 && x.most.leading_zeros() as u64 >= by {
+                    x.most << by
+                } else {
+                    u64::MAX
+                };
                 (BinOp::Shl, most, false)
             }
-            BinaryOp::Shr => (BinOp::Shr, self.b.known(y.id).map_or(x.most, |by| if by < 64 { x.most >> by } else { 0 }), false),
+            BinaryOp::Shr => (
+                BinOp::Shr,
+                self.b
+                    .known(y.id)
+                    .map_or(x.most, |by| if by < 64 { x.most >> by } else { 0 }),
+                false,
+            ),
             BinaryOp::Eq => (BinOp::Eq, 1, false),
             BinaryOp::Ne => (BinOp::Ne, 1, false),
             BinaryOp::Lt => (BinOp::Lt, 1, false),
             BinaryOp::Le => (BinOp::Le, 1, false),
             BinaryOp::Gt => (BinOp::Lt, 1, true),
             BinaryOp::Ge => (BinOp::Le, 1, true),
-            BinaryOp::Both | BinaryOp::Either | BinaryOp::Join => return Err(Error::new(place, "not an arithmetic operator", "use numbers")),
+            BinaryOp::Both | BinaryOp::Either | BinaryOp::Join => {
+                return Err(Error::new(
+                    place,
+                    "not an arithmetic operator",
+                    "use numbers",
+                ))
+            }
         };
         let (a, b): (Id, Id) = if swap { (y.id, x.id) } else { (x.id, y.id) };
         let id = self.b.bin(node, a, b);
@@ -504,7 +770,9 @@ impl<'a> Specialiser<'a, '_> {
         if self.b.known(id).is_none() {
             n.most = n.most.min(self.b.most(id));
         }
-        n.open = (x.open || y.open) && matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Xor) && n.most == u64::MAX;
+        n.open = (x.open || y.open)
+            && matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Xor)
+            && n.most == u64::MAX;
         if matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Xor) {
             n.bits = x.bits.or(y.bits);
         }
@@ -551,7 +819,9 @@ impl<'a> Specialiser<'a, '_> {
             // Nothing was touched: both sides may be computed.
             self.region_close();
             self.b.take_back(before);
-            let id = self.b.bin(if both { BinOp::And } else { BinOp::Or }, x.id, y.id);
+            let id = self
+                .b
+                .bin(if both { BinOp::And } else { BinOp::Or }, x.id, y.id);
             return Ok(Value::Num(self.node(id, 1)));
         }
         self.b.step(Op::SetLocal(slot, y.id));
@@ -559,7 +829,11 @@ impl<'a> Specialiser<'a, '_> {
         self.region_open();
         let empty = self.region_close();
         let (yes, no) = if both { (inner, empty) } else { (empty, inner) };
-        self.b.step(Op::If { cond: x.id, yes, no });
+        self.b.step(Op::If {
+            cond: x.id,
+            yes,
+            no,
+        });
         let id = self.b.step(Op::Local(slot));
         Ok(Value::Num(self.node(id, 1)))
     }
@@ -582,27 +856,57 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 Ok(Value::Num(self.node(id, 1)))
             }
-            _ => Err(Error::new(set.place, "`in` needs a range or a list", "write `x in 1..5`")),
+            _ => Err(Error::new(
+                set.place,
+                "`in` needs a range or a list",
+                "write `x in 1..5`",
+            )),
         }
     }
 
-    fn choose(&mut self, stage: Stage, test: &'a Expr, yes: &'a Expr, no: Option<&'a Expr>, place: Place) -> Result<Value<'a>> {
+    fn choose(
+        &mut self,
+        stage: Stage,
+        test: &'a Expr,
+        yes: &'a Expr,
+        no: Option<&'a Expr>,
+        place: Place,
+    ) -> Result<Value<'a>> {
         let t = self.number(test)?;
         match (self.b.known(t.id), no) {
             (Some(0), Some(no)) => self.value(no),
             (Some(0), None) => Ok(Value::Num(self.constant(0))),
             (Some(_), _) => self.value(yes),
-            (None, Some(no)) if stage == Stage::Run => Ok(Value::Num(self.choose_number(stage, test, yes, no, None)?)),
-            _ => Err(Error::new(place, "this choice is made by facts, and its test is none", "use `if … else`, or learn it first")),
+            (None, Some(no)) if stage == Stage::Run => {
+                Ok(Value::Num(self.choose_number(stage, test, yes, no, None)?))
+            }
+            _ => Err(Error::new(
+                place,
+                "this choice is made by facts, and its test is none",
+                "use `if … else`, or learn it first",
+            )),
         }
     }
 
-    fn choose_number(&mut self, stage: Stage, test: &'a Expr, yes: &'a Expr, no: &'a Expr, bits: Option<Bits<'a>>) -> Result<Num<'a>> {
+    fn choose_number(
+        &mut self,
+        stage: Stage,
+        test: &'a Expr,
+        yes: &'a Expr,
+        no: &'a Expr,
+        bits: Option<Bits<'a>>,
+    ) -> Result<Num<'a>> {
         let t = self.number(test)?;
         match self.b.known(t.id) {
             Some(0) => return self.number_as(no, bits),
             Some(_) => return self.number_as(yes, bits),
-            None if stage == Stage::Fact => return Err(Error::new(test.place, "this choice is made by facts, and its test is none", "use `if … else`, or learn it first")),
+            None if stage == Stage::Fact => {
+                return Err(Error::new(
+                    test.place,
+                    "this choice is made by facts, and its test is none",
+                    "use `if … else`, or learn it first",
+                ))
+            }
             None => {}
         }
         let slot = self.b.new_local();
@@ -620,7 +924,11 @@ impl<'a> Specialiser<'a, '_> {
         }
         self.b.step(Op::SetLocal(slot, b.id));
         let no = self.region_close();
-        self.b.step(Op::If { cond: t.id, yes, no });
+        self.b.step(Op::If {
+            cond: t.id,
+            yes,
+            no,
+        });
         let id = self.b.step(Op::Local(slot));
         Ok(self.node(id, a.most.max(b.most)))
     }
@@ -638,7 +946,11 @@ impl<'a> Specialiser<'a, '_> {
             Value::Buffer(b) | Value::Bytes(b) => Ok(vec![b]),
             Value::Spot(spot) => Ok(vec![self.buffer_of(&spot, false)]),
             Value::None => Ok(Vec::new()),
-            _ => Err(Error::new(place, "these are no buffers", "say `.in` or `.out` of a buffer or place")),
+            _ => Err(Error::new(
+                place,
+                "these are no buffers",
+                "say `.in` or `.out` of a buffer or place",
+            )),
         }
     }
 

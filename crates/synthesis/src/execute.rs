@@ -6,7 +6,9 @@ use crate::{Error, Result};
 use abi::status;
 use alloc::{format, string::ToString, vec::Vec};
 use graph::{BinOp, Op};
-use rulebook::tree::{BinaryOp, Event, Expr, ExprKind, ItemKind, Name, Place, Routine, Stmt, StmtKind, TypeBase};
+use rulebook::tree::{
+    BinaryOp, Event, Expr, ExprKind, ItemKind, Name, Place, Routine, Stmt, StmtKind, TypeBase,
+};
 
 /// Where control is after a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +46,10 @@ impl<'a> Specialiser<'a, '_> {
     fn statement(&mut self, s: &'a Stmt) -> Result<Flow> {
         self.tick(s.place)?;
         match &s.kind {
-            StmtKind::Let { bindings, otherwise } => {
+            StmtKind::Let {
+                bindings,
+                otherwise,
+            } => {
                 for (name, e) in bindings {
                     let value = self.with_otherwise(otherwise.as_deref(), |s| s.value(e))?;
                     let value = match (&value, &e.kind) {
@@ -56,7 +61,12 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 Ok(Flow::Next)
             }
-            StmtKind::Assign { target, operator, value, otherwise } => {
+            StmtKind::Assign {
+                target,
+                operator,
+                value,
+                otherwise,
+            } => {
                 self.with_otherwise(otherwise.as_deref(), |s| s.assign(target, *operator, value))?;
                 Ok(Flow::Next)
             }
@@ -89,9 +99,18 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 Ok(Flow::Next)
             }
-            StmtKind::For { names, set, most, body } => self.for_loop(names, set, most.as_ref(), body, s.place),
+            StmtKind::For {
+                names,
+                set,
+                most,
+                body,
+            } => self.for_loop(names, set, most.as_ref(), body, s.place),
             StmtKind::While { test, most, body } => self.while_loop(test, most, body),
-            StmtKind::Await { test, within, otherwise } => self.wait(test, within, otherwise.as_deref()),
+            StmtKind::Await {
+                test,
+                within,
+                otherwise,
+            } => self.wait(test, within, otherwise.as_deref()),
             StmtKind::Pause(time) => {
                 let ns = self.number(time)?;
                 match self.live.as_mut() {
@@ -151,7 +170,10 @@ impl<'a> Specialiser<'a, '_> {
                 let here = self.here();
                 match self.tails.as_mut() {
                     Some(tails) => {
-                        if !tails.iter().any(|(i, b)| *i == here && core::ptr::eq(b.as_ptr(), body.as_ptr())) {
+                        if !tails
+                            .iter()
+                            .any(|(i, b)| *i == here && core::ptr::eq(b.as_ptr(), body.as_ptr()))
+                        {
                             tails.push((here, body));
                         }
                         Ok(Flow::Next)
@@ -159,13 +181,22 @@ impl<'a> Specialiser<'a, '_> {
                     None => self.block(body),
                 }
             }
-            StmtKind::Lend { ring, cell, keep, otherwise } => {
-                self.with_otherwise(otherwise.as_deref(), |s| s.lend(ring, cell.as_ref(), keep.as_ref(), ring.place))?;
+            StmtKind::Lend {
+                ring,
+                cell,
+                keep,
+                otherwise,
+            } => {
+                self.with_otherwise(otherwise.as_deref(), |s| {
+                    s.lend(ring, cell.as_ref(), keep.as_ref(), ring.place)
+                })?;
                 Ok(Flow::Next)
             }
-            StmtKind::Attach { .. } | StmtKind::Detach(_) => {
-                Err(Error::new(s.place, "children that come and go cannot be specialised yet", "write the devices behind this one as rules on it"))
-            }
+            StmtKind::Attach { .. } | StmtKind::Detach(_) => Err(Error::new(
+                s.place,
+                "children that come and go cannot be specialised yet",
+                "write the devices behind this one as rules on it",
+            )),
             StmtKind::Do { call, otherwise } => {
                 self.with_otherwise(otherwise.as_deref(), |s| s.value(call))?;
                 Ok(Flow::Next)
@@ -174,7 +205,11 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// What to do when something inside cannot be had.
-    fn with_otherwise<T>(&mut self, otherwise: Option<&'a Stmt>, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    fn with_otherwise<T>(
+        &mut self,
+        otherwise: Option<&'a Stmt>,
+        run: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let before = core::mem::replace(&mut self.otherwise, otherwise);
         let outcome = run(self);
         self.otherwise = before;
@@ -202,12 +237,18 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn bind(&mut self, name: Name, value: Value<'a>) {
-        let assigned = self.frames.last().is_some_and(|f| f.assigned.contains(&name));
+        let assigned = self
+            .frames
+            .last()
+            .is_some_and(|f| f.assigned.contains(&name));
         let binding = match value {
             Value::Num(n) if assigned && !self.is_live() => {
                 let slot = self.b.new_local();
                 self.b.step(Op::SetLocal(slot, n.id));
-                Binding::Local { slot, most: u64::MAX }
+                Binding::Local {
+                    slot,
+                    most: u64::MAX,
+                }
             }
             value => Binding::Value(value),
         };
@@ -234,7 +275,14 @@ impl<'a> Specialiser<'a, '_> {
             }
             ExprKind::Binary(op @ (BinaryOp::Lt | BinaryOp::Le), a, b) => {
                 let Some(limit) = self.limit(b) else { return };
-                self.narrow_expr(a, if *op == BinaryOp::Lt { limit.saturating_sub(1) } else { limit });
+                self.narrow_expr(
+                    a,
+                    if *op == BinaryOp::Lt {
+                        limit.saturating_sub(1)
+                    } else {
+                        limit
+                    },
+                );
             }
             ExprKind::In(a, set) => {
                 if let ExprKind::Range(_, hi) = &set.kind {
@@ -268,7 +316,9 @@ impl<'a> Specialiser<'a, '_> {
             _ => return,
         };
         let from = self.frames.last().map_or(0, |f| f.scope);
-        if !self.scopes[from..].iter().any(|(n, b)| *n == base && matches!(b, Binding::Value(Value::Num(_) | Value::Copy(..)))) {
+        if !self.scopes[from..].iter().any(|(n, b)| {
+            *n == base && matches!(b, Binding::Value(Value::Num(_) | Value::Copy(..)))
+        }) {
             return;
         }
         if let Ok(Value::Num(n)) = self.value(e) {
@@ -279,7 +329,12 @@ impl<'a> Specialiser<'a, '_> {
     // ---- control
 
     /// `if c { yes } else { no }`, decided now if it can be.
-    pub fn branch(&mut self, c: Num<'a>, yes: impl FnOnce(&mut Self) -> Result<Flow>, no: impl FnOnce(&mut Self) -> Result<Flow>) -> Result<Flow> {
+    pub fn branch(
+        &mut self,
+        c: Num<'a>,
+        yes: impl FnOnce(&mut Self) -> Result<Flow>,
+        no: impl FnOnce(&mut Self) -> Result<Flow>,
+    ) -> Result<Flow> {
         match self.b.known(c.id) {
             Some(0) => return no(self),
             Some(_) => return yes(self),
@@ -294,8 +349,16 @@ impl<'a> Specialiser<'a, '_> {
         let second = no(self)?;
         self.scopes.truncate(scope);
         let no = self.region_close();
-        self.b.step(Op::If { cond: c.id, yes, no });
-        Ok(if first != Flow::Next && second != Flow::Next { Flow::Ended } else { Flow::Next })
+        self.b.step(Op::If {
+            cond: c.id,
+            yes,
+            no,
+        });
+        Ok(if first != Flow::Next && second != Flow::Next {
+            Flow::Ended
+        } else {
+            Flow::Next
+        })
     }
 
     /// Ends the entry with this status.
@@ -367,7 +430,10 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn in_loop<T>(&mut self, exit: Exit, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let before = self.frames.last_mut().and_then(|f| f.loop_exit.replace(exit));
+        let before = self
+            .frames
+            .last_mut()
+            .and_then(|f| f.loop_exit.replace(exit));
         let outcome = run(self);
         if let Some(f) = self.frames.last_mut() {
             f.loop_exit = before;
@@ -376,19 +442,34 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// A run-time loop: `body` runs at most `most` times. Gives the node that says whether the bound was met.
-    pub fn looped(&mut self, most: Num<'a>, body: impl FnOnce(&mut Self) -> Result<Flow>) -> Result<Num<'a>> {
+    pub fn looped(
+        &mut self,
+        most: Num<'a>,
+        body: impl FnOnce(&mut Self) -> Result<Flow>,
+    ) -> Result<Num<'a>> {
         let scope = self.scopes.len();
         self.region_open();
         self.depth += 1;
-        let exit = Exit { depth: self.depth, nest: self.nest, result: None };
+        let exit = Exit {
+            depth: self.depth,
+            nest: self.nest,
+            result: None,
+        };
         let outcome = self.in_loop(exit, body);
         self.depth -= 1;
         let region = self.region_close();
         self.scopes.truncate(scope);
         if outcome? == Flow::Return {
-            return Err(Error::new(Place::default(), "a loop that always returns", "take the loop away"));
+            return Err(Error::new(
+                Place::default(),
+                "a loop that always returns",
+                "take the loop away",
+            ));
         }
-        let id = self.b.step(Op::Loop { most: most.id, body: region });
+        let id = self.b.step(Op::Loop {
+            most: most.id,
+            body: region,
+        });
         Ok(self.node(id, 1))
     }
 
@@ -408,7 +489,11 @@ impl<'a> Specialiser<'a, '_> {
         let bound = self.number(most)?;
         if self.is_live() {
             let times = self.b.known(bound.id).unwrap_or(0);
-            let exit = Exit { depth: 0, nest: self.nest, result: None };
+            let exit = Exit {
+                depth: 0,
+                nest: self.nest,
+                result: None,
+            };
             for _ in 0..times {
                 let c = self.condition(test)?;
                 if self.b.known(c.id) == Some(0) {
@@ -438,7 +523,12 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// Runs `each` with 0, 1, … up to but not including `count`.
-    pub fn counted(&mut self, count: Num<'a>, place: Place, mut each: impl FnMut(&mut Self, Num<'a>) -> Result<()>) -> Result<()> {
+    pub fn counted(
+        &mut self,
+        count: Num<'a>,
+        place: Place,
+        mut each: impl FnMut(&mut Self, Num<'a>) -> Result<()>,
+    ) -> Result<()> {
         if let Some(n) = self.b.known(count.id) {
             if self.is_live() || n <= 4 {
                 for k in 0..n {
@@ -463,12 +553,24 @@ impl<'a> Specialiser<'a, '_> {
         Ok(())
     }
 
-    fn for_loop(&mut self, names: &'a [Name], set: &'a Expr, most: Option<&'a Expr>, body: &'a [Stmt], place: Place) -> Result<Flow> {
+    fn for_loop(
+        &mut self,
+        names: &'a [Name],
+        set: &'a Expr,
+        most: Option<&'a Expr>,
+        body: &'a [Stmt],
+        place: Place,
+    ) -> Result<Flow> {
         let values: Vec<Value<'a>> = match self.value(set)? {
             Value::Range(lo, hi) => {
-                let count = { let id = self.b.bin(BinOp::Sub, hi.id, lo.id); self.node(id, hi.most) };
+                let count = {
+                    let id = self.b.bin(BinOp::Sub, hi.id, lo.id);
+                    self.node(id, hi.most)
+                };
                 match self.b.known(count.id) {
-                    Some(n) if self.is_live() || n <= 4 => (0..n).map(|k| Value::Num(self.plus_known(lo, k))).collect(),
+                    Some(n) if self.is_live() || n <= 4 => {
+                        (0..n).map(|k| Value::Num(self.plus_known(lo, k))).collect()
+                    }
                     _ => return self.for_range(names, lo, count, most, body, place),
                 }
             }
@@ -480,7 +582,11 @@ impl<'a> Specialiser<'a, '_> {
                 if let Some(most) = most {
                     let most = self.fact_number(self.here(), most)?;
                     if list.len() as u64 > most {
-                        return Err(Error::new(place, format!("{} buffers, and the rule takes at most {most}", list.len()), "raise the bound of the loop and of its slots"));
+                        return Err(Error::new(
+                            place,
+                            format!("{} buffers, and the rule takes at most {most}", list.len()),
+                            "raise the bound of the loop and of its slots",
+                        ));
                     }
                 }
                 list.into_iter().map(Value::Piece).collect()
@@ -488,9 +594,19 @@ impl<'a> Specialiser<'a, '_> {
             Value::List(list) => list,
             Value::SetBits(mask) => return self.for_bits(names, mask, body),
             Value::Back(i, ring) => return self.for_back(names, i, ring, body, place),
-            _ => return Err(Error::new(set.place, "a loop runs over a range, bits, a list, buffers or `back RING`", "write `for k in 0..n at most N`")),
+            _ => {
+                return Err(Error::new(
+                    set.place,
+                    "a loop runs over a range, bits, a list, buffers or `back RING`",
+                    "write `for k in 0..n at most N`",
+                ))
+            }
         };
-        let exit = Exit { depth: 0, nest: self.nest, result: None };
+        let exit = Exit {
+            depth: 0,
+            nest: self.nest,
+            result: None,
+        };
         for (k, v) in values.into_iter().enumerate() {
             let scope = self.scopes.len();
             self.scopes.push((names[0], Binding::Value(v)));
@@ -514,10 +630,24 @@ impl<'a> Specialiser<'a, '_> {
         self.plus(n, k)
     }
 
-    fn for_range(&mut self, names: &'a [Name], lo: Num<'a>, count: Num<'a>, most: Option<&'a Expr>, body: &'a [Stmt], place: Place) -> Result<Flow> {
+    fn for_range(
+        &mut self,
+        names: &'a [Name],
+        lo: Num<'a>,
+        count: Num<'a>,
+        most: Option<&'a Expr>,
+        body: &'a [Stmt],
+        place: Place,
+    ) -> Result<Flow> {
         let mut count = count;
         if self.b.known(count.id).is_none() {
-            let Some(most) = most else { return Err(Error::new(place, "the loop's end is not known: it needs a bound", "add `at most N`")) };
+            let Some(most) = most else {
+                return Err(Error::new(
+                    place,
+                    "the loop's end is not known: it needs a bound",
+                    "add `at most N`",
+                ));
+            };
             let bound = self.number(most)?;
             let id = self.b.bin(BinOp::Min, count.id, bound.id);
             count = self.node(id, bound.most);
@@ -540,7 +670,11 @@ impl<'a> Specialiser<'a, '_> {
     /// The set bits of a mask, from the lowest.
     fn for_bits(&mut self, names: &'a [Name], mask: Num<'a>, body: &'a [Stmt]) -> Result<Flow> {
         if let Some(mut m) = self.b.known(mask.id) {
-            let exit = Exit { depth: 0, nest: self.nest, result: None };
+            let exit = Exit {
+                depth: 0,
+                nest: self.nest,
+                result: None,
+            };
             while m != 0 {
                 let k = self.constant(m.trailing_zeros() as u64);
                 m &= m - 1;
@@ -576,7 +710,14 @@ impl<'a> Specialiser<'a, '_> {
         Ok(Flow::Next)
     }
 
-    fn for_back(&mut self, names: &'a [Name], i: InstanceId, ring: Name, body: &'a [Stmt], place: Place) -> Result<Flow> {
+    fn for_back(
+        &mut self,
+        names: &'a [Name],
+        i: InstanceId,
+        ring: Name,
+        body: &'a [Stmt],
+        place: Place,
+    ) -> Result<Flow> {
         let n = self.ring_count(i, ring, place)?;
         let bound = self.constant(n);
         if self.is_live() {
@@ -599,7 +740,12 @@ impl<'a> Specialiser<'a, '_> {
         Ok(Flow::Next)
     }
 
-    fn wait(&mut self, test: &'a Expr, within: &'a Expr, otherwise: Option<&'a Stmt>) -> Result<Flow> {
+    fn wait(
+        &mut self,
+        test: &'a Expr,
+        within: &'a Expr,
+        otherwise: Option<&'a Stmt>,
+    ) -> Result<Flow> {
         let ns = self.number(within)?;
         let done = if self.is_live() {
             let limit = self.b.known(ns.id).unwrap_or(0);
@@ -626,7 +772,11 @@ impl<'a> Specialiser<'a, '_> {
             match self.b.known(c.id) {
                 Some(_) => c,
                 None => {
-                    let id = self.b.step(Op::Await { cond, value: c.id, ns: ns.id });
+                    let id = self.b.step(Op::Await {
+                        cond,
+                        value: c.id,
+                        ns: ns.id,
+                    });
                     self.node(id, 1)
                 }
             }
@@ -652,7 +802,12 @@ impl<'a> Specialiser<'a, '_> {
 
     // ---- assignment
 
-    fn assign(&mut self, target: &'a Expr, operator: Option<BinaryOp>, value: &'a Expr) -> Result<()> {
+    fn assign(
+        &mut self,
+        target: &'a Expr,
+        operator: Option<BinaryOp>,
+        value: &'a Expr,
+    ) -> Result<()> {
         let new = match operator {
             None => {
                 let v = self.value(value)?;
@@ -674,7 +829,10 @@ impl<'a> Specialiser<'a, '_> {
     pub fn assign_to(&mut self, target: &'a Expr, value: Value<'a>, place: Place) -> Result<()> {
         if let ExprKind::Name(name) = &target.kind {
             let from = self.frames.last().map_or(0, |f| f.scope);
-            let at = self.scopes[from..].iter().rposition(|(n, _)| n == name).map(|k| from + k);
+            let at = self.scopes[from..]
+                .iter()
+                .rposition(|(n, _)| n == name)
+                .map(|k| from + k);
             if let Some(at) = at {
                 if let Binding::Local { slot, .. } = self.scopes[at].1 {
                     let n = self.number_for(value, None, place)?;
@@ -689,21 +847,35 @@ impl<'a> Specialiser<'a, '_> {
                 Value::Register(r) => self.write(&r, value, place),
                 Value::Spot(spot) => {
                     let value = match value {
-                        Value::Num(n) => Value::Num(Num { open: n.open || wraps, ..n }),
+                        Value::Num(n) => Value::Num(Num {
+                            open: n.open || wraps,
+                            ..n
+                        }),
                         v => v,
                     };
                     self.store(&spot, value, place)
                 }
-                _ => Err(Error::new(target.place, format!("`{}` cannot be assigned to", self.text(*name)), "assign to a register, a state or a place in the arena")),
+                _ => Err(Error::new(
+                    target.place,
+                    format!("`{}` cannot be assigned to", self.text(*name)),
+                    "assign to a register, a state or a place in the arena",
+                )),
             };
         }
         if let ExprKind::Dot(base, field) = &target.kind {
             match self.value(base)? {
                 Value::Register(r) => return self.write_field(&r, *field, value, place),
                 Value::Ring(i, ring) => return self.set_ring_member(i, ring, *field, value, place),
-                Value::OneSlot(i, slots, index) => return self.set_slot_member(i, slots, index, *field, value, place),
+                Value::OneSlot(i, slots, index) => {
+                    return self.set_slot_member(i, slots, index, *field, value, place)
+                }
                 Value::Spot(spot) => {
-                    if let Kind::Number { bits, fields: Some(names), .. } = spot.kind.clone() {
+                    if let Kind::Number {
+                        bits,
+                        fields: Some(names),
+                        ..
+                    } = spot.kind.clone()
+                    {
                         return self.set_number_field(&spot, bits, names, *field, value, place);
                     }
                     let member = self.member(&spot, *field, place)?;
@@ -716,17 +888,39 @@ impl<'a> Specialiser<'a, '_> {
             Value::Register(r) => self.write(&r, value, place),
             Value::Spot(spot) => self.store(&spot, value, place),
             Value::Bytes(bytes) => {
-                let size = self.b.known(bytes.len.id).ok_or_else(|| Error::new(place, "how many bytes is not known", "use a number known beforehand"))?;
+                let size = self.b.known(bytes.len.id).ok_or_else(|| {
+                    Error::new(
+                        place,
+                        "how many bytes is not known",
+                        "use a number known beforehand",
+                    )
+                })?;
                 let n = self.number_for(value, None, place)?;
                 self.fill(bytes.space, bytes.at, size, n, place)
             }
-            _ => Err(Error::new(target.place, "this cannot be assigned to", "assign to a register, a state or a place in the arena")),
+            _ => Err(Error::new(
+                target.place,
+                "this cannot be assigned to",
+                "assign to a register, a state or a place in the arena",
+            )),
         }
     }
 
-    fn set_number_field(&mut self, spot: &Spot<'a>, bits: u32, names: Bits<'a>, field: Name, value: Value<'a>, place: Place) -> Result<()> {
+    fn set_number_field(
+        &mut self,
+        spot: &Spot<'a>,
+        bits: u32,
+        names: Bits<'a>,
+        field: Name,
+        value: Value<'a>,
+        place: Place,
+    ) -> Result<()> {
         let Some(f) = self.field(names, field) else {
-            return Err(Error::new(place, format!("no field `{}` here", self.text(field)), "see the declaration"));
+            return Err(Error::new(
+                place,
+                format!("no field `{}` here", self.text(field)),
+                "see the declaration",
+            ));
         };
         let old = self.load_number(spot);
         let n = self.number_for(value, f.bits, place)?;
@@ -738,7 +932,11 @@ impl<'a> Specialiser<'a, '_> {
 
     fn wraps(&mut self, name: Name) -> bool {
         let here = self.here();
-        self.find_item(here, |k| matches!(k, ItemKind::State { name: n, wraps: true, .. } if *n == name)).is_some()
+        self.find_item(
+            here,
+            |k| matches!(k, ItemKind::State { name: n, wraps: true, .. } if *n == name),
+        )
+        .is_some()
     }
 
     fn learn(&mut self, target: &'a Expr, value: &'a Expr) -> Result<Flow> {
@@ -747,12 +945,30 @@ impl<'a> Specialiser<'a, '_> {
             ExprKind::Index(base, k) => match &base.kind {
                 ExprKind::Name(n) => {
                     let k = self.number(k)?;
-                    let k = self.b.known(k.id).ok_or_else(|| Error::new(target.place, "the index of a learned fact must be known", "use a fact"))?;
+                    let k = self.b.known(k.id).ok_or_else(|| {
+                        Error::new(
+                            target.place,
+                            "the index of a learned fact must be known",
+                            "use a fact",
+                        )
+                    })?;
                     (*n, Some(k))
                 }
-                _ => return Err(Error::new(target.place, "only facts are learned", "write `learn name = value`")),
+                _ => {
+                    return Err(Error::new(
+                        target.place,
+                        "only facts are learned",
+                        "write `learn name = value`",
+                    ))
+                }
             },
-            _ => return Err(Error::new(target.place, "only facts are learned", "write `learn name = value`")),
+            _ => {
+                return Err(Error::new(
+                    target.place,
+                    "only facts are learned",
+                    "write `learn name = value`",
+                ))
+            }
         };
         let here = self.here();
         let v = self.value(value)?;
@@ -774,18 +990,39 @@ impl<'a> Specialiser<'a, '_> {
         self.learn_again(here, name, index, v, value.place)
     }
 
-    fn learn_now(&mut self, here: InstanceId, name: Name, index: Option<u64>, v: Value<'a>, place: Place) -> Result<Flow> {
+    fn learn_now(
+        &mut self,
+        here: InstanceId,
+        name: Name,
+        index: Option<u64>,
+        v: Value<'a>,
+        place: Place,
+    ) -> Result<Flow> {
         let Some(fact) = self.as_fact(&v) else {
-            return Err(Error::new(place, "this cannot be learned", "learn numbers or lists of numbers"));
+            return Err(Error::new(
+                place,
+                "this cannot be learned",
+                "learn numbers or lists of numbers",
+            ));
         };
         let mut label = format!("{}{}", self.prefix(here), self.text(name));
         if let Some(k) = index {
             label = format!("{label}.{k}");
         }
-        self.learned.push(machine::Fact { name: label, value: fact, source: machine::Source::Learned });
+        self.learned.push(machine::Fact {
+            name: label,
+            value: fact,
+            source: machine::Source::Learned,
+        });
         match (index, v) {
             (Some(k), Value::Num(n)) => self.instances[here].indexed.push((name, k, n)),
-            (Some(_), _) => return Err(Error::new(place, "an indexed fact is a number", "learn numbers")),
+            (Some(_), _) => {
+                return Err(Error::new(
+                    place,
+                    "an indexed fact is a number",
+                    "learn numbers",
+                ))
+            }
             (None, v) => {
                 let v = self.typed_fact(here, name, v);
                 self.instances[here].facts.push((name, v));
@@ -795,19 +1032,44 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// A later run: the value must be what the code was written for.
-    fn learn_again(&mut self, here: InstanceId, name: Name, index: Option<u64>, v: Value<'a>, place: Place) -> Result<Flow> {
+    fn learn_again(
+        &mut self,
+        here: InstanceId,
+        name: Name,
+        index: Option<u64>,
+        v: Value<'a>,
+        place: Place,
+    ) -> Result<Flow> {
         let known = match index {
-            Some(k) => self.instances[here].indexed.iter().find(|(n, at, _)| *n == name && *at == k).map(|(_, _, n)| Value::Num(*n)),
-            None => self.instances[here].facts.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| v.clone()),
+            Some(k) => self.instances[here]
+                .indexed
+                .iter()
+                .find(|(n, at, _)| *n == name && *at == k)
+                .map(|(_, _, n)| Value::Num(*n)),
+            None => self.instances[here]
+                .facts
+                .iter()
+                .rev()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| v.clone()),
         };
         let Some(known) = known else {
-            return Err(Error::new(place, format!("`{}` was not learned in the first run", self.text(name)), "run `init` on the device first"));
+            return Err(Error::new(
+                place,
+                format!("`{}` was not learned in the first run", self.text(name)),
+                "run `init` on the device first",
+            ));
         };
         let pairs: Vec<(Num<'a>, Num<'a>)> = match (known, v) {
             (Value::Num(a), Value::Num(b)) => alloc::vec![(a, b)],
-            (Value::List(a), Value::List(b)) if a.len() == b.len() => {
-                a.into_iter().zip(b).filter_map(|(a, b)| match (a, b) { (Value::Num(a), Value::Num(b)) => Some((a, b)), _ => None }).collect()
-            }
+            (Value::List(a), Value::List(b)) if a.len() == b.len() => a
+                .into_iter()
+                .zip(b)
+                .filter_map(|(a, b)| match (a, b) {
+                    (Value::Num(a), Value::Num(b)) => Some((a, b)),
+                    _ => None,
+                })
+                .collect(),
             _ => return Ok(Flow::Next),
         };
         let mut differs = self.b.constant(0);
@@ -837,23 +1099,51 @@ impl<'a> Specialiser<'a, '_> {
                 return Ok(r);
             }
         }
-        Err(Error::new(place, format!("no `{}` that these facts allow", self.text(name)), "see the `when` of each"))
+        Err(Error::new(
+            place,
+            format!("no `{}` that these facts allow", self.text(name)),
+            "see the `when` of each",
+        ))
     }
 
     /// Runs a routine in place with values for its parameters.
-    pub fn call_routine(&mut self, i: InstanceId, name: Name, values: Vec<Value<'a>>, place: Place) -> Result<Value<'a>> {
+    pub fn call_routine(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        values: Vec<Value<'a>>,
+        place: Place,
+    ) -> Result<Value<'a>> {
         let routine = self.routine(i, name, place)?;
         if self.frames.len() > 24 {
-            return Err(Error::new(place, "routines call each other too deeply", "a routine may not call itself"));
+            return Err(Error::new(
+                place,
+                "routines call each other too deeply",
+                "a routine may not call itself",
+            ));
         }
         if values.len() != routine.parameters.len() {
-            return Err(Error::new(place, format!("`{}` takes {} values, not {}", self.text(name), routine.parameters.len(), values.len()), "see its declaration"));
+            return Err(Error::new(
+                place,
+                format!(
+                    "`{}` takes {} values, not {}",
+                    self.text(name),
+                    routine.parameters.len(),
+                    values.len()
+                ),
+                "see its declaration",
+            ));
         }
         let mut bound = Vec::new();
         for (k, (parameter, value)) in routine.parameters.iter().zip(values).enumerate() {
-            let ty = parameter.kind.as_ref().or_else(|| self.contract_type(i, name, k));
+            let ty = parameter
+                .kind
+                .as_ref()
+                .or_else(|| self.contract_type(i, name, k));
             let value = match (value, ty.map(|t| t.base)) {
-                (v @ Value::Literal(..), Some(TypeBase::Named(n))) => Value::Num(self.number_for(v, Some(Bits::Named(i, n)), place)?),
+                (v @ Value::Literal(..), Some(TypeBase::Named(n))) => {
+                    Value::Num(self.number_for(v, Some(Bits::Named(i, n)), place)?)
+                }
                 (v @ Value::Literal(..), _) => v,
                 (v, _) => self.settle(v, place)?,
             };
@@ -863,7 +1153,12 @@ impl<'a> Specialiser<'a, '_> {
         self.run_body(i, bound, body)
     }
 
-    pub fn run_body(&mut self, i: InstanceId, bound: Vec<(Name, Binding<'a>)>, body: &'a [Stmt]) -> Result<Value<'a>> {
+    pub fn run_body(
+        &mut self,
+        i: InstanceId,
+        bound: Vec<(Name, Binding<'a>)>,
+        body: &'a [Stmt],
+    ) -> Result<Value<'a>> {
         let mut assigned = Vec::new();
         assigned_names(body, &mut assigned);
         let wrapped = !self.is_live() && returns_inside(body, false);
@@ -875,7 +1170,11 @@ impl<'a> Specialiser<'a, '_> {
             slot = Some(s);
             self.region_open();
             self.depth += 1;
-            let exit = Exit { depth: self.depth, nest: self.nest, result: slot };
+            let exit = Exit {
+                depth: self.depth,
+                nest: self.nest,
+                result: slot,
+            };
             if let Some(f) = self.frames.last_mut() {
                 f.exit = Some(exit);
             }
@@ -898,10 +1197,17 @@ impl<'a> Specialiser<'a, '_> {
         Ok(returned.unwrap_or(Value::None))
     }
 
-    fn contract_type(&self, i: InstanceId, name: Name, k: usize) -> Option<&'a rulebook::tree::Type> {
+    fn contract_type(
+        &self,
+        i: InstanceId,
+        name: Name,
+        k: usize,
+    ) -> Option<&'a rulebook::tree::Type> {
         let class = self.instances[i].class?;
         class.items.iter().find_map(|item| match &item.kind {
-            ItemKind::Routine(r) if r.name == name && r.body.is_none() => r.parameters.get(k)?.kind.as_ref(),
+            ItemKind::Routine(r) if r.name == name && r.body.is_none() => {
+                r.parameters.get(k)?.kind.as_ref()
+            }
             _ => None,
         })
     }
@@ -917,7 +1223,12 @@ impl<'a> Specialiser<'a, '_> {
         if let Some((upper, used_as)) = self.instances[here].upper {
             let event = self.find_event(upper, used_as, name, None)?;
             if let Some(event) = event {
-                let bound = event.parameters.iter().copied().zip(values.into_iter().map(Binding::Value)).collect();
+                let bound = event
+                    .parameters
+                    .iter()
+                    .copied()
+                    .zip(values.into_iter().map(Binding::Value))
+                    .collect();
                 self.run_body(upper, bound, &event.body)?;
             }
             // What nobody above asked for is not heard.
@@ -929,12 +1240,18 @@ impl<'a> Specialiser<'a, '_> {
             match v {
                 // A frame or text is told as place and length.
                 Value::Buffer(b) | Value::Bytes(b) => words.extend([b.at.id, b.len.id]),
-                Value::Buffers(list) if list.len() == 1 => words.extend([list[0].at.id, list[0].len.id]),
+                Value::Buffers(list) if list.len() == 1 => {
+                    words.extend([list[0].at.id, list[0].len.id])
+                }
                 v => words.push(self.number_for(v, None, place)?.id),
             }
         }
         if words.len() > 4 {
-            return Err(Error::new(place, "an upcall has at most four words", "tell less"));
+            return Err(Error::new(
+                place,
+                "an upcall has at most four words",
+                "tell less",
+            ));
         }
         let which = match self.upcalls.iter().position(|u| u == text) {
             Some(n) => n as u8,
@@ -944,7 +1261,10 @@ impl<'a> Specialiser<'a, '_> {
             }
         };
         if self.is_live() {
-            let words: Vec<u64> = words.iter().map(|w| self.b.known(*w).unwrap_or(0)).collect();
+            let words: Vec<u64> = words
+                .iter()
+                .map(|w| self.b.known(*w).unwrap_or(0))
+                .collect();
             if let Some(live) = self.live.as_mut() {
                 live.up(which, &words);
             }
@@ -955,7 +1275,13 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// The event of an instance by the name it is told under, whose guard holds.
-    pub fn find_event(&mut self, i: InstanceId, part: Option<Name>, name: Name, selector: Option<u64>) -> Result<Option<&'a Event>> {
+    pub fn find_event(
+        &mut self,
+        i: InstanceId,
+        part: Option<Name>,
+        name: Name,
+        selector: Option<u64>,
+    ) -> Result<Option<&'a Event>> {
         let events: Vec<&'a Event> = self
             .items(i)
             .into_iter()
@@ -991,7 +1317,10 @@ fn assigned_names(body: &[Stmt], names: &mut Vec<Name>) {
                 assigned_names(yes, names);
                 assigned_names(no, names);
             }
-            StmtKind::For { body, .. } | StmtKind::While { body, .. } | StmtKind::Quirk { body, .. } | StmtKind::Then(body) => assigned_names(body, names),
+            StmtKind::For { body, .. }
+            | StmtKind::While { body, .. }
+            | StmtKind::Quirk { body, .. }
+            | StmtKind::Then(body) => assigned_names(body, names),
             _ => {}
         }
     }
@@ -1006,9 +1335,15 @@ fn returns_inside(body: &[Stmt], inside: bool) -> bool {
         StmtKind::Quirk { body, .. } => returns_inside(body, inside),
         StmtKind::For { body, .. } | StmtKind::While { body, .. } => returns_inside(body, true),
         StmtKind::Check { otherwise, .. } => returns_inside(core::slice::from_ref(otherwise), true),
-        StmtKind::Await { otherwise: Some(o), .. } | StmtKind::Let { otherwise: Some(o), .. } | StmtKind::Do { otherwise: Some(o), .. } => {
-            returns_inside(core::slice::from_ref(o), true)
+        StmtKind::Await {
+            otherwise: Some(o), ..
         }
+        | StmtKind::Let {
+            otherwise: Some(o), ..
+        }
+        | StmtKind::Do {
+            otherwise: Some(o), ..
+        } => returns_inside(core::slice::from_ref(o), true),
         _ => false,
     })
 }
@@ -1016,8 +1351,12 @@ fn returns_inside(body: &[Stmt], inside: bool) -> bool {
 fn returns_value(body: &[Stmt]) -> bool {
     body.iter().any(|s| match &s.kind {
         StmtKind::Return(v) => v.is_some(),
-        StmtKind::If { yes, no, .. } | StmtKind::When { yes, no, .. } => returns_value(yes) || returns_value(no),
-        StmtKind::For { body, .. } | StmtKind::While { body, .. } | StmtKind::Quirk { body, .. } => returns_value(body),
+        StmtKind::If { yes, no, .. } | StmtKind::When { yes, no, .. } => {
+            returns_value(yes) || returns_value(no)
+        }
+        StmtKind::For { body, .. }
+        | StmtKind::While { body, .. }
+        | StmtKind::Quirk { body, .. } => returns_value(body),
         StmtKind::Check { otherwise, .. } => returns_value(core::slice::from_ref(otherwise)),
         _ => false,
     })

@@ -49,7 +49,10 @@ pub struct Instance<'a> {
 pub enum Binding<'a> {
     Value(Value<'a>),
     /// Assigned after its `let`: a local variable of the entry.
-    Local { slot: u16, most: u64 },
+    Local {
+        slot: u16,
+        most: u64,
+    },
 }
 
 /// One routine, event or item expression being worked on.
@@ -65,8 +68,6 @@ pub struct Frame<'a> {
     pub returned: Option<Value<'a>>,
     /// Names that are assigned somewhere in the routine after their `let`.
     pub assigned: Vec<Name>,
-    /// Run-time nesting (`If`, `Loop`) when the routine began.
-    pub nest: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -157,7 +158,11 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     }
 
     pub fn text(&self, name: Name) -> &'a str {
-        self.subject.book.names.get(name.0 as usize).map_or("?", |s| s.as_str())
+        self.subject
+            .book
+            .names
+            .get(name.0 as usize)
+            .map_or("?", |s| s.as_str())
     }
 
     pub fn class_named(&self, name: Name) -> Option<&'a Class> {
@@ -167,13 +172,23 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     /// Takes one step off the budget.
     pub fn tick(&mut self, place: Place) -> Result<()> {
         self.budget = self.budget.checked_sub(1).ok_or_else(|| {
-            Error::new(place, "specialising this rule takes too long", "bound the loop that runs here with a smaller `at most`")
+            Error::new(
+                place,
+                "specialising this rule takes too long",
+                "bound the loop that runs here with a smaller `at most`",
+            )
         })?;
         Ok(())
     }
 
     /// Makes an instance of a rule; its parts follow with [`Self::use_parts`].
-    pub fn instantiate(&mut self, label: String, rule: &'a Rule, items: &'a [Item], lower: Option<InstanceId>) -> Result<InstanceId> {
+    pub fn instantiate(
+        &mut self,
+        label: String,
+        rule: &'a Rule,
+        items: &'a [Item],
+        lower: Option<InstanceId>,
+    ) -> Result<InstanceId> {
         let mut flat = Vec::new();
         let mut guarded = Vec::new();
         let mut parameters = Vec::new();
@@ -200,22 +215,47 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         Ok(id)
     }
 
-    fn flatten(&mut self, items: &'a [Item], flat: &mut Vec<&'a Item>, guarded: &mut Vec<Guarded<'a>>, parameters: &mut Vec<(Name, Value<'a>)>) -> Result<()> {
+    fn flatten(
+        &mut self,
+        items: &'a [Item],
+        flat: &mut Vec<&'a Item>,
+        guarded: &mut Vec<Guarded<'a>>,
+        parameters: &mut Vec<(Name, Value<'a>)>,
+    ) -> Result<()> {
         for item in items {
             match &item.kind {
-                ItemKind::Way { guard: Some(test), items, .. } | ItemKind::When { test, yes: items, .. } => {
+                ItemKind::Way {
+                    guard: Some(test),
+                    items,
+                    ..
+                }
+                | ItemKind::When {
+                    test, yes: items, ..
+                } => {
                     let mut inner = Vec::new();
                     self.flatten(items, &mut inner, guarded, parameters)?;
-                    guarded.push(Guarded { test, negated: false, items: inner, decided: Decision::Open });
+                    guarded.push(Guarded {
+                        test,
+                        negated: false,
+                        items: inner,
+                        decided: Decision::Open,
+                    });
                     if let ItemKind::When { no, .. } = &item.kind {
                         if !no.is_empty() {
                             let mut inner = Vec::new();
                             self.flatten(no, &mut inner, guarded, parameters)?;
-                            guarded.push(Guarded { test, negated: true, items: inner, decided: Decision::Open });
+                            guarded.push(Guarded {
+                                test,
+                                negated: true,
+                                items: inner,
+                                decided: Decision::Open,
+                            });
                         }
                     }
                 }
-                ItemKind::Way { guard: None, items, .. } => self.flatten(items, flat, guarded, parameters)?,
+                ItemKind::Way {
+                    guard: None, items, ..
+                } => self.flatten(items, flat, guarded, parameters)?,
                 ItemKind::Each { name, items, .. } if self.per_cpu(item) => {
                     // One CPU: the bank of the CPU that boots.
                     let zero = self.constant(0);
@@ -223,7 +263,11 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                     self.flatten(items, flat, guarded, parameters)?;
                 }
                 ItemKind::Each { .. } => {
-                    return Err(Error::new(item.place, "this `each` makes several instances, which the specialiser cannot do yet", "use `each … in cpus`, or write one rule an instance"))
+                    return Err(Error::new(
+                        item.place,
+                        "this `each` makes several instances, which the specialiser cannot do yet",
+                        "use `each … in cpus`, or write one rule an instance",
+                    ))
                 }
                 _ => flat.push(item),
             }
@@ -233,7 +277,14 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     fn per_cpu(&self, item: &Item) -> bool {
         match &item.kind {
-            ItemKind::Each { set: Expr { kind: rulebook::tree::ExprKind::Name(n), .. }, .. } => self.text(*n) == "cpus",
+            ItemKind::Each {
+                set:
+                    Expr {
+                        kind: rulebook::tree::ExprKind::Name(n),
+                        ..
+                    },
+                ..
+            } => self.text(*n) == "cpus",
             _ => false,
         }
     }
@@ -242,7 +293,9 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     fn recall(&mut self, id: InstanceId) {
         let prefix = self.prefix(id);
         for fact in &self.subject.device.learned {
-            let Some(rest) = fact.name.strip_prefix(prefix.as_str()) else { continue };
+            let Some(rest) = fact.name.strip_prefix(prefix.as_str()) else {
+                continue;
+            };
             let (base, index) = match rest.split_once('.') {
                 Some((base, index)) => match index.parse::<u64>() {
                     Ok(n) => (base, Some(n)),
@@ -250,7 +303,9 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 },
                 None => (rest, None),
             };
-            let Some(name) = self.subject.book.names.iter().position(|n| n == base) else { continue };
+            let Some(name) = self.subject.book.names.iter().position(|n| n == base) else {
+                continue;
+            };
             let name = Name(name as u16);
             let value = self.of_fact(&fact.value);
             match (index, value) {
@@ -276,9 +331,15 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     /// Gives a learned number the bit names that its fact was declared with.
     pub fn typed_fact(&self, id: InstanceId, name: Name, value: Value<'a>) -> Value<'a> {
-        let Value::Num(mut num) = value else { return value };
+        let Value::Num(mut num) = value else {
+            return value;
+        };
         let declared = self.all_items(id).find_map(|item| match &item.kind {
-            ItemKind::Fact { name: n, kind: Some(t), .. } if *n == name => Some(t),
+            ItemKind::Fact {
+                name: n,
+                kind: Some(t),
+                ..
+            } if *n == name => Some(t),
             _ => None,
         });
         if let Some(t) = declared {
@@ -291,11 +352,33 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     /// Makes the parts that an instance uses.
     pub fn use_parts(&mut self, id: InstanceId) -> Result<()> {
-        let uses: Vec<&'a Item> = self.instances[id].items.iter().copied().filter(|i| matches!(i.kind, ItemKind::Use { .. })).collect();
+        let uses: Vec<&'a Item> = self.instances[id]
+            .items
+            .iter()
+            .copied()
+            .filter(|i| matches!(i.kind, ItemKind::Use { .. }))
+            .collect();
         for item in uses {
-            let ItemKind::Use { name, part, arguments } = &item.kind else { continue };
-            let Some(rule) = self.subject.book.rules.iter().find(|r| r.name == *part && !r.parameters.is_empty()) else {
-                return Err(Error::new(item.place, format!("there is no part `{}`", self.text(*part)), "name a rule with parameters"));
+            let ItemKind::Use {
+                name,
+                part,
+                arguments,
+            } = &item.kind
+            else {
+                continue;
+            };
+            let Some(rule) = self
+                .subject
+                .book
+                .rules
+                .iter()
+                .find(|r| r.name == *part && !r.parameters.is_empty())
+            else {
+                return Err(Error::new(
+                    item.place,
+                    format!("there is no part `{}`", self.text(*part)),
+                    "name a rule with parameters",
+                ));
             };
             let mut values = Vec::new();
             self.enter(id, Vec::new());
@@ -306,7 +389,9 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             let label = format!("{}{}", self.prefix(id), self.text(*name));
             let lower = self.instances[id].lower;
             let child = self.instantiate(label, rule, &rule.items, lower)?;
-            self.instances[child].parameters.extend(rule.parameters.iter().copied().zip(values));
+            self.instances[child]
+                .parameters
+                .extend(rule.parameters.iter().copied().zip(values));
             self.instances[child].upper = Some((id, Some(*name)));
             self.instances[id].parts.push((*name, child));
             self.use_parts(child)?;
@@ -315,7 +400,14 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     }
 
     pub fn enter(&mut self, instance: InstanceId, assigned: Vec<Name>) {
-        let frame = Frame { instance, scope: self.scopes.len(), exit: None, loop_exit: None, returned: None, assigned, nest: self.nest };
+        let frame = Frame {
+            instance,
+            scope: self.scopes.len(),
+            exit: None,
+            loop_exit: None,
+            returned: None,
+            assigned,
+        };
         self.frames.push(frame);
     }
 
@@ -333,7 +425,11 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     pub fn all_items(&self, id: InstanceId) -> impl Iterator<Item = &'a Item> + '_ {
         let i = &self.instances[id];
         let class = i.class.map(|c| c.items.as_slice()).unwrap_or(&[]);
-        i.items.iter().copied().chain(i.guarded.iter().flat_map(|g| g.items.iter().copied())).chain(class.iter())
+        i.items
+            .iter()
+            .copied()
+            .chain(i.guarded.iter().flat_map(|g| g.items.iter().copied()))
+            .chain(class.iter())
     }
 
     /// Items of the instance that exist, its own first, those of its class last.
@@ -359,7 +455,10 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 continue;
             }
             self.instances[id].guarded[k].decided = Decision::Deciding;
-            let (test, negated) = (self.instances[id].guarded[k].test, self.instances[id].guarded[k].negated);
+            let (test, negated) = (
+                self.instances[id].guarded[k].test,
+                self.instances[id].guarded[k].negated,
+            );
             self.enter(id, Vec::new());
             let outcome = self.number(test).ok().and_then(|n| self.b.known(n.id));
             self.leave();
@@ -371,8 +470,17 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     }
 
     /// The item of the instance (or its class) that a predicate picks.
-    pub fn find_item(&mut self, id: InstanceId, mut wanted: impl FnMut(&'a ItemKind) -> bool) -> Option<&'a Item> {
-        if let Some(item) = self.instances[id].items.iter().copied().find(|i| wanted(&i.kind)) {
+    pub fn find_item(
+        &mut self,
+        id: InstanceId,
+        mut wanted: impl FnMut(&'a ItemKind) -> bool,
+    ) -> Option<&'a Item> {
+        if let Some(item) = self.instances[id]
+            .items
+            .iter()
+            .copied()
+            .find(|i| wanted(&i.kind))
+        {
             return Some(item);
         }
         self.items(id).into_iter().find(|i| wanted(&i.kind))
@@ -391,18 +499,36 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     pub fn fact_test(&mut self, test: &'a Expr) -> Result<bool> {
         let n = self.number(test)?;
         self.b.known(n.id).map(|v| v != 0).ok_or_else(|| {
-            Error::new(test.place, "`when` tests something that is not a fact", "learn it first, or use `if`")
+            Error::new(
+                test.place,
+                "`when` tests something that is not a fact",
+                "learn it first, or use `if`",
+            )
         })
     }
 
     pub fn constant(&mut self, v: u64) -> Num<'a> {
-        Num { id: self.b.constant(v), most: v, bits: None, open: false }
+        Num {
+            id: self.b.constant(v),
+            most: v,
+            bits: None,
+            open: false,
+        }
     }
 
     pub fn node(&self, id: Id, most: u64) -> Num<'a> {
         let most = self.b.known(id).unwrap_or(most.min(self.b.most(id)));
-        let most = self.narrowed.iter().filter(|(n, _)| *n == id).fold(most, |m, (_, bound)| m.min(*bound));
-        Num { id, most, bits: None, open: false }
+        let most = self
+            .narrowed
+            .iter()
+            .filter(|(n, _)| *n == id)
+            .fold(most, |m, (_, bound)| m.min(*bound));
+        Num {
+            id,
+            most,
+            bits: None,
+            open: false,
+        }
     }
 
     pub fn of_fact(&mut self, value: &machine::Value) -> Value<'a> {
@@ -411,8 +537,14 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             machine::Value::Flag(f) => Value::Num(self.constant(*f as u64)),
             machine::Value::Text(t) => Value::Text(t.clone()),
             machine::Value::Texts(t) => Value::Texts(t.clone()),
-            machine::Value::Bytes(b) => Value::List(b.iter().map(|b| Value::Num(self.constant(*b as u64))).collect()),
-            machine::Value::Numbers(b) => Value::List(b.iter().map(|b| Value::Num(self.constant(*b))).collect()),
+            machine::Value::Bytes(b) => Value::List(
+                b.iter()
+                    .map(|b| Value::Num(self.constant(*b as u64)))
+                    .collect(),
+            ),
+            machine::Value::Numbers(b) => {
+                Value::List(b.iter().map(|b| Value::Num(self.constant(*b))).collect())
+            }
         }
     }
 

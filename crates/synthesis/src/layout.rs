@@ -5,7 +5,9 @@ use crate::value::{Bits, Kind, Layout, Num, Slot, Spot, Value};
 use crate::{Error, Result};
 use alloc::{format, rc::Rc, vec::Vec};
 use graph::Space;
-use rulebook::tree::{ArenaItem, Effects, Expr, Field, Fields, Item, ItemKind, Name, Place, Rest, Type, TypeBase};
+use rulebook::tree::{
+    ArenaItem, Effects, Expr, Field, Fields, Item, ItemKind, Name, Place, Rest, Type, TypeBase,
+};
 
 /// One field of a register or number.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +15,6 @@ pub struct FieldAt<'a> {
     pub lo: u32,
     pub width: u32,
     pub bits: Option<Bits<'a>>,
-    pub effects: Effects,
 }
 
 impl<'a> Specialiser<'a, '_> {
@@ -26,7 +27,9 @@ impl<'a> Specialiser<'a, '_> {
                 for instance in self.family(id) {
                     for item in self.all_items(instance) {
                         match &item.kind {
-                            ItemKind::Bits { name: n, fields } if *n == name => lists.push((instance, fields)),
+                            ItemKind::Bits { name: n, fields } if *n == name => {
+                                lists.push((instance, fields))
+                            }
                             _ => {}
                         }
                     }
@@ -64,7 +67,11 @@ impl<'a> Specialiser<'a, '_> {
         for (instance, fields) in self.field_lists(bits) {
             for (field, lo, width) in placed(fields) {
                 if field.name == Some(name) {
-                    return Some(FieldAt { lo, width, bits: sub_bits(instance, field), effects: field.effects });
+                    return Some(FieldAt {
+                        lo,
+                        width,
+                        bits: sub_bits(instance, field),
+                    });
                 }
             }
         }
@@ -85,12 +92,16 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn rest(&self, bits: Bits<'a>) -> Rest {
-        self.field_lists(bits).first().map_or(Rest::Nothing, |(_, f)| f.rest)
+        self.field_lists(bits)
+            .first()
+            .map_or(Rest::Nothing, |(_, f)| f.rest)
     }
 
     /// Ones where a field has a name.
     pub fn named_mask(&self, bits: Bits<'a>) -> u64 {
-        self.named_fields(bits).iter().fold(0, |mask, (lo, width, _)| mask | ones(*width) << lo)
+        self.named_fields(bits)
+            .iter()
+            .fold(0, |mask, (lo, width, _)| mask | ones(*width) << lo)
     }
 
     // ---- types of memory
@@ -105,7 +116,12 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn base_kind(&mut self, id: InstanceId, base: TypeBase, place: Place) -> Result<Kind<'a>> {
-        let number = |bits, big, dma| Kind::Number { bits, big, dma, fields: None };
+        let number = |bits, big, dma| Kind::Number {
+            bits,
+            big,
+            dma,
+            fields: None,
+        };
         Ok(match base {
             TypeBase::Bits(n) => number(n, false, false),
             TypeBase::Dma(n) => number(n, false, true),
@@ -121,24 +137,48 @@ impl<'a> Specialiser<'a, '_> {
         let n = self.number(expr);
         self.leave();
         let n = n?;
-        self.b.known(n.id).ok_or_else(|| Error::new(expr.place, "this number is not known when the code is written", "learn it first"))
+        self.b.known(n.id).ok_or_else(|| {
+            Error::new(
+                expr.place,
+                "this number is not known when the code is written",
+                "learn it first",
+            )
+        })
     }
 
     /// The layout of a record that the instance (or what it stands on) declares.
     pub fn record(&mut self, id: InstanceId, name: Name, place: Place) -> Result<Rc<Layout<'a>>> {
         let mut at = Some(id);
         while let Some(i) = at {
-            let found = self.find_item(i, |k| matches!(k, ItemKind::Record { name: n, .. } if *n == name));
+            let found = self.find_item(
+                i,
+                |k| matches!(k, ItemKind::Record { name: n, .. } if *n == name),
+            );
             if let Some(item) = found {
-                let ItemKind::Record { big, size, fields, .. } = &item.kind else { break };
+                let ItemKind::Record {
+                    big, size, fields, ..
+                } = &item.kind
+                else {
+                    break;
+                };
                 return self.record_layout(i, *big, *size, fields);
             }
             at = self.instances[i].lower;
         }
-        Err(Error::new(place, format!("there is no record `{}`", self.text(name)), "declare it with `record`"))
+        Err(Error::new(
+            place,
+            format!("there is no record `{}`", self.text(name)),
+            "declare it with `record`",
+        ))
     }
 
-    fn record_layout(&mut self, id: InstanceId, big: bool, size: Option<u32>, fields: &'a Fields) -> Result<Rc<Layout<'a>>> {
+    fn record_layout(
+        &mut self,
+        id: InstanceId,
+        big: bool,
+        size: Option<u32>,
+        fields: &'a Fields,
+    ) -> Result<Rc<Layout<'a>>> {
         let mut members = Vec::new();
         let mut at = 0u64;
         let mut align = 1u64;
@@ -147,7 +187,7 @@ impl<'a> Specialiser<'a, '_> {
                 at = byte as u64 * 8;
             }
             let (kind, bits) = self.field_kind(id, field, big)?;
-            if at % 8 == 0 && bits % 8 == 0 {
+            if at.is_multiple_of(8) && bits.is_multiple_of(8) {
                 align = align.max((bits / 8).min(8).next_power_of_two().min(8));
             }
             if let Some(name) = field.name {
@@ -156,16 +196,36 @@ impl<'a> Specialiser<'a, '_> {
             at += bits;
         }
         let size = size.map_or(at.div_ceil(8), |s| s as u64);
-        Ok(Rc::new(Layout { members, size, align }))
+        Ok(Rc::new(Layout {
+            members,
+            size,
+            align,
+        }))
     }
 
     /// The type of a field and how many bits it takes in a record.
-    fn field_kind(&mut self, id: InstanceId, field: &'a Field, big: bool) -> Result<(Kind<'a>, u64)> {
+    fn field_kind(
+        &mut self,
+        id: InstanceId,
+        field: &'a Field,
+        big: bool,
+    ) -> Result<(Kind<'a>, u64)> {
         let mut kind = match &field.kind {
             Some(ty) => self.kind(id, ty, field.place)?,
-            None => Kind::Number { bits: 1, big: false, dma: false, fields: None },
+            None => Kind::Number {
+                bits: 1,
+                big: false,
+                dma: false,
+                fields: None,
+            },
         };
-        if let Kind::Number { bits, big: b, fields, .. } = &mut kind {
+        if let Kind::Number {
+            bits,
+            big: b,
+            fields,
+            ..
+        } = &mut kind
+        {
             *b |= big && *bits > 8;
             if let Some(sub) = &field.fields {
                 *fields = Some(Bits::Fields(id, sub));
@@ -195,7 +255,12 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// Memory of a name: made when it is first used, the same ever after.
-    pub fn memory(&mut self, id: InstanceId, name: Name, make: impl FnOnce(&mut Self) -> Result<Spot<'a>>) -> Result<Spot<'a>> {
+    pub fn memory(
+        &mut self,
+        id: InstanceId,
+        name: Name,
+        make: impl FnOnce(&mut Self) -> Result<Spot<'a>>,
+    ) -> Result<Spot<'a>> {
         if let Some((_, spot)) = self.instances[id].memory.iter().find(|(n, _)| *n == name) {
             return Ok(spot.clone());
         }
@@ -206,38 +271,75 @@ impl<'a> Specialiser<'a, '_> {
 
     pub fn state_spot(&mut self, kind: Kind<'a>) -> Spot<'a> {
         let at = self.reserve_state(size_of(&kind));
-        Spot { space: Space::State, at: self.constant(at), shift: 0, kind }
+        Spot {
+            space: Space::State,
+            at: self.constant(at),
+            shift: 0,
+            kind,
+        }
     }
 
     pub fn arena_spot(&mut self, kind: Kind<'a>, align: u64) -> Spot<'a> {
         let at = self.reserve_arena(size_of(&kind), align);
-        Spot { space: Space::Arena, at: self.constant(at), shift: 0, kind }
+        Spot {
+            space: Space::Arena,
+            at: self.constant(at),
+            shift: 0,
+            kind,
+        }
     }
 
     /// The memory of an `arena` item.
-    pub fn arena(&mut self, id: InstanceId, item: &'a Item, arena: &'a ArenaItem) -> Result<Spot<'a>> {
+    pub fn arena(
+        &mut self,
+        id: InstanceId,
+        item: &'a Item,
+        arena: &'a ArenaItem,
+    ) -> Result<Spot<'a>> {
         self.memory(id, arena.name, |s| {
             let align = match &arena.align {
                 Some(e) => s.fact_number(id, e)?,
                 None => 8,
             };
             if !align.is_power_of_two() {
-                return Err(Error::new(item.place, "an alignment must be a power of two", "use 16, 4096 or the like"));
+                return Err(Error::new(
+                    item.place,
+                    "an alignment must be a power of two",
+                    "use 16, 4096 or the like",
+                ));
             }
             let kind = if !arena.fields.is_empty() {
                 Kind::Record(s.arena_members(id, &arena.fields)?)
             } else if let Some(ty) = &arena.kind {
                 s.kind(id, ty, item.place)?
             } else {
-                let size = arena.size.as_ref().ok_or_else(|| Error::new(item.place, "this arena has no size", "give a size, a type or members"))?;
+                let size = arena.size.as_ref().ok_or_else(|| {
+                    Error::new(
+                        item.place,
+                        "this arena has no size",
+                        "give a size, a type or members",
+                    )
+                })?;
                 let mut bytes = s.fact_number(id, size)?;
                 if let Some(spill) = &arena.spill {
                     bytes += s.fact_number(id, spill)?;
                 }
-                Kind::Array(Rc::new(Kind::Number { bits: 8, big: false, dma: false, fields: None }), bytes)
+                Kind::Array(
+                    Rc::new(Kind::Number {
+                        bits: 8,
+                        big: false,
+                        dma: false,
+                        fields: None,
+                    }),
+                    bytes,
+                )
             };
             // A block that may not cross a boundary is aligned to its own size.
-            let align = if arena.across.is_some() { align.max(size_of(&kind).next_power_of_two()) } else { align };
+            let align = if arena.across.is_some() {
+                align.max(size_of(&kind).next_power_of_two())
+            } else {
+                align
+            };
             Ok(s.arena_spot(kind, align))
         })
     }
@@ -259,7 +361,11 @@ impl<'a> Specialiser<'a, '_> {
             }
             at += size;
         }
-        Ok(Rc::new(Layout { members, size: at, align: largest }))
+        Ok(Rc::new(Layout {
+            members,
+            size: at,
+            align: largest,
+        }))
     }
 
     /// The numbers of a `bits` item as one mask.

@@ -36,13 +36,27 @@ pub struct Error {
 }
 
 impl Error {
-    pub(crate) fn new(place: Place, reason: impl Into<String>, suggestion: impl Into<String>) -> Error {
-        Error { place, reason: reason.into(), suggestion: suggestion.into() }
+    pub(crate) fn new(
+        place: Place,
+        reason: impl Into<String>,
+        suggestion: impl Into<String>,
+    ) -> Error {
+        Error {
+            place,
+            reason: reason.into(),
+            suggestion: suggestion.into(),
+        }
     }
     /// `nic/x.rule:12:5: reason (suggestion)`
     pub fn show(&self, book: &Book) -> String {
-        let file = book.files.get(self.place.file as usize).map_or("?", |f| f.as_str());
-        format!("{}:{}:{}: {} ({})", file, self.place.line, self.place.column, self.reason, self.suggestion)
+        let file = book
+            .files
+            .get(self.place.file as usize)
+            .map_or("?", |f| f.as_str());
+        format!(
+            "{}:{}:{}: {} ({})",
+            file, self.place.line, self.place.column, self.reason, self.suggestion
+        )
     }
 }
 

@@ -2,7 +2,11 @@
 
 use crate::instance::Specialiser;
 use crate::{LiveAccess, Subject};
-use alloc::{format, string::{String, ToString}, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 use rulebook::tree::{BinaryOp, Book, Expr, ExprKind, Item, ItemKind, Rule, UnaryOp};
 
 /// A rule that scores less is not believed.
@@ -30,7 +34,12 @@ pub struct Choice {
 impl Choice {
     /// `virtio_net on virtio_pci`
     pub fn title(&self, book: &Book) -> String {
-        let names: Vec<&str> = self.rules.iter().filter_map(|r| book.rules.get(*r)).map(|r| book.name(r.name)).collect();
+        let names: Vec<&str> = self
+            .rules
+            .iter()
+            .filter_map(|r| book.rules.get(*r))
+            .map(|r| book.name(r.name))
+            .collect();
         names.join(" on ")
     }
 }
@@ -48,36 +57,72 @@ pub struct Verdict {
 pub fn match_device(subject: Subject, mut probe: Option<&mut dyn LiveAccess>) -> Verdict {
     let book = subject.book;
     let mut verdict = Verdict::default();
-    let mut near: Option<(u32, String, String)> = None;
+    let mut near: Option<Near> = None;
     for (index, rule) in book.rules.iter().enumerate() {
-        let on_bus = rule.on.is_some_and(|on| book.name(on) == subject.device.bus);
+        let on_bus = rule
+            .on
+            .is_some_and(|on| book.name(on) == subject.device.bus);
         if !on_bus || !rule.parameters.is_empty() || !worth_asking(subject, rule) {
             continue;
         }
-        let (score, clues) = judge(subject, &[index], again(&mut probe));
+        let Judged {
+            score,
+            clues,
+            close,
+        } = judge(subject, &[index], again(&mut probe));
         if score < ENOUGH {
-            remember(&mut near, score, book.name(rule.name), &clues);
+            remember(&mut near, book.name(rule.name), close);
             continue;
         }
-        let functions: Vec<usize> = (0..book.rules.len()).filter(|k| book.rules[*k].on == Some(rule.class) && book.rules[*k].parameters.is_empty()).collect();
+        let functions: Vec<usize> = (0..book.rules.len())
+            .filter(|k| {
+                book.rules[*k].on == Some(rule.class) && book.rules[*k].parameters.is_empty()
+            })
+            .collect();
         if functions.is_empty() {
-            offer(&mut verdict, book, Choice { rules: alloc::vec![index], class: book.name(rule.class).to_string(), direct: is_direct(book, rule), score, clues });
+            offer(
+                &mut verdict,
+                book,
+                Choice {
+                    rules: alloc::vec![index],
+                    class: book.name(rule.class).to_string(),
+                    direct: is_direct(book, rule),
+                    score,
+                    clues,
+                },
+            );
             continue;
         }
         for function in functions {
-            let (own, more) = judge(subject, &[function, index], again(&mut probe));
+            let Judged {
+                score: own,
+                clues: more,
+                close,
+            } = judge(subject, &[function, index], again(&mut probe));
             let name = book.name(book.rules[function].name);
             if own < ENOUGH {
-                remember(&mut near, score + own, name, &more);
+                // What carries it is known: that is near, whatever the function's clues say.
+                let failed = close.map_or_else(|| first_failed(&more), |(_, clue)| clue);
+                remember(&mut near, name, Some((100 * score, failed)));
                 continue;
             }
             let rule = &book.rules[function];
             let clues = more.into_iter().chain(clues.iter().cloned()).collect();
-            offer(&mut verdict, book, Choice { rules: alloc::vec![function, index], class: book.name(rule.class).to_string(), direct: is_direct(book, rule), score: score + own, clues });
+            offer(
+                &mut verdict,
+                book,
+                Choice {
+                    rules: alloc::vec![function, index],
+                    class: book.name(rule.class).to_string(),
+                    direct: is_direct(book, rule),
+                    score: score + own,
+                    clues,
+                },
+            );
         }
     }
     if verdict.chosen.is_empty() {
-        verdict.nearest = near.map(|(_, rule, clue)| (rule, clue));
+        verdict.nearest = near.map(|near| (near.rule, near.clue));
     }
     verdict
 }
@@ -91,7 +136,9 @@ fn again<'s>(probe: &'s mut Option<&mut dyn LiveAccess>) -> Option<&'s mut dyn L
 }
 
 fn is_direct(book: &Book, rule: &Rule) -> bool {
-    book.classes.iter().any(|c| c.name == rule.class && c.direct)
+    book.classes
+        .iter()
+        .any(|c| c.name == rule.class && c.direct)
 }
 
 /// A candidate place is only asked about by a rule that named it.
@@ -99,16 +146,43 @@ fn worth_asking(subject: Subject, rule: &Rule) -> bool {
     if subject.device.fact("candidate").is_none() {
         return true;
     }
-    let Some(window) = subject.device.windows.first() else { return false };
-    let places = rule.items.iter().filter_map(|item| candidate(subject.book, rule, item));
-    places.into_iter().any(|c| c.base == window.base && c.ports == (window.kind == machine::WindowKind::Port))
+    let Some(window) = subject.device.windows.first() else {
+        return false;
+    };
+    let places = rule
+        .items
+        .iter()
+        .filter_map(|item| candidate(subject.book, rule, item));
+    places
+        .into_iter()
+        .any(|c| c.base == window.base && c.ports == (window.kind == machine::WindowKind::Port))
 }
 
-fn remember(near: &mut Option<(u32, String, String)>, score: u32, rule: &str, clues: &[Clue]) {
-    let failed = clues.iter().find(|c| !c.held).map_or_else(|| "too few clues".to_string(), |c| c.text.clone());
-    if near.as_ref().is_none_or(|(best, _, _)| score > *best) {
-        *near = Some((score, rule.to_string(), failed));
+/// The rule that came nearest so far.
+struct Near {
+    closeness: u32,
+    rule: String,
+    clue: String,
+}
+
+fn remember(near: &mut Option<Near>, rule: &str, close: Option<(u32, String)>) {
+    let Some((closeness, clue)) = close else {
+        return;
+    };
+    if near.as_ref().is_none_or(|best| closeness > best.closeness) {
+        *near = Some(Near {
+            closeness,
+            rule: rule.to_string(),
+            clue,
+        });
     }
+}
+
+fn first_failed(clues: &[Clue]) -> String {
+    clues
+        .iter()
+        .find(|c| !c.held)
+        .map_or_else(|| "too few clues".to_string(), |c| c.text.clone())
 }
 
 /// Keeps the better choice of each class; the earlier of two equal ones.
@@ -123,31 +197,105 @@ fn offer(verdict: &mut Verdict, _book: &Book, choice: Choice) {
     }
 }
 
-/// The clues of the first rule of a chain, and the sum of those that hold.
-fn judge(subject: Subject, rules: &[usize], mut probe: Option<&mut dyn LiveAccess>) -> (u32, Vec<Clue>) {
-    let book = subject.book;
-    let Some(rule) = book.rules.get(rules[0]) else { return (0, Vec::new()) };
-    let candidate = subject.device.fact("candidate").is_some();
-    let mut score = 0;
-    let mut clues = Vec::new();
-    for item in &rule.items {
-        let ItemKind::Match { test, score: points } = &item.kind else { continue };
-        // Registers whose reading has effects are touched only where the rule is already likely, or named the place itself.
-        let held = holds(subject, rules, test, again(&mut probe), candidate || score > 0);
-        if held {
-            score += points;
-        }
-        clues.push(Clue { text: show(book, test), score: *points, held });
-    }
-    (score, clues)
+/// What the clues of a rule say about a device.
+struct Judged {
+    /// Sum of those that hold.
+    score: u32,
+    clues: Vec<Clue>,
+    /// How close it came (hundredths of a point) and the part that failed, if any part of a clue held.
+    close: Option<(u32, String)>,
 }
 
-fn holds<'a>(subject: Subject<'a>, rules: &[usize], test: &'a Expr, probe: Option<&mut dyn LiveAccess>, may_touch: bool) -> bool {
+/// The clues of the first rule of a chain.
+fn judge(subject: Subject, rules: &[usize], mut probe: Option<&mut dyn LiveAccess>) -> Judged {
+    let book = subject.book;
+    let mut judged = Judged {
+        score: 0,
+        clues: Vec::new(),
+        close: None,
+    };
+    let Some(rule) = book.rules.get(rules[0]) else {
+        return judged;
+    };
+    let candidate = subject.device.fact("candidate").is_some();
+    for item in &rule.items {
+        let ItemKind::Match {
+            test,
+            score: points,
+        } = &item.kind
+        else {
+            continue;
+        };
+        // Registers whose reading has effects are touched only where the rule is already likely, or named the place itself.
+        let may_touch = candidate || judged.score > 0;
+        let held = holds(subject, rules, test, again(&mut probe), may_touch);
+        judged.clues.push(Clue {
+            text: show(book, test),
+            score: *points,
+            held,
+        });
+        if held {
+            judged.score += points;
+        } else if let Some(part) =
+            part_held(subject, rules, test, *points, may_touch, again(&mut probe))
+        {
+            if judged.close.as_ref().is_none_or(|(best, _)| part.0 > *best) {
+                judged.close = Some(part);
+            }
+        }
+    }
+    judged
+}
+
+/// How much of `a and b and c` holds, and the first part that does not. Parts behind one that fails are not looked at:
+/// they may rest on it.
+fn part_held(
+    subject: Subject,
+    rules: &[usize],
+    test: &Expr,
+    points: u32,
+    may_touch: bool,
+    mut probe: Option<&mut dyn LiveAccess>,
+) -> Option<(u32, String)> {
+    let mut parts = Vec::new();
+    conjuncts(test, &mut parts);
+    let held = parts
+        .iter()
+        .take_while(|part| holds(subject, rules, part, again(&mut probe), may_touch))
+        .count();
+    let failed = parts.get(held)?;
+    (held > 0).then(|| {
+        (
+            100 * points * held as u32 / parts.len() as u32,
+            show(subject.book, failed),
+        )
+    })
+}
+
+fn conjuncts<'a>(test: &'a Expr, parts: &mut Vec<&'a Expr>) {
+    match &test.kind {
+        ExprKind::Binary(BinaryOp::Both, a, b) => {
+            conjuncts(a, parts);
+            conjuncts(b, parts);
+        }
+        _ => parts.push(test),
+    }
+}
+
+fn holds<'a>(
+    subject: Subject<'a>,
+    rules: &[usize],
+    test: &'a Expr,
+    probe: Option<&mut dyn LiveAccess>,
+    may_touch: bool,
+) -> bool {
     let mut s = Specialiser::new(subject, probe);
     s.probing = true;
     s.may_touch = may_touch;
     s.b.open();
-    let Ok(function) = crate::entries::chain(&mut s, rules) else { return false };
+    let Ok(function) = crate::entries::chain(&mut s, rules) else {
+        return false;
+    };
     s.enter(function, Vec::new());
     let outcome = s.number(test).ok().and_then(|n| s.b.known(n.id));
     outcome.is_some_and(|v| v != 0)
@@ -166,7 +314,15 @@ pub fn show(book: &Book, e: &Expr) -> String {
             let list: Vec<String> = args.iter().map(|a| show(book, &a.value)).collect();
             format!("{}({})", show(book, f), list.join(", "))
         }
-        ExprKind::Unary(op, a) => format!("{}{}", match op { UnaryOp::Not => "!", UnaryOp::Invert => "~", UnaryOp::Negate => "-" }, show(book, a)),
+        ExprKind::Unary(op, a) => format!(
+            "{}{}",
+            match op {
+                UnaryOp::Not => "!",
+                UnaryOp::Invert => "~",
+                UnaryOp::Negate => "-",
+            },
+            show(book, a)
+        ),
         ExprKind::Binary(op, a, b) => format!("{} {} {}", show(book, a), sign(*op), show(book, b)),
         ExprKind::Range(a, b) => format!("{}..{}", show(book, a), show(book, b)),
         ExprKind::In(a, b) => format!("{} in {}", show(book, a), show(book, b)),
@@ -223,9 +379,15 @@ pub struct Candidate {
 }
 
 fn candidate(book: &Book, rule: &Rule, item: &Item) -> Option<Candidate> {
-    let ItemKind::Candidate { window, line } = &item.kind else { return None };
-    let ExprKind::Call(callee, arguments) = &window.kind else { return None };
-    let ExprKind::Name(kind) = &callee.kind else { return None };
+    let ItemKind::Candidate { window, line } = &item.kind else {
+        return None;
+    };
+    let ExprKind::Call(callee, arguments) = &window.kind else {
+        return None;
+    };
+    let ExprKind::Name(kind) = &callee.kind else {
+        return None;
+    };
     let number = |e: &Expr| match e.kind {
         ExprKind::Number(n) => Some(n),
         _ => None,

@@ -15,19 +15,31 @@ impl<'a> Specialiser<'a, '_> {
             let value = live.load(space, self.b.known(at.id).unwrap_or(0), width);
             return self.constant(value);
         }
-        let id = self.b.step(Op::Load { space, at: at.id, width });
+        let id = self.b.step(Op::Load {
+            space,
+            at: at.id,
+            width,
+        });
         self.node(id, width.mask())
     }
 
     pub fn raw_store(&mut self, space: Space, at: Num<'a>, width: Width, value: Num<'a>) {
         if self.live.is_some() {
-            let (at, value) = (self.b.known(at.id).unwrap_or(0), self.b.known(value.id).unwrap_or(0));
+            let (at, value) = (
+                self.b.known(at.id).unwrap_or(0),
+                self.b.known(value.id).unwrap_or(0),
+            );
             if let Some(live) = self.live.as_mut() {
                 live.store(space, at, width, value);
             }
             return;
         }
-        self.b.step(Op::Store { space, at: at.id, width, value: value.id });
+        self.b.step(Op::Store {
+            space,
+            at: at.id,
+            width,
+            value: value.id,
+        });
     }
 
     pub fn plus(&mut self, n: Num<'a>, bytes: u64) -> Num<'a> {
@@ -67,12 +79,21 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 Ok(Value::List(list))
             }
-            Kind::Array(..) => Err(Error::new(place, "a whole array is not a value", "name one of its elements")),
+            Kind::Array(..) => Err(Error::new(
+                place,
+                "a whole array is not a value",
+                "name one of its elements",
+            )),
         }
     }
 
     pub fn load_number(&mut self, spot: &Spot<'a>) -> Num<'a> {
-        let Kind::Number { bits, big, fields, .. } = &spot.kind else { return self.constant(0) };
+        let Kind::Number {
+            bits, big, fields, ..
+        } = &spot.kind
+        else {
+            return self.constant(0);
+        };
         let (bits, big, fields) = (*bits, *big, *fields);
         let span = spot.shift + bits;
         let width = width_for(span);
@@ -99,7 +120,9 @@ impl<'a> Specialiser<'a, '_> {
             if done % 8 == 0 {
                 pieces.push(part);
             } else if let Some(last) = pieces.last().copied() {
-                let id = self.b.insert(last.id, part.id, (done % 8 * 8) as u8, width.bits() as u8);
+                let id = self
+                    .b
+                    .insert(last.id, part.id, (done % 8 * 8) as u8, width.bits() as u8);
                 let merged = self.node(id, u64::MAX);
                 if let Some(slot) = pieces.last_mut() {
                     *slot = merged;
@@ -111,12 +134,24 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// A member of a record that was copied out.
-    pub fn member_of_copy(&mut self, layout: &Rc<Layout<'a>>, pieces: &[Num<'a>], name: Name, place: Place) -> Result<Value<'a>> {
+    pub fn member_of_copy(
+        &mut self,
+        layout: &Rc<Layout<'a>>,
+        pieces: &[Num<'a>],
+        name: Name,
+        place: Place,
+    ) -> Result<Value<'a>> {
         let Some((_, slot)) = layout.members.iter().find(|(n, _)| *n == name) else {
-            return Err(Error::new(place, alloc::format!("the record has no `{}`", self.text(name)), "see its declaration"));
+            return Err(Error::new(
+                place,
+                alloc::format!("the record has no `{}`", self.text(name)),
+                "see its declaration",
+            ));
         };
         match &slot.kind {
-            Kind::Number { bits, big, fields, .. } => {
+            Kind::Number {
+                bits, big, fields, ..
+            } => {
                 let (at, bits, big, fields) = (slot.at, *bits, *big, *fields);
                 let mut n = self.bits_of_copy(pieces, at, bits);
                 if big {
@@ -132,14 +167,22 @@ impl<'a> Specialiser<'a, '_> {
                 let size = size_of(of) * 8;
                 let mut list = Vec::new();
                 for k in 0..(*count).min(64) {
-                    list.push(Value::Num(self.bits_of_copy(pieces, slot.at + k * size, size as u32)));
+                    list.push(Value::Num(self.bits_of_copy(
+                        pieces,
+                        slot.at + k * size,
+                        size as u32,
+                    )));
                 }
                 Ok(Value::List(list))
             }
             Kind::Record(inner) => {
                 let mut sub = Vec::new();
                 for k in 0..inner.size.div_ceil(8) {
-                    sub.push(self.bits_of_copy(pieces, slot.at + k * 64, (inner.size * 8 - k * 64).min(64) as u32));
+                    sub.push(self.bits_of_copy(
+                        pieces,
+                        slot.at + k * 64,
+                        (inner.size * 8 - k * 64).min(64) as u32,
+                    ));
                 }
                 Ok(Value::Copy(inner.clone(), sub))
             }
@@ -154,7 +197,9 @@ impl<'a> Specialiser<'a, '_> {
         let mut id = self.b.extract(low.id, lo as u8, first as u8);
         if first < bits {
             let high = pieces.get(k + 1).copied().unwrap_or(zero);
-            id = self.b.insert(id, high.id, first as u8, (bits - first) as u8);
+            id = self
+                .b
+                .insert(id, high.id, first as u8, (bits - first) as u8);
         }
         self.node(id, ones(bits))
     }
@@ -162,10 +207,21 @@ impl<'a> Specialiser<'a, '_> {
     /// `spot.name`
     pub fn member(&mut self, spot: &Spot<'a>, name: Name, place: Place) -> Result<Spot<'a>> {
         let Kind::Record(layout) = &spot.kind else {
-            return Err(Error::new(place, alloc::format!("`{}` is asked of something that is no record", self.text(name)), "name the record's member directly"));
+            return Err(Error::new(
+                place,
+                alloc::format!(
+                    "`{}` is asked of something that is no record",
+                    self.text(name)
+                ),
+                "name the record's member directly",
+            ));
         };
         let Some((_, slot)) = layout.members.iter().find(|(n, _)| *n == name) else {
-            return Err(Error::new(place, alloc::format!("the record has no `{}`", self.text(name)), "see its declaration"));
+            return Err(Error::new(
+                place,
+                alloc::format!("the record has no `{}`", self.text(name)),
+                "see its declaration",
+            ));
         };
         let slot = slot.clone();
         // A field that is not whole bytes is reached through the aligned word that holds it.
@@ -181,32 +237,61 @@ impl<'a> Specialiser<'a, '_> {
             }
             _ => (slot.at / 8, 0),
         };
-        Ok(Spot { space: spot.space, at: self.plus(spot.at, byte), shift, kind: slot.kind })
+        Ok(Spot {
+            space: spot.space,
+            at: self.plus(spot.at, byte),
+            shift,
+            kind: slot.kind,
+        })
     }
 
     /// `spot[index]`
     pub fn element(&mut self, spot: &Spot<'a>, index: Num<'a>, place: Place) -> Result<Spot<'a>> {
         let Kind::Array(of, count) = &spot.kind else {
-            return Err(Error::new(place, "an index into something that is no array", "remove the index"));
+            return Err(Error::new(
+                place,
+                "an index into something that is no array",
+                "remove the index",
+            ));
         };
         if index.most >= *count {
             return Err(Error::new(
                 place,
-                alloc::format!("the index can be {}, and there are only {count}", bound_text(index.most)),
+                alloc::format!(
+                    "the index can be {}, and there are only {count}",
+                    bound_text(index.most)
+                ),
                 "check it first, or take it `% count`",
             ));
         }
         let offset = self.times(index, size_of(of));
         let at = self.sum(spot.at, offset);
-        Ok(Spot { space: spot.space, at, shift: 0, kind: (**of).clone() })
+        Ok(Spot {
+            space: spot.space,
+            at,
+            shift: 0,
+            kind: (**of).clone(),
+        })
     }
 
     /// Stores a value into a place.
     pub fn store(&mut self, spot: &Spot<'a>, value: Value<'a>, place: Place) -> Result<()> {
         match spot.kind.clone() {
-            Kind::Number { bits, big, dma, fields } => {
+            Kind::Number {
+                bits,
+                big,
+                dma,
+                fields,
+            } => {
                 let n = self.number_for(value, fields, place)?;
-                let n = if dma && bits == 32 { Num { most: n.most.min(ones(32)), ..n } } else { n };
+                let n = if dma && bits == 32 {
+                    Num {
+                        most: n.most.min(ones(32)),
+                        ..n
+                    }
+                } else {
+                    n
+                };
                 let n = self.fit(n, bits, place)?;
                 self.store_number(spot, n, bits, big);
                 Ok(())
@@ -224,7 +309,11 @@ impl<'a> Specialiser<'a, '_> {
         }
         if n.open {
             let id = self.b.extract(n.id, 0, bits as u8);
-            return Ok(Num { most: mask, open: false, ..self.node(id, mask) });
+            return Ok(Num {
+                most: mask,
+                open: false,
+                ..self.node(id, mask)
+            });
         }
         store_fits(n.most, bits, place)?;
         Ok(n)
@@ -245,26 +334,44 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// A record is put together in registers and stored in the largest pieces that fit it.
-    fn store_record(&mut self, spot: &Spot<'a>, layout: &Rc<Layout<'a>>, value: Value<'a>, place: Place) -> Result<()> {
+    fn store_record(
+        &mut self,
+        spot: &Spot<'a>,
+        layout: &Rc<Layout<'a>>,
+        value: Value<'a>,
+        place: Place,
+    ) -> Result<()> {
         let pieces = match value {
             Value::Literal(members, at) => self.build_record(layout, members, at)?,
             Value::With(base, members, at) => {
                 let Value::Copy(_, mut pieces) = *base else {
-                    return Err(Error::new(at, "`with` needs a record on its left", "name a record's value"));
+                    return Err(Error::new(
+                        at,
+                        "`with` needs a record on its left",
+                        "name a record's value",
+                    ));
                 };
                 self.set_members(layout, &mut pieces, members, at)?;
                 pieces
             }
             Value::Copy(_, pieces) => pieces,
             Value::Num(n) => alloc::vec![n],
-            _ => return Err(Error::new(place, "this is no record", "write its members in braces")),
+            _ => {
+                return Err(Error::new(
+                    place,
+                    "this is no record",
+                    "write its members in braces",
+                ))
+            }
         };
         let zero = self.constant(0);
         let mut done = 0;
         while done < layout.size {
             let width = piece_width(layout.size - done);
             let piece = pieces.get((done / 8) as usize).copied().unwrap_or(zero);
-            let id = self.b.extract(piece.id, (done % 8 * 8) as u8, width.bits() as u8);
+            let id = self
+                .b
+                .extract(piece.id, (done % 8 * 8) as u8, width.bits() as u8);
             let part = self.node(id, width.mask());
             let at = self.plus(spot.at, done);
             self.raw_store(spot.space, at, width, part);
@@ -273,24 +380,53 @@ impl<'a> Specialiser<'a, '_> {
         Ok(())
     }
 
-    fn build_record(&mut self, layout: &Rc<Layout<'a>>, members: &'a [Member], place: Place) -> Result<Vec<Num<'a>>> {
+    fn build_record(
+        &mut self,
+        layout: &Rc<Layout<'a>>,
+        members: &'a [Member],
+        place: Place,
+    ) -> Result<Vec<Num<'a>>> {
         let zero = self.constant(0);
         let mut pieces = alloc::vec![zero; layout.size.div_ceil(8) as usize];
         self.set_members(layout, &mut pieces, members, place)?;
         Ok(pieces)
     }
 
-    fn set_members(&mut self, layout: &Rc<Layout<'a>>, pieces: &mut [Num<'a>], members: &'a [Member], place: Place) -> Result<()> {
+    fn set_members(
+        &mut self,
+        layout: &Rc<Layout<'a>>,
+        pieces: &mut [Num<'a>],
+        members: &'a [Member],
+        place: Place,
+    ) -> Result<()> {
         for member in members {
             let Some(first) = member.path.first() else {
-                return Err(Error::new(member.place, "a record's members have names", "write `name: value`"));
+                return Err(Error::new(
+                    member.place,
+                    "a record's members have names",
+                    "write `name: value`",
+                ));
             };
             let Some((_, slot)) = layout.members.iter().find(|(n, _)| n == first) else {
-                return Err(Error::new(member.place, alloc::format!("the record has no `{}`", self.text(*first)), "see its declaration"));
+                return Err(Error::new(
+                    member.place,
+                    alloc::format!("the record has no `{}`", self.text(*first)),
+                    "see its declaration",
+                ));
             };
             let slot = slot.clone();
-            let Kind::Number { bits, big, dma, fields } = slot.kind else {
-                return Err(Error::new(member.place, "only numbers can be set in braces", "store the other members one by one"));
+            let Kind::Number {
+                bits,
+                big,
+                dma,
+                fields,
+            } = slot.kind
+            else {
+                return Err(Error::new(
+                    member.place,
+                    "only numbers can be set in braces",
+                    "store the other members one by one",
+                ));
             };
             let mut n = self.member_value(member, fields, place)?;
             if dma && bits == 32 {
@@ -299,7 +435,10 @@ impl<'a> Specialiser<'a, '_> {
             let mut n = self.fit(n, bits, member.place)?;
             if big {
                 if let Some(width) = Width::of_bits(bits) {
-                    n = { let id = self.b.swap(width, n.id); self.node(id, ones(bits)) };
+                    n = {
+                        let id = self.b.swap(width, n.id);
+                        self.node(id, ones(bits))
+                    };
                 }
             }
             self.set_bits(pieces, slot.at, bits, n);
@@ -323,7 +462,14 @@ impl<'a> Specialiser<'a, '_> {
         }
     }
 
-    fn store_bytes(&mut self, spot: &Spot<'a>, of: &Kind<'a>, count: u64, value: Value<'a>, place: Place) -> Result<()> {
+    fn store_bytes(
+        &mut self,
+        spot: &Spot<'a>,
+        of: &Kind<'a>,
+        count: u64,
+        value: Value<'a>,
+        place: Place,
+    ) -> Result<()> {
         match value {
             Value::List(list) if list.len() as u64 <= count => {
                 for (k, v) in list.into_iter().enumerate() {
@@ -333,18 +479,41 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 Ok(())
             }
-            Value::Num(n) if self.b.known(n.id).is_some() => self.fill(spot.space, spot.at, size_of(of) * count, n, place),
+            Value::Num(n) if self.b.known(n.id).is_some() => {
+                self.fill(spot.space, spot.at, size_of(of) * count, n, place)
+            }
             Value::Buffer(buffer) => self.copy_bytes(spot, count, buffer, place),
-            _ => Err(Error::new(place, "this cannot be stored into an array", "store a list, zero, or bytes")),
+            _ => Err(Error::new(
+                place,
+                "this cannot be stored into an array",
+                "store a list, zero, or bytes",
+            )),
         }
     }
 
     /// Sets so many bytes to the same value (mostly 0), in large pieces.
-    pub fn fill(&mut self, space: Space, at: Num<'a>, size: u64, value: Num<'a>, place: Place) -> Result<()> {
+    pub fn fill(
+        &mut self,
+        space: Space,
+        at: Num<'a>,
+        size: u64,
+        value: Num<'a>,
+        place: Place,
+    ) -> Result<()> {
         let byte = self.b.known(value.id).filter(|b| *b < 256);
-        let Some(byte) = byte else { return Err(Error::new(place, "memory is filled with one byte", "use a number below 256")) };
+        let Some(byte) = byte else {
+            return Err(Error::new(
+                place,
+                "memory is filled with one byte",
+                "use a number below 256",
+            ));
+        };
         if size > 4096 {
-            return Err(Error::new(place, "too much memory to fill in one go", "fill at most 4096 bytes"));
+            return Err(Error::new(
+                place,
+                "too much memory to fill in one go",
+                "fill at most 4096 bytes",
+            ));
         }
         let word = self.constant(byte * 0x0101_0101_0101_0101);
         let mut done = 0;
@@ -360,9 +529,19 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// Copies bytes of a buffer whose length is not known: a bounded loop, a byte a turn.
-    fn copy_bytes(&mut self, to: &Spot<'a>, count: u64, from: Buffer<'a>, place: Place) -> Result<()> {
+    fn copy_bytes(
+        &mut self,
+        to: &Spot<'a>,
+        count: u64,
+        from: Buffer<'a>,
+        place: Place,
+    ) -> Result<()> {
         if from.len.most > count {
-            return Err(Error::new(place, "more bytes than there is room for", "check the length first"));
+            return Err(Error::new(
+                place,
+                "more bytes than there is room for",
+                "check the length first",
+            ));
         }
         let target = to.clone();
         self.counted(from.len, place, move |s, k| {

@@ -6,7 +6,9 @@ use crate::value::{Bits, Num, Region, Register, Value};
 use crate::{Error, Result};
 use alloc::{format, string::ToString, vec::Vec};
 use graph::{BinOp, Op, Width, WindowKind};
-use rulebook::tree::{Effects, ExprKind, Item, ItemKind, Member, Name, Place, RegItem, Rest, SpaceItem};
+use rulebook::tree::{
+    Effects, ExprKind, Item, ItemKind, Member, Name, Place, RegItem, Rest, SpaceItem,
+};
 
 /// One access that a register stands for.
 struct Target<'a> {
@@ -47,10 +49,17 @@ impl<'a> Specialiser<'a, '_> {
         last
     }
 
-    pub fn space_item(&mut self, id: InstanceId, name: Name) -> Option<(InstanceId, &'a SpaceItem, &'a Item)> {
+    pub fn space_item(
+        &mut self,
+        id: InstanceId,
+        name: Name,
+    ) -> Option<(InstanceId, &'a SpaceItem, &'a Item)> {
         let mut at = Some(id);
         while let Some(i) = at {
-            let found = self.find_item(i, |k| matches!(k, ItemKind::Space(s) if s.name == name && s.value.is_some()));
+            let found = self.find_item(
+                i,
+                |k| matches!(k, ItemKind::Space(s) if s.name == name && s.value.is_some()),
+            );
             if let Some(item) = found {
                 if let ItemKind::Space(space) = &item.kind {
                     return Some((i, space, item));
@@ -62,36 +71,75 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// The region of the machine that a space stands for.
-    fn region(&mut self, id: InstanceId, space: &'a SpaceItem, index: Option<Num<'a>>, place: Place) -> Result<Region> {
+    fn region(
+        &mut self,
+        id: InstanceId,
+        space: &'a SpaceItem,
+        index: Option<Num<'a>>,
+        place: Place,
+    ) -> Result<Region> {
         let Some(expr) = &space.value else {
-            return Err(Error::new(place, "this space stands for nothing", "give it a value in the rule"));
+            return Err(Error::new(
+                place,
+                "this space stands for nothing",
+                "give it a value in the rule",
+            ));
         };
         self.enter(id, Vec::new());
         if let (Some(name), Some(index)) = (space.index, index) {
-            self.scopes.push((name, crate::instance::Binding::Value(Value::Num(index))));
+            self.scopes
+                .push((name, crate::instance::Binding::Value(Value::Num(index))));
         }
         let value = self.value(expr);
         self.leave();
         match value? {
             Value::Region(region) => Ok(region),
-            Value::None => Err(Error::new(expr.place, format!("the device has no window for `{}`", self.text(space.name)), "check with `has` or give an alternative with `or`")),
-            _ => Err(Error::new(expr.place, "this is not a window", "use bar(n), base, ports(n), window(c), system or model")),
+            Value::None => Err(Error::new(
+                expr.place,
+                format!("the device has no window for `{}`", self.text(space.name)),
+                "check with `has` or give an alternative with `or`",
+            )),
+            _ => Err(Error::new(
+                expr.place,
+                "this is not a window",
+                "use bar(n), base, ports(n), window(c), system or model",
+            )),
         }
     }
 
     /// The number of the window that a region is reached through.
     fn window(&mut self, region: &Region, name: Name, place: Place) -> Result<u8> {
-        if let Some(n) = self.windows.iter().position(|w| w.kind == region.kind && w.base == region.base && w.size == region.size) {
+        if let Some(n) = self
+            .windows
+            .iter()
+            .position(|w| w.kind == region.kind && w.base == region.base && w.size == region.size)
+        {
             return Ok(n as u8);
         }
         if self.windows.len() >= abi::context::WINDOWS {
-            return Err(Error::new(place, "the rule uses more windows than a driver may have", "share one space between registers"));
+            return Err(Error::new(
+                place,
+                "the rule uses more windows than a driver may have",
+                "share one space between registers",
+            ));
         }
         let n = self.windows.len() as u8;
-        let window = graph::Window { name: self.text(name).to_string(), kind: region.kind, base: region.base, size: region.size };
+        let window = graph::Window {
+            name: self.text(name).to_string(),
+            kind: region.kind,
+            base: region.base,
+            size: region.size,
+        };
         if let Some(live) = self.live.as_mut() {
             if !live.open(n, &window) {
-                return Err(Error::new(place, format!("the window `{}` at {:#x} cannot be reached", window.name, window.base), "the firmware's tables may be wrong"));
+                return Err(Error::new(
+                    place,
+                    format!(
+                        "the window `{}` at {:#x} cannot be reached",
+                        window.name, window.base
+                    ),
+                    "the firmware's tables may be wrong",
+                ));
             }
         }
         self.windows.push(window);
@@ -99,10 +147,22 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn register_number(&mut self, r: &Register<'a>, step: u64) -> Result<Num<'a>> {
-        let at = r.item.at.as_ref().ok_or_else(|| Error::new(r.place, "the register has no place", "the transport's rule must say where it is"))?;
+        let at = r.item.at.as_ref().ok_or_else(|| {
+            Error::new(
+                r.place,
+                "the register has no place",
+                "the transport's rule must say where it is",
+            )
+        })?;
         let base = match &at.kind {
             ExprKind::Text(text) => {
-                let code = system_register(self.text(*text)).ok_or_else(|| Error::new(at.place, "a system register is written \"op0.op1.CRn.CRm.op2\"", "see the manual's encoding"))?;
+                let code = system_register(self.text(*text)).ok_or_else(|| {
+                    Error::new(
+                        at.place,
+                        "a system register is written \"op0.op1.CRn.CRm.op2\"",
+                        "see the manual's encoding",
+                    )
+                })?;
                 self.constant(code)
             }
             _ => {
@@ -117,7 +177,14 @@ impl<'a> Specialiser<'a, '_> {
             Some(index) => {
                 if let Some(count) = r.item.count {
                     if index.most >= count as u64 {
-                        return Err(Error::new(r.place, format!("the register's index can be {}, and there are {count}", crate::place::bound_text(index.most)), "check it first, or take it `% count`"));
+                        return Err(Error::new(
+                            r.place,
+                            format!(
+                                "the register's index can be {}, and there are {count}",
+                                crate::place::bound_text(index.most)
+                            ),
+                            "check it first, or take it `% count`",
+                        ));
                     }
                 }
                 let offset = self.times(index, step);
@@ -138,15 +205,24 @@ impl<'a> Specialiser<'a, '_> {
         for via in &r.item.via {
             self.enter(r.instance, Vec::new());
             if let (Some(name), Some(index)) = (r.item.index, r.index) {
-                self.scopes.push((name, crate::instance::Binding::Value(Value::Num(index))));
+                self.scopes
+                    .push((name, crate::instance::Binding::Value(Value::Num(index))));
             }
-            let done = self.value(&via.value).and_then(|v| self.assign_to(&via.target, v, via.value.place));
+            let done = self
+                .value(&via.value)
+                .and_then(|v| self.assign_to(&via.target, v, via.value.place));
             self.leave();
             done?;
         }
-        let space_name = r.space.ok_or_else(|| Error::new(r.place, "the register lies in no space", "say `in SPACE`"))?;
+        let space_name = r.space.ok_or_else(|| {
+            Error::new(r.place, "the register lies in no space", "say `in SPACE`")
+        })?;
         let Some((owner, space, _)) = self.space_item(r.instance, space_name) else {
-            return Err(Error::new(r.place, format!("there is no space `{}`", self.text(space_name)), "declare it with `space`"));
+            return Err(Error::new(
+                r.place,
+                format!("there is no space `{}`", self.text(space_name)),
+                "declare it with `space`",
+            ));
         };
         let region = self.region(owner, space, r.space_index, r.place)?;
         let window = self.window(&region, space.name, r.place)?;
@@ -158,17 +234,29 @@ impl<'a> Specialiser<'a, '_> {
             // Chosen by an index: the register's number is written, the access is at the window's start.
             let step = self.index_step(r, 1)?;
             let number = self.register_number(r, step)?;
-            let number = Num { open: true, ..self.plus(number, half) };
+            let number = Num {
+                open: true,
+                ..self.plus(number, half)
+            };
             self.enter(owner, Vec::new());
             if let Some(at) = self.subject.book.names.iter().position(|n| n == "at") {
-                self.scopes.push((Name(at as u16), crate::instance::Binding::Value(Value::Num(number))));
+                self.scopes.push((
+                    Name(at as u16),
+                    crate::instance::Binding::Value(Value::Num(number)),
+                ));
             }
-            let done = self.value(&via.value).and_then(|v| self.assign_to(&via.target, v, via.value.place));
+            let done = self
+                .value(&via.value)
+                .and_then(|v| self.assign_to(&via.target, v, via.value.place));
             self.leave();
             done?;
             self.constant(0)
         } else {
-            let unit = if stride > 1 { 1 } else { r.item.bits as u64 / 8 };
+            let unit = if stride > 1 {
+                1
+            } else {
+                r.item.bits as u64 / 8
+            };
             let step = self.index_step(r, unit)?;
             let number = self.register_number(r, step)?;
             let scaled = self.times(number, stride);
@@ -179,13 +267,27 @@ impl<'a> Specialiser<'a, '_> {
             at = self.sum(at, offset);
         }
         let limit = region.size;
-        if let (Some(at), true) = (self.b.known(at.id), matches!(region.kind, WindowKind::Memory | WindowKind::Port)) {
+        if let (Some(at), true) = (
+            self.b.known(at.id),
+            matches!(region.kind, WindowKind::Memory | WindowKind::Port),
+        ) {
             let bytes = r.item.halves.unwrap_or(r.item.bits) as u64 / 8;
             if at + bytes > limit {
-                return Err(Error::new(r.place, format!("`{}` at {at:#x} lies outside its window of {limit:#x} bytes", self.text(r.item.name)), "check the offset, or the window the device offers"));
+                return Err(Error::new(
+                    r.place,
+                    format!(
+                        "`{}` at {at:#x} lies outside its window of {limit:#x} bytes",
+                        self.text(r.item.name)
+                    ),
+                    "check the offset, or the window the device offers",
+                ));
             }
         }
-        Ok(Target { window, at, big: space.big })
+        Ok(Target {
+            window,
+            at,
+            big: space.big,
+        })
     }
 
     pub fn raw_read(&mut self, window: u8, at: Num<'a>, width: Width) -> Num<'a> {
@@ -193,19 +295,31 @@ impl<'a> Specialiser<'a, '_> {
             let value = live.read(window, self.b.known(at.id).unwrap_or(0), width);
             return self.constant(value & width.mask());
         }
-        let id = self.b.step(Op::Read { window, at: at.id, width });
+        let id = self.b.step(Op::Read {
+            window,
+            at: at.id,
+            width,
+        });
         self.node(id, width.mask())
     }
 
     pub fn raw_write(&mut self, window: u8, at: Num<'a>, width: Width, value: Num<'a>) {
         if self.live.is_some() {
-            let (at, value) = (self.b.known(at.id).unwrap_or(0), self.b.known(value.id).unwrap_or(0));
+            let (at, value) = (
+                self.b.known(at.id).unwrap_or(0),
+                self.b.known(value.id).unwrap_or(0),
+            );
             if let Some(live) = self.live.as_mut() {
                 live.write(window, at, width, value & width.mask());
             }
             return;
         }
-        self.b.step(Op::Write { window, at: at.id, width, value: value.id });
+        self.b.step(Op::Write {
+            window,
+            at: at.id,
+            width,
+            value: value.id,
+        });
     }
 
     fn one_read(&mut self, r: &Register<'a>, half: u64, width: Width) -> Result<Num<'a>> {
@@ -218,7 +332,13 @@ impl<'a> Specialiser<'a, '_> {
         Ok(n)
     }
 
-    fn one_write(&mut self, r: &Register<'a>, half: u64, width: Width, value: Num<'a>) -> Result<()> {
+    fn one_write(
+        &mut self,
+        r: &Register<'a>,
+        half: u64,
+        width: Width,
+        value: Num<'a>,
+    ) -> Result<()> {
         let t = self.target(r, half)?;
         let value = if t.big {
             let id = self.b.swap(width, value.id);
@@ -231,7 +351,13 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn width(&self, r: &Register<'a>) -> Result<Width> {
-        Width::of_bits(r.item.bits).ok_or_else(|| Error::new(r.place, format!("a register cannot be {} bits wide", r.item.bits), "use 8, 16, 32 or 64"))
+        Width::of_bits(r.item.bits).ok_or_else(|| {
+            Error::new(
+                r.place,
+                format!("a register cannot be {} bits wide", r.item.bits),
+                "use 8, 16, 32 or 64",
+            )
+        })
     }
 
     /// Reads a register. `IDR` with a count and no index gives the list of all.
@@ -240,7 +366,10 @@ impl<'a> Specialiser<'a, '_> {
             let mut list = Vec::new();
             for k in 0..count.min(256) {
                 let index = self.constant(k as u64);
-                list.push(Value::Num(self.read_one(&Register { index: Some(index), ..r.clone() })?));
+                list.push(Value::Num(self.read_one(&Register {
+                    index: Some(index),
+                    ..r.clone()
+                })?));
             }
             return Ok(Value::List(list));
         }
@@ -249,10 +378,21 @@ impl<'a> Specialiser<'a, '_> {
 
     pub fn read_one(&mut self, r: &Register<'a>) -> Result<Num<'a>> {
         if r.item.effects.has(Effects::WO) {
-            return Err(Error::new(r.place, format!("`{}` can only be written", self.text(r.item.name)), "keep what was written in a `state`"));
+            return Err(Error::new(
+                r.place,
+                format!("`{}` can only be written", self.text(r.item.name)),
+                "keep what was written in a `state`",
+            ));
         }
         if self.probing && !self.may_touch && !r.item.effects.has(Effects::PURE) {
-            return Err(Error::new(r.place, format!("`{}` may not be read to find out what the device is", self.text(r.item.name)), "declare it `pure` if reading it has no effect"));
+            return Err(Error::new(
+                r.place,
+                format!(
+                    "`{}` may not be read to find out what the device is",
+                    self.text(r.item.name)
+                ),
+                "declare it `pure` if reading it has no effect",
+            ));
         }
         let width = self.width(r)?;
         let mut n = match r.item.halves {
@@ -270,10 +410,18 @@ impl<'a> Specialiser<'a, '_> {
 
     pub fn write(&mut self, r: &Register<'a>, value: Value<'a>, place: Place) -> Result<()> {
         if self.probing && !self.may_touch {
-            return Err(Error::new(place, "a clue may not write", "let another clue of the rule hold first"));
+            return Err(Error::new(
+                place,
+                "a clue may not write",
+                "let another clue of the rule hold first",
+            ));
         }
         if r.item.effects.has(Effects::RO) {
-            return Err(Error::new(place, format!("`{}` can only be read", self.text(r.item.name)), "check the register's effects"));
+            return Err(Error::new(
+                place,
+                format!("`{}` can only be read", self.text(r.item.name)),
+                "check the register's effects",
+            ));
         }
         let width = self.width(r)?;
         let bits = self.bits_of(r);
@@ -302,12 +450,37 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// `REG.field = value`: reads, changes the field, writes; fields with effects of their own are written as nothing.
-    pub fn write_field(&mut self, r: &Register<'a>, name: Name, value: Value<'a>, place: Place) -> Result<()> {
-        let bits = self.bits_of(r).ok_or_else(|| Error::new(place, format!("`{}` has no fields", self.text(r.item.name)), "declare them in braces"))?;
+    pub fn write_field(
+        &mut self,
+        r: &Register<'a>,
+        name: Name,
+        value: Value<'a>,
+        place: Place,
+    ) -> Result<()> {
+        let bits = self.bits_of(r).ok_or_else(|| {
+            Error::new(
+                place,
+                format!("`{}` has no fields", self.text(r.item.name)),
+                "declare them in braces",
+            )
+        })?;
         let Some(field) = self.field(bits, name) else {
-            return Err(Error::new(place, format!("`{}` has no field `{}`", self.text(r.item.name), self.text(name)), "see its declaration"));
+            return Err(Error::new(
+                place,
+                format!(
+                    "`{}` has no field `{}`",
+                    self.text(r.item.name),
+                    self.text(name)
+                ),
+                "see its declaration",
+            ));
         };
-        let special = Effects::W1C | Effects::W1S | Effects::RO | Effects::WO | Effects::SC | Effects::DOORBELL;
+        let special = Effects::W1C
+            | Effects::W1S
+            | Effects::RO
+            | Effects::WO
+            | Effects::SC
+            | Effects::DOORBELL;
         let mut keep = 0u64;
         for (lo, width, effects) in self.named_fields(bits) {
             if effects.0 & special == 0 {
@@ -331,14 +504,21 @@ impl<'a> Specialiser<'a, '_> {
         };
         let n = self.number_for(value, field.bits, place)?;
         let n = self.fit(n, field.width, place)?;
-        let id = self.b.insert(old.id, n.id, field.lo as u8, field.width as u8);
+        let id = self
+            .b
+            .insert(old.id, n.id, field.lo as u8, field.width as u8);
         let whole = self.node(id, ones(r.item.bits));
         // The value is complete: no literal rules apply to it any more.
         self.write(r, Value::Num(whole), place)
     }
 
     /// The value of one member of a literal, for a field or record member with these bits.
-    pub fn member_value(&mut self, member: &'a Member, bits: Option<Bits<'a>>, place: Place) -> Result<Num<'a>> {
+    pub fn member_value(
+        &mut self,
+        member: &'a Member,
+        bits: Option<Bits<'a>>,
+        place: Place,
+    ) -> Result<Num<'a>> {
         let base = match &member.value {
             Some(expr) => self.number_as(expr, self.inner_bits(member, bits))?,
             None => self.constant(1),
@@ -346,7 +526,11 @@ impl<'a> Specialiser<'a, '_> {
         // `flags.next: 1`
         if let (Some(bits), Some(second)) = (bits, member.path.get(1)) {
             let Some(field) = self.field(bits, *second) else {
-                return Err(Error::new(member.place, format!("no field `{}`", self.text(*second)), "see the declaration"));
+                return Err(Error::new(
+                    member.place,
+                    format!("no field `{}`", self.text(*second)),
+                    "see the declaration",
+                ));
             };
             let n = self.fit(base, field.width, place)?;
             let zero = self.b.constant(0);
@@ -364,7 +548,12 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// `{ a b: 3 }` as a number with these bits.
-    pub fn literal(&mut self, members: &'a [Member], bits: Option<Bits<'a>>, place: Place) -> Result<Num<'a>> {
+    pub fn literal(
+        &mut self,
+        members: &'a [Member],
+        bits: Option<Bits<'a>>,
+        place: Place,
+    ) -> Result<Num<'a>> {
         let mut id = self.b.constant(0);
         let mut most = 0u64;
         for member in members {
@@ -377,7 +566,11 @@ impl<'a> Specialiser<'a, '_> {
             };
             let field = bits.and_then(|b| self.field(b, *name));
             let Some(field) = field else {
-                return Err(Error::new(member.place, format!("no field `{}` here", self.text(*name)), "see the declaration of what is assigned to"));
+                return Err(Error::new(
+                    member.place,
+                    format!("no field `{}` here", self.text(*name)),
+                    "see the declaration of what is assigned to",
+                ));
             };
             let n = self.member_value(member, field.bits, place)?;
             let n = self.fit(n, field.width, member.place)?;
@@ -392,7 +585,14 @@ impl<'a> Specialiser<'a, '_> {
     /// A register by name, with the space it lies in.
     pub fn register(&mut self, id: InstanceId, item: &'a RegItem, place: Place) -> Register<'a> {
         let space = self.space_of(id, item);
-        Register { instance: id, item, place, index: None, space_index: None, space }
+        Register {
+            instance: id,
+            item,
+            place,
+            index: None,
+            space_index: None,
+            space,
+        }
     }
 }
 

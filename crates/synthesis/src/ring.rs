@@ -17,16 +17,31 @@ const KEPT: u64 = 16;
 
 impl<'a> Specialiser<'a, '_> {
     fn ring_item(&mut self, i: InstanceId, name: Name, place: Place) -> Result<&'a Item> {
-        self.find_item(i, |k| matches!(k, ItemKind::Ring { name: n, .. } if *n == name))
-            .ok_or_else(|| Error::new(place, format!("there is no ring `{}`", self.text(name)), "declare it with `ring`"))
+        self.find_item(
+            i,
+            |k| matches!(k, ItemKind::Ring { name: n, .. } if *n == name),
+        )
+        .ok_or_else(|| {
+            Error::new(
+                place,
+                format!("there is no ring `{}`", self.text(name)),
+                "declare it with `ring`",
+            )
+        })
     }
 
     pub fn ring_count(&mut self, i: InstanceId, name: Name, place: Place) -> Result<u64> {
         let item = self.ring_item(i, name, place)?;
-        let ItemKind::Ring { count, .. } = &item.kind else { return Ok(0) };
+        let ItemKind::Ring { count, .. } = &item.kind else {
+            return Ok(0);
+        };
         let n = self.fact_number(i, count)?;
         if n == 0 || n > 4096 {
-            return Err(Error::new(count.place, format!("a ring of {n} cells"), "use 1 to 4096"));
+            return Err(Error::new(
+                count.place,
+                format!("a ring of {n} cells"),
+                "use 1 to 4096",
+            ));
         }
         Ok(n)
     }
@@ -35,7 +50,12 @@ impl<'a> Specialiser<'a, '_> {
     fn ring_state(&mut self, i: InstanceId, name: Name, place: Place) -> Result<Num<'a>> {
         let n = self.ring_count(i, name, place)?;
         let spot = self.memory(i, name, |s| {
-            let words = Kind::Number { bits: 64, big: false, dma: false, fields: None };
+            let words = Kind::Number {
+                bits: 64,
+                big: false,
+                dma: false,
+                fields: None,
+            };
             Ok(s.state_spot(Kind::Array(Rc::new(words), 2 + n.div_ceil(2))))
         })?;
         Ok(spot.at)
@@ -47,7 +67,14 @@ impl<'a> Specialiser<'a, '_> {
         Ok(self.raw_load(Space::State, at, Width::B64))
     }
 
-    fn set_counter(&mut self, i: InstanceId, name: Name, which: u64, value: Num<'a>, place: Place) -> Result<()> {
+    fn set_counter(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        which: u64,
+        value: Num<'a>,
+        place: Place,
+    ) -> Result<()> {
         let base = self.ring_state(i, name, place)?;
         let at = self.plus(base, which);
         self.raw_store(Space::State, at, Width::B64, value);
@@ -64,29 +91,54 @@ impl<'a> Specialiser<'a, '_> {
     pub fn ring_cells(&mut self, i: InstanceId, name: Name, place: Place) -> Result<Spot<'a>> {
         match self.cells(i, name, place)? {
             Value::Spot(spot) => Ok(spot),
-            _ => Err(Error::new(place, "the cells of this ring are registers", "use an arena for a ring in memory")),
+            _ => Err(Error::new(
+                place,
+                "the cells of this ring are registers",
+                "use an arena for a ring in memory",
+            )),
         }
     }
 
     fn cells(&mut self, i: InstanceId, name: Name, place: Place) -> Result<Value<'a>> {
         let item = self.ring_item(i, name, place)?;
-        let ItemKind::Ring { cells, .. } = &item.kind else { return Ok(Value::None) };
+        let ItemKind::Ring { cells, .. } = &item.kind else {
+            return Ok(Value::None);
+        };
         self.enter(i, Vec::new());
         let v = self.value(cells);
         self.leave();
         v
     }
 
-    fn cell_at(&mut self, i: InstanceId, name: Name, index: Num<'a>, place: Place) -> Result<Value<'a>> {
+    fn cell_at(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        index: Num<'a>,
+        place: Place,
+    ) -> Result<Value<'a>> {
         match self.cells(i, name, place)? {
             Value::Spot(spot) => Ok(Value::Spot(self.element(&spot, index, place)?)),
-            Value::Register(r) => Ok(Value::Register(Register { index: Some(index), ..r })),
-            _ => Err(Error::new(place, "a ring's cells are an array or registers", "name an arena or a register with a count")),
+            Value::Register(r) => Ok(Value::Register(Register {
+                index: Some(index),
+                ..r
+            })),
+            _ => Err(Error::new(
+                place,
+                "a ring's cells are an array or registers",
+                "name an arena or a register with a count",
+            )),
         }
     }
 
     /// `lend RING = CELL keep T`: gives the index of the cell.
-    pub fn lend(&mut self, ring: &'a Expr, cell: Option<&'a Expr>, keep: Option<&'a Expr>, place: Place) -> Result<Value<'a>> {
+    pub fn lend(
+        &mut self,
+        ring: &'a Expr,
+        cell: Option<&'a Expr>,
+        keep: Option<&'a Expr>,
+        place: Place,
+    ) -> Result<Value<'a>> {
         let Value::Ring(i, name) = self.value(ring)? else {
             return Err(Error::new(place, "`lend` needs a ring", "name a `ring`"));
         };
@@ -104,7 +156,11 @@ impl<'a> Specialiser<'a, '_> {
             let value = self.value(e)?;
             match target {
                 Value::Spot(spot) => {
-                    let value = if matches!(value, Value::Literal(..)) { value } else { self.settle(value, e.place)? };
+                    let value = if matches!(value, Value::Literal(..)) {
+                        value
+                    } else {
+                        self.settle(value, e.place)?
+                    };
                     self.store(&spot, value, e.place)?
                 }
                 Value::Register(r) => self.write(&r, value, e.place)?,
@@ -120,13 +176,26 @@ impl<'a> Specialiser<'a, '_> {
         Ok(Value::Num(index))
     }
 
-    fn keep(&mut self, i: InstanceId, name: Name, index: Num<'a>, kept: Num<'a>, place: Place) -> Result<()> {
+    fn keep(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        index: Num<'a>,
+        kept: Num<'a>,
+        place: Place,
+    ) -> Result<()> {
         let base = self.ring_state(i, name, place)?;
         let base = self.plus(base, KEPT);
         self.store_kept(base, index, kept, place)
     }
 
-    fn store_kept(&mut self, base: Num<'a>, index: Num<'a>, kept: Num<'a>, place: Place) -> Result<()> {
+    fn store_kept(
+        &mut self,
+        base: Num<'a>,
+        index: Num<'a>,
+        kept: Num<'a>,
+        place: Place,
+    ) -> Result<()> {
         let kept = self.fit(kept, 32, place)?;
         let offset = self.times(index, 4);
         let at = self.sum(base, offset);
@@ -155,9 +224,17 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// Whether the oldest lent cell is ours again.
-    pub fn is_back_with(&mut self, i: InstanceId, name: Name, cell: Value<'a>, place: Place) -> Result<Num<'a>> {
+    pub fn is_back_with(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        cell: Value<'a>,
+        place: Place,
+    ) -> Result<Num<'a>> {
         let item = self.ring_item(i, name, place)?;
-        let ItemKind::Ring { back, full, .. } = &item.kind else { return Ok(self.constant(0)) };
+        let ItemKind::Ring { back, full, .. } = &item.kind else {
+            return Ok(self.constant(0));
+        };
         let n = self.ring_count(i, name, place)?;
         let got = self.counter(i, name, GOT, place)?;
         let lent = if *full {
@@ -205,7 +282,12 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// Takes the oldest cell back: its index and what was kept with it.
-    pub fn ring_advance(&mut self, i: InstanceId, name: Name, place: Place) -> Result<(Num<'a>, Num<'a>)> {
+    pub fn ring_advance(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        place: Place,
+    ) -> Result<(Num<'a>, Num<'a>)> {
         let n = self.ring_count(i, name, place)?;
         let got = self.counter(i, name, GOT, place)?;
         let index = self.modulo(got, n);
@@ -217,7 +299,13 @@ impl<'a> Specialiser<'a, '_> {
         Ok((index, kept))
     }
 
-    pub fn ring_member(&mut self, i: InstanceId, ring: Name, member: Name, place: Place) -> Result<Value<'a>> {
+    pub fn ring_member(
+        &mut self,
+        i: InstanceId,
+        ring: Name,
+        member: Name,
+        place: Place,
+    ) -> Result<Value<'a>> {
         Ok(match self.text(member) {
             "put" => Value::Num(self.counter(i, ring, PUT, place)?),
             "got" => Value::Num(self.counter(i, ring, GOT, place)?),
@@ -226,20 +314,42 @@ impl<'a> Specialiser<'a, '_> {
                 Value::Num(self.constant(n))
             }
             "lent" => {
-                let (put, got) = (self.counter(i, ring, PUT, place)?, self.counter(i, ring, GOT, place)?);
+                let (put, got) = (
+                    self.counter(i, ring, PUT, place)?,
+                    self.counter(i, ring, GOT, place)?,
+                );
                 let id = self.b.bin(BinOp::Sub, put.id, got.id);
                 Value::Num(self.node(id, u64::MAX))
             }
             "next" => self.ring_cell(i, ring, place)?,
-            other => return Err(Error::new(place, format!("a ring has no `{other}`"), "use put, got, count, lent or next")),
+            other => {
+                return Err(Error::new(
+                    place,
+                    format!("a ring has no `{other}`"),
+                    "use put, got, count, lent or next",
+                ))
+            }
         })
     }
 
-    pub fn set_ring_member(&mut self, i: InstanceId, ring: Name, member: Name, value: Value<'a>, place: Place) -> Result<()> {
+    pub fn set_ring_member(
+        &mut self,
+        i: InstanceId,
+        ring: Name,
+        member: Name,
+        value: Value<'a>,
+        place: Place,
+    ) -> Result<()> {
         let which = match self.text(member) {
             "put" => PUT,
             "got" => GOT,
-            other => return Err(Error::new(place, format!("`{other}` of a ring cannot be set"), "set put or got")),
+            other => {
+                return Err(Error::new(
+                    place,
+                    format!("`{other}` of a ring cannot be set"),
+                    "set put or got",
+                ))
+            }
         };
         let n = self.number_for(value, None, place)?;
         self.set_counter(i, ring, which, n, place)
@@ -249,7 +359,11 @@ impl<'a> Specialiser<'a, '_> {
     pub fn publish_ring(&mut self, i: InstanceId, name: Name, place: Place) -> Result<()> {
         let item = self.ring_item(i, name, place)?;
         if let ItemKind::Ring { lent: Some(e), .. } = &item.kind {
-            return Err(Error::new(e.place, "marks that are stored at `publish` cannot be specialised yet", "use a ring with a doorbell"));
+            return Err(Error::new(
+                e.place,
+                "marks that are stored at `publish` cannot be specialised yet",
+                "use a ring with a doorbell",
+            ));
         }
         Ok(())
     }
@@ -258,12 +372,27 @@ impl<'a> Specialiser<'a, '_> {
 
     fn slots_item(&mut self, i: InstanceId, name: Name, place: Place) -> Result<(&'a Item, u64)> {
         let item = self
-            .find_item(i, |k| matches!(k, ItemKind::Slots { name: n, .. } if *n == name))
-            .ok_or_else(|| Error::new(place, format!("there are no slots `{}`", self.text(name)), "declare them with `slots`"))?;
-        let ItemKind::Slots { count, .. } = &item.kind else { return Ok((item, 0)) };
+            .find_item(
+                i,
+                |k| matches!(k, ItemKind::Slots { name: n, .. } if *n == name),
+            )
+            .ok_or_else(|| {
+                Error::new(
+                    place,
+                    format!("there are no slots `{}`", self.text(name)),
+                    "declare them with `slots`",
+                )
+            })?;
+        let ItemKind::Slots { count, .. } = &item.kind else {
+            return Ok((item, 0));
+        };
         let n = self.fact_number(i, count)?;
         if n == 0 || n > 64 {
-            return Err(Error::new(count.place, format!("{n} slots"), "use 1 to 64: `min(n, 64)`"));
+            return Err(Error::new(
+                count.place,
+                format!("{n} slots"),
+                "use 1 to 64: `min(n, 64)`",
+            ));
         }
         Ok((item, n))
     }
@@ -272,17 +401,26 @@ impl<'a> Specialiser<'a, '_> {
     fn slots_state(&mut self, i: InstanceId, name: Name, place: Place) -> Result<Num<'a>> {
         let (item, n) = self.slots_item(i, name, place)?;
         let spot = self.memory(i, name, |s| {
-            let inner = s.slot_layout(i, item)?.map_or(0, |l| l.size.next_multiple_of(8));
+            let inner = s
+                .slot_layout(i, item)?
+                .map_or(0, |l| l.size.next_multiple_of(8));
             let in_arena = matches!(&item.kind, ItemKind::Slots { in_arena: true, .. });
             let bytes = 8 + 4 * n.next_multiple_of(2) + if in_arena { 0 } else { inner * n };
-            let words = Kind::Number { bits: 64, big: false, dma: false, fields: None };
+            let words = Kind::Number {
+                bits: 64,
+                big: false,
+                dma: false,
+                fields: None,
+            };
             Ok(s.state_spot(Kind::Array(Rc::new(words), bytes / 8)))
         })?;
         Ok(spot.at)
     }
 
     fn slot_layout(&mut self, i: InstanceId, item: &'a Item) -> Result<Option<Rc<Layout<'a>>>> {
-        let ItemKind::Slots { fields, .. } = &item.kind else { return Ok(None) };
+        let ItemKind::Slots { fields, .. } = &item.kind else {
+            return Ok(None);
+        };
         if fields.list.is_empty() {
             return Ok(None);
         }
@@ -296,28 +434,64 @@ impl<'a> Specialiser<'a, '_> {
             }
             at += size;
         }
-        Ok(Some(Rc::new(Layout { members, size: at, align: 8 })))
+        Ok(Some(Rc::new(Layout {
+            members,
+            size: at,
+            align: 8,
+        })))
     }
 
-    fn slot_field(&mut self, i: InstanceId, field: &'a Field, item: &'a Item) -> Result<(Kind<'a>, u64)> {
+    fn slot_field(
+        &mut self,
+        i: InstanceId,
+        field: &'a Field,
+        item: &'a Item,
+    ) -> Result<(Kind<'a>, u64)> {
         let kind = match &field.kind {
             Some(ty) => self.kind(i, ty, item.place)?,
-            None => Kind::Number { bits: 8, big: false, dma: false, fields: None },
+            None => Kind::Number {
+                bits: 8,
+                big: false,
+                dma: false,
+                fields: None,
+            },
         };
         let size = size_of(&kind);
         Ok((kind, size))
     }
 
     /// The members of one slot.
-    pub fn slot_spot(&mut self, i: InstanceId, name: Name, index: Num<'a>, place: Place) -> Result<Spot<'a>> {
+    pub fn slot_spot(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        index: Num<'a>,
+        place: Place,
+    ) -> Result<Spot<'a>> {
         let (item, n) = self.slots_item(i, name, place)?;
         let Some(layout) = self.slot_layout(i, item)? else {
-            return Err(Error::new(place, "these slots have no members", "declare them in braces"));
+            return Err(Error::new(
+                place,
+                "these slots have no members",
+                "declare them in braces",
+            ));
         };
         if index.most >= n {
-            return Err(Error::new(place, format!("the slot can be {}, and there are {n}", crate::place::bound_text(index.most)), "check it first"));
+            return Err(Error::new(
+                place,
+                format!(
+                    "the slot can be {}, and there are {n}",
+                    crate::place::bound_text(index.most)
+                ),
+                "check it first",
+            ));
         }
-        let ItemKind::Slots { in_arena, align, .. } = &item.kind else { return Err(Error::new(place, "no slots", "name slots")) };
+        let ItemKind::Slots {
+            in_arena, align, ..
+        } = &item.kind
+        else {
+            return Err(Error::new(place, "no slots", "name slots"));
+        };
         let align = match align {
             Some(e) => self.fact_number(i, e)?,
             None => 16,
@@ -326,18 +500,33 @@ impl<'a> Specialiser<'a, '_> {
             let stride = layout.size.next_multiple_of(align.max(8));
             let key = self.arena_key(name);
             let whole = self.memory(i, key, |s| {
-                let byte = Kind::Number { bits: 8, big: false, dma: false, fields: None };
+                let byte = Kind::Number {
+                    bits: 8,
+                    big: false,
+                    dma: false,
+                    fields: None,
+                };
                 Ok(s.arena_spot(Kind::Array(Rc::new(byte), stride * n), align.max(16)))
             })?;
             let offset = self.times(index, stride);
             let at = self.sum(whole.at, offset);
-            return Ok(Spot { space: Space::Arena, at, shift: 0, kind: Kind::Record(layout) });
+            return Ok(Spot {
+                space: Space::Arena,
+                at,
+                shift: 0,
+                kind: Kind::Record(layout),
+            });
         }
         let base = self.slots_state(i, name, place)?;
         let base = self.plus(base, 8 + 4 * n.next_multiple_of(2));
         let offset = self.times(index, layout.size.next_multiple_of(8));
         let at = self.sum(base, offset);
-        Ok(Spot { space: Space::State, at, shift: 0, kind: Kind::Record(layout) })
+        Ok(Spot {
+            space: Space::State,
+            at,
+            shift: 0,
+            kind: Kind::Record(layout),
+        })
     }
 
     /// A second name for the arena side of slots, which also have private state.
@@ -355,7 +544,12 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// `take SLOTS keep X`: a free slot's number.
-    pub fn take(&mut self, slots: &'a Expr, keep: Option<&'a Expr>, place: Place) -> Result<Value<'a>> {
+    pub fn take(
+        &mut self,
+        slots: &'a Expr,
+        keep: Option<&'a Expr>,
+        place: Place,
+    ) -> Result<Value<'a>> {
         let Value::Slots(i, name) = self.value(slots)? else {
             return Err(Error::new(place, "`take` needs slots", "name `slots`"));
         };
@@ -386,7 +580,13 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// `busy(SLOTS, k)`
-    pub fn is_busy(&mut self, i: InstanceId, name: Name, index: Num<'a>, place: Place) -> Result<Num<'a>> {
+    pub fn is_busy(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        index: Num<'a>,
+        place: Place,
+    ) -> Result<Num<'a>> {
         let set = self.busy_set(i, name, place)?;
         let shifted = self.b.bin(BinOp::Shr, set.id, index.id);
         let id = self.b.extract(shifted, 0, 1);
@@ -394,10 +594,23 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// `free(SLOTS, k)`: the slot is free again; gives what was kept with it.
-    pub fn free(&mut self, i: InstanceId, name: Name, index: Num<'a>, place: Place) -> Result<Num<'a>> {
+    pub fn free(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        index: Num<'a>,
+        place: Place,
+    ) -> Result<Num<'a>> {
         let (_, n) = self.slots_item(i, name, place)?;
         if index.most >= n {
-            return Err(Error::new(place, format!("the slot can be {}, and there are {n}", crate::place::bound_text(index.most)), "check it first"));
+            return Err(Error::new(
+                place,
+                format!(
+                    "the slot can be {}, and there are {n}",
+                    crate::place::bound_text(index.most)
+                ),
+                "check it first",
+            ));
         }
         let at = self.slots_state(i, name, place)?;
         let set = self.raw_load(Space::State, at, Width::B64);
@@ -412,7 +625,14 @@ impl<'a> Specialiser<'a, '_> {
         Ok(self.load_kept(base, index))
     }
 
-    pub fn slot_member(&mut self, i: InstanceId, slots: Name, index: Num<'a>, member: Name, place: Place) -> Result<Value<'a>> {
+    pub fn slot_member(
+        &mut self,
+        i: InstanceId,
+        slots: Name,
+        index: Num<'a>,
+        member: Name,
+        place: Place,
+    ) -> Result<Value<'a>> {
         let spot = self.slot_spot(i, slots, index, place)?;
         if matches!(self.text(member), "in" | "out") {
             return self.dot_value(Value::Spot(spot), member, place);
@@ -420,7 +640,15 @@ impl<'a> Specialiser<'a, '_> {
         Ok(Value::Spot(self.member(&spot, member, place)?))
     }
 
-    pub fn set_slot_member(&mut self, i: InstanceId, slots: Name, index: Num<'a>, member: Name, value: Value<'a>, place: Place) -> Result<()> {
+    pub fn set_slot_member(
+        &mut self,
+        i: InstanceId,
+        slots: Name,
+        index: Num<'a>,
+        member: Name,
+        value: Value<'a>,
+        place: Place,
+    ) -> Result<()> {
         let spot = self.slot_spot(i, slots, index, place)?;
         let member = self.member(&spot, member, place)?;
         self.store(&member, value, place)

@@ -27,7 +27,12 @@ pub enum Bits<'a> {
 /// The type of a place in memory.
 #[derive(Clone, Debug)]
 pub enum Kind<'a> {
-    Number { bits: u32, big: bool, dma: bool, fields: Option<Bits<'a>> },
+    Number {
+        bits: u32,
+        big: bool,
+        dma: bool,
+        fields: Option<Bits<'a>>,
+    },
     Record(Rc<Layout<'a>>),
     Array(Rc<Kind<'a>>, u64),
 }

@@ -24,8 +24,17 @@ pub fn bind(kernel: &mut Kernel, drivers: &[Driver], arch: Arch) {
             continue;
         }
         let state = vec![0; (driver.written.residual.state_size as usize).max(64)];
-        let state = if driver.state.is_empty() { &state } else { &driver.state };
-        let platform = Platform { code: &driver.code.bytes, operations: &operations, windows: &driver.written.residual.windows, state };
+        let state = if driver.state.is_empty() {
+            &state
+        } else {
+            &driver.state
+        };
+        let platform = Platform {
+            code: &driver.code.bytes,
+            operations: &operations,
+            windows: &driver.written.residual.windows,
+            state,
+        };
         if let Err(why) = kernel.platform(&platform) {
             crate::log!("  {}: not bound: {why}", driver.name);
             continue;
@@ -52,5 +61,8 @@ pub fn bind(kernel: &mut Kernel, drivers: &[Driver], arch: Arch) {
 
 /// Operations that a machine may do without: a processor that is told the vector by its controller needs no `take`.
 fn optional(n: usize) -> bool {
-    matches!(n, operation::VECTORS_TAKE | operation::POWER_RESET | operation::VECTORS_SEND)
+    matches!(
+        n,
+        operation::VECTORS_TAKE | operation::POWER_RESET | operation::VECTORS_SEND
+    )
 }

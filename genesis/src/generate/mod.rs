@@ -10,13 +10,19 @@ pub use record::Record;
 
 use crate::{arch, live::Live};
 use abi::inventory::Proof;
-use alloc::{format, string::{String, ToString}, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 use machine::Machine;
 use rulebook::tree::Book;
 use synthesis::{Choice, Subject, Written};
 
 /// The order in which classes are written: what others need first, and a console as early as can be.
-const ORDER: [&str; 8] = ["clock", "serial", "lines", "vectors", "timer", "power", "nic", "block"];
+const ORDER: [&str; 8] = [
+    "clock", "serial", "lines", "vectors", "timer", "power", "nic", "block",
+];
 
 #[cfg(target_arch = "x86_64")]
 const TARGET: emit::Target = emit::Target::X86_64;
@@ -24,7 +30,10 @@ const TARGET: emit::Target = emit::Target::X86_64;
 const TARGET: emit::Target = emit::Target::Aarch64;
 
 /// Facts that this machine's nucleus decides.
-const GIVEN: [(&str, u64); 2] = [("timer_vector", abi::boot::vector::TIMER), ("spurious_vector", abi::boot::vector::SPURIOUS)];
+const GIVEN: [(&str, u64); 2] = [
+    ("timer_vector", abi::boot::vector::TIMER),
+    ("spurious_vector", abi::boot::vector::SPURIOUS),
+];
 
 /// One device's driver, from its rule to its proof.
 pub struct Driver {
@@ -43,12 +52,21 @@ pub struct Driver {
 impl Driver {
     /// Byte offset of an entry in the code.
     pub fn entry(&self, name: &str) -> Option<u32> {
-        let at = self.written.residual.entries.iter().position(|e| e.name == name)?;
+        let at = self
+            .written
+            .residual
+            .entries
+            .iter()
+            .position(|e| e.name == name)?;
         self.code.entries.get(at).map(|(offset, _)| *offset)
     }
 
     pub fn fact(&self, name: &str) -> Option<u64> {
-        self.written.facts.iter().find(|(n, _)| n == name).map(|(_, v)| *v)
+        self.written
+            .facts
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| *v)
     }
 
     pub fn usable(&self) -> bool {
@@ -65,7 +83,10 @@ pub struct Stages {
 
 impl Stages {
     pub fn start(ticks: u64) -> Stages {
-        Stages { list: Vec::new(), last: ticks }
+        Stages {
+            list: Vec::new(),
+            last: ticks,
+        }
     }
 
     /// What passed since the last call belongs to this stage.
@@ -94,9 +115,20 @@ pub struct Output {
 
 /// The places that rules name for devices that no table names.
 pub fn candidates(book: &Book) -> Vec<discovery::Candidate> {
-    let kind = |ports| if ports { machine::WindowKind::Port } else { machine::WindowKind::Memory };
+    let kind = |ports| {
+        if ports {
+            machine::WindowKind::Port
+        } else {
+            machine::WindowKind::Memory
+        }
+    };
     (synthesis::candidates(book).into_iter())
-        .map(|c| discovery::Candidate { kind: kind(c.ports), base: c.base, size: c.size, line: c.line })
+        .map(|c| discovery::Candidate {
+            kind: kind(c.ports),
+            base: c.base,
+            size: c.size,
+            line: c.line,
+        })
         .collect()
 }
 
@@ -106,24 +138,46 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
     let mut unmatched = Vec::new();
     for device in 0..machine.devices.len() {
         let verdict = {
-            let subject = Subject { book, machine, device: &machine.devices[device], given: &GIVEN };
+            let subject = Subject {
+                book,
+                machine,
+                device: &machine.devices[device],
+                given: &GIVEN,
+            };
             let mut probe = Live::new();
             synthesis::match_device(subject, Some(&mut probe))
         };
         if verdict.chosen.is_empty() && !is_candidate(machine, device) {
-            unmatched.push(Unmatched { device, nearest: verdict.nearest });
+            unmatched.push(Unmatched {
+                device,
+                nearest: verdict.nearest,
+            });
         }
         jobs.extend(verdict.chosen.into_iter().map(|choice| (device, choice)));
     }
     stages.passed("match");
-    let rank = |class: &str| ORDER.iter().position(|c| *c == class).unwrap_or(ORDER.len());
+    let rank = |class: &str| {
+        ORDER
+            .iter()
+            .position(|c| *c == class)
+            .unwrap_or(ORDER.len())
+    };
     jobs.sort_by_key(|(_, choice)| rank(&choice.class));
     let mut drivers: Vec<Driver> = Vec::new();
     for (device, choice) in jobs {
         let name = name_for(book, &choice, &drivers);
         match one(book, machine, device, &choice, stages) {
             Ok((written, code, proof, state)) => {
-                let driver = Driver { device, name, title: choice.title(book), choice, written, code, proof, state };
+                let driver = Driver {
+                    device,
+                    name,
+                    title: choice.title(book),
+                    choice,
+                    written,
+                    code,
+                    proof,
+                    state,
+                };
                 if !driver.choice.direct && driver.choice.class == "serial" && driver.usable() {
                     platform::console(&driver);
                 }
@@ -135,10 +189,25 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
             }
             Err(why) => {
                 crate::log!("  {name}: not written: {why}");
-                let empty = Written { residual: graph::Residual::default(), facts: Vec::new() };
-                let code = emit::Code { bytes: Vec::new(), entries: Vec::new() };
+                let empty = Written {
+                    residual: graph::Residual::default(),
+                    facts: Vec::new(),
+                };
+                let code = emit::Code {
+                    bytes: Vec::new(),
+                    entries: Vec::new(),
+                };
                 let title = choice.title(book);
-                drivers.push(Driver { device, name, title, choice, written: empty, code, proof: Proof::Rejected(why), state: Vec::new() });
+                drivers.push(Driver {
+                    device,
+                    name,
+                    title,
+                    choice,
+                    written: empty,
+                    code,
+                    proof: Proof::Rejected(why),
+                    state: Vec::new(),
+                });
             }
         }
     }
@@ -150,21 +219,43 @@ fn is_candidate(machine: &Machine, device: usize) -> bool {
 }
 
 fn say(driver: &Driver, machine: &Machine) {
-    let path = machine.devices.get(driver.device).map_or("?", |d| d.path.as_str());
+    let path = machine
+        .devices
+        .get(driver.device)
+        .map_or("?", |d| d.path.as_str());
     let proof = match &driver.proof {
         Proof::Verified => "verified".to_string(),
         Proof::Unverified(why) => format!("unverified: {why}"),
         Proof::Rejected(why) => format!("rejected: {why}"),
         Proof::None => "not tested".to_string(),
     };
-    crate::log!("  {:<16} {:<28} {:<26} {:>5} bytes, {}", driver.name, driver.title, path, driver.code.bytes.len(), proof);
+    crate::log!(
+        "  {:<16} {:<28} {:<26} {:>5} bytes, {}",
+        driver.name,
+        driver.title,
+        path,
+        driver.code.bytes.len(),
+        proof
+    );
 }
 
 /// `virtio-net`, then `virtio-net-2`.
 fn name_for(book: &Book, choice: &Choice, drivers: &[Driver]) -> String {
-    let rule = choice.rules.first().and_then(|r| book.rules.get(*r)).map_or("?", |r| book.name(r.name));
+    let rule = choice
+        .rules
+        .first()
+        .and_then(|r| book.rules.get(*r))
+        .map_or("?", |r| book.name(r.name));
     let base = rule.replace('_', "-");
-    let same = drivers.iter().filter(|d| d.name == base || d.name.strip_prefix(&base).is_some_and(|rest| rest.starts_with('-') && rest[1..].parse::<u32>().is_ok())).count();
+    let same = drivers
+        .iter()
+        .filter(|d| {
+            d.name == base
+                || d.name
+                    .strip_prefix(&base)
+                    .is_some_and(|rest| rest.starts_with('-') && rest[1..].parse::<u32>().is_ok())
+        })
+        .count();
     if same == 0 {
         base
     } else {
@@ -174,9 +265,20 @@ fn name_for(book: &Book, choice: &Choice, drivers: &[Driver]) -> String {
 
 type Proved = (Written, emit::Code, Proof, Vec<u8>);
 
-fn one(book: &Book, machine: &mut Machine, device: usize, choice: &Choice, stages: &mut Stages) -> Result<Proved, String> {
+fn one(
+    book: &Book,
+    machine: &mut Machine,
+    device: usize,
+    choice: &Choice,
+    stages: &mut Stages,
+) -> Result<Proved, String> {
     let learned = {
-        let subject = Subject { book, machine, device: &machine.devices[device], given: &GIVEN };
+        let subject = Subject {
+            book,
+            machine,
+            device: &machine.devices[device],
+            given: &GIVEN,
+        };
         let mut live = Live::new();
         let learned = synthesis::learn(subject, choice, &mut live);
         let learned = learned.map_err(|e| e.show(book))?;
@@ -192,7 +294,12 @@ fn one(book: &Book, machine: &mut Machine, device: usize, choice: &Choice, stage
             target.push(fact);
         }
     }
-    let subject = Subject { book, machine, device: &machine.devices[device], given: &GIVEN };
+    let subject = Subject {
+        book,
+        machine,
+        device: &machine.devices[device],
+        given: &GIVEN,
+    };
     let written = synthesis::specialise(subject, choice).map_err(|e| e.show(book))?;
     written.residual.validate()?;
     stages.passed("specialise");

@@ -1,8 +1,13 @@
 //! What is kept of genesis: the inventory, the code, the graphs.
 
-use super::{Driver, Stages, Output};
+use super::{Driver, Output, Stages};
 use abi::inventory::{Installed, InstalledWindow, Inventory, Unmatched};
-use alloc::{format, string::{String, ToString}, vec, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
 use machine::{Arch, Device, Machine, Value};
 
 /// The three modules.
@@ -16,7 +21,11 @@ impl Record {
     pub fn new(machine: &Machine, written: &Output, stages: &Stages) -> Record {
         let mut codes = Vec::new();
         let mut graphs = Vec::new();
-        let devices = written.drivers.iter().map(|d| installed(d, machine, &mut codes, &mut graphs)).collect();
+        let devices = written
+            .drivers
+            .iter()
+            .map(|d| installed(d, machine, &mut codes, &mut graphs))
+            .collect();
         let unmatched = written
             .unmatched
             .iter()
@@ -24,7 +33,9 @@ impl Record {
             .map(|(u, d)| Unmatched {
                 path: d.path.clone(),
                 what: what(d),
-                nearest: u.nearest.as_ref().map_or_else(String::new, |(rule, clue)| format!("nearest {rule}: {clue}")),
+                nearest: u.nearest.as_ref().map_or_else(String::new, |(rule, clue)| {
+                    format!("nearest {rule}: {clue}")
+                }),
             })
             .collect();
         let inventory = Inventory {
@@ -40,11 +51,20 @@ impl Record {
             stages: stages.list.clone(),
             notes: machine.notes.clone(),
         };
-        Record { inventory: postcard::to_allocvec(&inventory).unwrap_or_default(), codes, graphs }
+        Record {
+            inventory: postcard::to_allocvec(&inventory).unwrap_or_default(),
+            codes,
+            graphs,
+        }
     }
 }
 
-fn installed(driver: &Driver, machine: &Machine, codes: &mut Vec<u8>, graphs: &mut Vec<u8>) -> Installed {
+fn installed(
+    driver: &Driver,
+    machine: &Machine,
+    codes: &mut Vec<u8>,
+    graphs: &mut Vec<u8>,
+) -> Installed {
     // Each device's code begins on a page of its own, so that a task can be shown just that.
     codes.resize(codes.len().next_multiple_of(4096), 0);
     let code = (codes.len() as u32, driver.code.bytes.len() as u32);
@@ -59,11 +79,22 @@ fn installed(driver: &Driver, machine: &Machine, codes: &mut Vec<u8>, graphs: &m
         path: device.map_or_else(String::new, |d| d.path.clone()),
         rule: driver.title.clone(),
         class: driver.choice.class.clone(),
-        why: driver.choice.clues.iter().filter(|c| c.held).map(|c| format!("{} (score {})", c.text, c.score)).collect(),
+        why: driver
+            .choice
+            .clues
+            .iter()
+            .filter(|c| c.held)
+            .map(|c| format!("{} (score {})", c.text, c.score))
+            .collect(),
         proof: driver.proof.clone(),
         direct: driver.choice.direct,
         code,
-        entries: residual.entries.iter().zip(&driver.code.entries).map(|(e, (at, size))| (e.name.clone(), *at, *size)).collect(),
+        entries: residual
+            .entries
+            .iter()
+            .zip(&driver.code.entries)
+            .map(|(e, (at, size))| (e.name.clone(), *at, *size))
+            .collect(),
         graph,
         hash: *blake3::hash(&driver.code.bytes).as_bytes(),
         windows: residual.windows.iter().map(window).collect(),
@@ -72,7 +103,9 @@ fn installed(driver: &Driver, machine: &Machine, codes: &mut Vec<u8>, graphs: &m
         arena_align: residual.arena_align,
         upcalls: residual.upcalls.clone(),
         failures: residual.failures.clone(),
-        wires: device.map_or_else(Vec::new, |d| d.wires.iter().map(|w| (w.line, w.level, w.low)).collect()),
+        wires: device.map_or_else(Vec::new, |d| {
+            d.wires.iter().map(|w| (w.line, w.level, w.low)).collect()
+        }),
         facts: driver.written.facts.clone(),
     }
 }
@@ -84,7 +117,12 @@ fn window(w: &graph::Window) -> InstalledWindow {
         graph::WindowKind::System => 2,
         graph::WindowKind::Model => 3,
     };
-    InstalledWindow { name: w.name.clone(), kind, base: w.base, size: w.size }
+    InstalledWindow {
+        name: w.name.clone(),
+        kind,
+        base: w.base,
+        size: w.size,
+    }
 }
 
 /// Facts that tell a person what the thing is.

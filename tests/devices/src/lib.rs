@@ -21,12 +21,25 @@ pub fn rulebook() -> Book {
     let texts: Vec<(String, String)> = files
         .iter()
         .map(|path| {
-            let name = path.strip_prefix(rules_folder()).unwrap().to_string_lossy().into_owned();
+            let name = path
+                .strip_prefix(rules_folder())
+                .unwrap()
+                .to_string_lossy()
+                .into_owned();
             (name, std::fs::read_to_string(path).unwrap())
         })
         .collect();
-    let borrowed: Vec<(&str, &str)> = texts.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
-    rulebook::read(&borrowed).unwrap_or_else(|problems| panic!("the rulebook has {} problems: {:?}", problems.len(), problems[0].reason))
+    let borrowed: Vec<(&str, &str)> = texts
+        .iter()
+        .map(|(n, t)| (n.as_str(), t.as_str()))
+        .collect();
+    rulebook::read(&borrowed).unwrap_or_else(|problems| {
+        panic!(
+            "the rulebook has {} problems: {:?}",
+            problems.len(),
+            problems[0].reason
+        )
+    })
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -41,7 +54,11 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 pub fn fact(name: &str, value: Value) -> Fact {
-    Fact { name: name.into(), value, source: Source::Configuration }
+    Fact {
+        name: name.into(),
+        value,
+        source: Source::Configuration,
+    }
 }
 
 /// The model of a PCI function as discovery would write it.
@@ -74,18 +91,41 @@ pub fn pci_device(f: &Function) -> Device {
             })
             .collect(),
         config: f.config().unwrap(),
-        wires: vec![Wire { line: 16, level: true, low: true, source: Source::Assigned }],
+        wires: vec![Wire {
+            line: 16,
+            level: true,
+            low: true,
+            source: Source::Assigned,
+        }],
         learned: Vec::new(),
     }
 }
 
 /// A device that no bus enumerates.
 pub fn platform_device(path: &str, facts: Vec<Fact>, windows: Vec<Window>) -> Device {
-    Device { path: path.into(), bus: "platform".into(), facts, windows, config: Vec::new(), wires: Vec::new(), learned: Vec::new() }
+    Device {
+        path: path.into(),
+        bus: "platform".into(),
+        facts,
+        windows,
+        config: Vec::new(),
+        wires: Vec::new(),
+        learned: Vec::new(),
+    }
 }
 
 pub fn machine_of(arch: Arch, device: &Device) -> Machine {
-    Machine { arch, memory: Vec::new(), cpus: vec![Cpu { id: 0, facts: Vec::new() }], facts: Vec::new(), devices: vec![device.clone()], notes: Vec::new() }
+    Machine {
+        arch,
+        memory: Vec::new(),
+        cpus: vec![Cpu {
+            id: 0,
+            facts: Vec::new(),
+        }],
+        facts: Vec::new(),
+        devices: vec![device.clone()],
+        notes: Vec::new(),
+    }
 }
 
 /// A live device whose windows open as the rule names them.
@@ -132,7 +172,13 @@ impl Access for Opening {
 }
 
 /// From the device to its driver: matched, learned, specialised.
-pub fn write_driver(book: &Book, emulated: &qtest::Machine, device: &mut Device, class: &str, given: &[(&str, u64)]) -> (Choice, Written) {
+pub fn write_driver(
+    book: &Book,
+    emulated: &qtest::Machine,
+    device: &mut Device,
+    class: &str,
+    given: &[(&str, u64)],
+) -> (Choice, Written) {
     let arch = match emulated.arch() {
         qtest::Arch::X86_64 => Arch::X86_64,
         _ => Arch::Aarch64,
@@ -140,7 +186,15 @@ pub fn write_driver(book: &Book, emulated: &qtest::Machine, device: &mut Device,
     let machine = machine_of(arch, device);
     let verdict = {
         let mut probe = Opening(Live::with(emulated, Vec::new(), 4096, 1 << 20, 4096).unwrap());
-        synthesis::match_device(Subject { book, machine: &machine, device, given }, Some(&mut probe))
+        synthesis::match_device(
+            Subject {
+                book,
+                machine: &machine,
+                device,
+                given,
+            },
+            Some(&mut probe),
+        )
     };
     let choice = verdict
         .chosen
@@ -150,13 +204,31 @@ pub fn write_driver(book: &Book, emulated: &qtest::Machine, device: &mut Device,
         .clone();
     let learned = {
         let mut live = Opening(Live::with(emulated, Vec::new(), 1 << 16, 1 << 20, 4096).unwrap());
-        let learned = synthesis::learn(Subject { book, machine: &machine, device, given }, &choice, &mut live)
-            .unwrap_or_else(|e| panic!("{}", e.show(book)));
+        let learned = synthesis::learn(
+            Subject {
+                book,
+                machine: &machine,
+                device,
+                given,
+            },
+            &choice,
+            &mut live,
+        )
+        .unwrap_or_else(|e| panic!("{}", e.show(book)));
         live.0.check().unwrap();
         learned
     };
     device.learned.extend(learned);
-    let written = synthesis::specialise(Subject { book, machine: &machine, device, given }, &choice).unwrap_or_else(|e| panic!("{}", e.show(book)));
+    let written = synthesis::specialise(
+        Subject {
+            book,
+            machine: &machine,
+            device,
+            given,
+        },
+        &choice,
+    )
+    .unwrap_or_else(|e| panic!("{}", e.show(book)));
     written.residual.validate().unwrap();
     (choice, written)
 }
