@@ -37,7 +37,9 @@ pub fn run(startup: &'static Startup) {
     world.emit();
     let mut editor = Editor::default();
     loop {
-        world.wait(sys::FOREVER);
+        world.until(sys::FOREVER, |world| {
+            world.terminal.as_ref().is_some_and(|t| !t.input.is_empty())
+        });
         read(&mut world, &mut editor);
     }
 }

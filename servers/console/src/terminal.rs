@@ -50,6 +50,8 @@ impl Terminal {
 
     /// As much of `bytes` as there is room for; how much.
     pub fn write(&mut self, bytes: &[u8]) -> usize {
+        // First: after a 0, the next thing that comes makes room, and nothing that came is left unseen.
+        self.receive();
         let mut written = 0;
         for piece in bytes.chunks(SLOT) {
             let Some(slot) = self.slots.iter().position(|used| *used == 0) else {
@@ -62,12 +64,17 @@ impl Terminal {
             self.order.push_back(slot);
             written += piece.len();
         }
-        self.tend();
+        self.send();
         written
     }
 
     /// Takes what came, gives what waits.
     pub fn tend(&mut self) {
+        self.receive();
+        self.send();
+    }
+
+    fn receive(&mut self) {
         while let Some(entry) = self.link.take() {
             match entry.kind {
                 done::RECEIVED if self.input.len() < TYPED => {
@@ -77,6 +84,9 @@ impl Terminal {
                 _ => {}
             }
         }
+    }
+
+    fn send(&mut self) {
         let (state, anew) = self.link.news();
         if anew {
             self.given = 0;

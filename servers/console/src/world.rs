@@ -70,9 +70,9 @@ impl World {
         self.disks.iter_mut().for_each(Disk::tend);
     }
 
-    /// Sleeps until something comes or the deadline (a time of `sys::now`) passes, and takes what came.
-    pub fn wait(&mut self, deadline: u64) {
-        self.tend();
+    /// Sleeps until something comes or the deadline (a time of `sys::now`) passes, and takes what came. Nothing is
+    /// taken before it sleeps: what the caller has not looked at would be slept on.
+    fn wait(&mut self, deadline: u64) {
         let quiet = self.terminal.iter_mut().all(Terminal::arm)
             & self.nics.iter_mut().all(Nic::arm)
             & self.disks.iter_mut().all(Disk::arm);
@@ -85,6 +85,7 @@ impl World {
     /// Waits until `done`, at most to the deadline. Whether it was done.
     pub fn until(&mut self, deadline: u64, mut done: impl FnMut(&mut World) -> bool) -> bool {
         self.emit();
+        self.tend();
         loop {
             if done(self) {
                 return true;
