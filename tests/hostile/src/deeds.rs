@@ -76,3 +76,9 @@ unsafe fn floating_point() {
     #[cfg(target_arch = "aarch64")]
     core::arch::asm!(".arch armv8-a+fp", "fmov d0, xzr");
 }
+
+#[cfg(target_arch = "x86_64")]
+pub fn read_port(port: u16) {
+    // SAFETY: the port has no effect, if it may be read at all.
+    unsafe { core::arch::asm!("in al, dx", in("dx") port, out("al") _) }
+}

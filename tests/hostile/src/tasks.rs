@@ -18,6 +18,8 @@ pub fn all(report: &mut Report, ground: &mut Ground) {
     for deed in 0..DEEDS.len() {
         stopped(report, ground, deed);
     }
+    #[cfg(target_arch = "x86_64")]
+    ports(report, ground);
     dies_in_a_call(report, ground);
     endless(report, ground);
 }
@@ -61,6 +63,60 @@ fn stopped(report: &mut Report, ground: &mut Ground, deed: usize) {
     report.same(name, sys::info_task(task).map(|info| info.state), Ok(2));
     report.same("its end", sys::task_destroy(task), Ok(()));
     report.same("its bell's end", sys::right_drop(bell), Ok(()));
+}
+
+/// Reads a port it was given, tells, and reads the one behind it.
+#[cfg(target_arch = "x86_64")]
+struct Granted;
+
+/// Unused on every PC: reading it has no effect.
+#[cfg(target_arch = "x86_64")]
+const PORT: u64 = 0xed;
+
+#[cfg(target_arch = "x86_64")]
+impl Run for Granted {
+    fn run(_argument: u64) {
+        crate::deeds::read_port(PORT as u16);
+        let _ = sys::notify(BELL, 4);
+        crate::deeds::read_port(PORT as u16 + 1);
+    }
+}
+
+/// Ports are a task's own: to be given needs the right to the platform.
+#[cfg(target_arch = "x86_64")]
+fn ports(report: &mut Report, ground: &mut Ground) {
+    let Some(platform) = ground.platform else {
+        return;
+    };
+    let Ok(bell) = sys::notification_create() else {
+        return report.yes("a notification", false);
+    };
+    let Some(task) = child(report, ground, bell) else {
+        return;
+    };
+    report.same("binding its faults", sys::fault_bind(task, bell, 2), Ok(()));
+    for (first, count) in [(0xffff, 2), (0, 0), (u64::MAX, 2), (0x1_0000, 1)] {
+        let granted = sys::ports_grant(platform, task, first, count);
+        report.same("no such ports", granted, Err(Error::BadArgument));
+    }
+    report.same(
+        "granting a port",
+        sys::ports_grant(platform, task, PORT, 1),
+        Ok(()),
+    );
+    report.yes(
+        "starting it",
+        child::run::<Granted>(task, 0, PRIORITY + 1).is_ok(),
+    );
+    report.same(
+        "its own port, and another",
+        sys::wait(bell, sys::FOREVER),
+        Ok(6),
+    );
+    let fault = sys::info_fault(task).unwrap_or_default();
+    report.same("the other port", (fault.kind, fault.address), (5, PORT + 1));
+    report.same("its end", sys::task_destroy(task), Ok(()));
+    let _ = sys::right_drop(bell);
 }
 
 /// Opens a portal and gives it to its parent. The second call of the portal never comes back by itself.

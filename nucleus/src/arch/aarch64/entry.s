@@ -316,7 +316,7 @@ operation power_reset
 .section .bss
 .balign 16
 nucleus_stack:
-    .skip 16384
+    .skip 32768
 nucleus_stack_top:
 nucleus_idles:
     .skip 8
