@@ -89,7 +89,7 @@ pub mod bit {
 /// Words of the manager's portal: w0 is the request, w1 its argument.
 pub mod manager {
     /// (index of a task) → state (0 no such task, 1 running, 2 stopped, 3 failed), restarts, donated bytes, mapped bytes, CPU ns,
-    /// and the name as 16 bytes in w6, w7.
+    /// index of its device in the inventory (or `u64::MAX`), and the name as 16 bytes in w6, w7.
     pub const TASK: u64 = 1;
     /// (index of a task): destroys it and starts it anew. → 0 or an error.
     pub const RESTART: u64 = 2;

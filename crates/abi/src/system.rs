@@ -67,7 +67,7 @@ pub mod call {
     pub const COUNT: u64 = 27;
 }
 
-/// Why a call was refused. Returned as a negative word in the first result register.
+/// Why a call was refused. Returned as a negative word in the status register (rax, x8).
 #[repr(i64)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {

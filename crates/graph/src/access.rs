@@ -2,6 +2,7 @@
 
 use crate::{Conduit, Fence, Late, Space, Width};
 
+/// Device, memory, clock, upcalls and firmware, for whoever carries a residual out step by step.
 pub trait Access {
     /// A device read: `at` as in [`crate::Op::Read`]. The value is zero-extended.
     fn read(&mut self, window: u8, at: u64, width: Width) -> u64;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 /// Longest wait for an answer, in real time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A residual in its class's pump, on a device model, and its client.
 pub struct Driver<'d> {
     device: &'d mut Device,
     pump: Pump,

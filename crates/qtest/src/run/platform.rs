@@ -7,6 +7,7 @@ use crate::{Error, Result};
 use classes::direct::Direct;
 use classes::selftest::{self, Outcome};
 
+/// A residual of a direct class on a device model, called entry by entry.
 pub struct Platform<'d> {
     engine: &'d Engine,
     direct: Direct<'d>,
