@@ -99,6 +99,10 @@ pub fn device(out: &mut dyn Write, device: &Installed) -> Result {
     writeln!(out, "proof    {}", proof(&device.proof))?;
     let (bytes, hash) = (code_size(device), Short(&device.hash, 64));
     writeln!(out, "code     {bytes} bytes, BLAKE3 {hash}")?;
+    for (n, at) in device.code_at.iter().enumerate() {
+        let whose = if n == 0 { "kept" } else { "the nucleus's copy" };
+        writeln!(out, "at       {at:#x} physical, {whose}")?;
+    }
     let (state, arena) = (device.state_size, device.arena_size);
     writeln!(
         out,
@@ -149,7 +153,7 @@ impl core::fmt::Display for Grouped {
         let digits = self.0.to_string();
         let mut text = String::new();
         for (n, digit) in digits.chars().enumerate() {
-            if n > 0 && (digits.len() - n) % 3 == 0 {
+            if n > 0 && (digits.len() - n).is_multiple_of(3) {
                 text.push(',');
             }
             text.push(digit);

@@ -96,7 +96,7 @@ impl<'a> Shell<'a> {
     }
 
     fn work(&mut self, bits: u64) {
-        let fired = bits / bit::LINE & 0xf;
+        let fired = (bits / bit::LINE) & 0xf;
         if fired != 0 {
             self.watch.interrupt();
         }

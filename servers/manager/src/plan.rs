@@ -42,7 +42,7 @@ pub fn pages_of(window: &InstalledWindow) -> Option<Pages> {
 }
 
 /// Another device whose registers lie in the pages of this device's window `n`.
-pub fn neighbour<'a>(devices: &'a [Installed], at: usize, n: usize) -> Option<&'a Installed> {
+pub fn neighbour(devices: &[Installed], at: usize, n: usize) -> Option<&Installed> {
     let window = devices.get(at)?.windows.get(n)?;
     let pages = pages_of(window)?;
     let meets = |other: &InstalledWindow| {
