@@ -5,7 +5,11 @@
 mod boots;
 #[path = "system/hostile.rs"]
 mod hostile;
+#[path = "system/monitor.rs"]
+mod monitor;
 #[path = "system/prompt.rs"]
 mod prompt;
 #[path = "system/rules.rs"]
 mod rules;
+#[path = "system/same.rs"]
+mod same;

@@ -194,14 +194,16 @@ pub struct Platform<'a> {
 
 impl Kernel {
     /// Puts a packed program or a blob into a module.
-    pub fn program(&mut self, kind: ModuleKind, bytes: &[u8]) {
+    /// Gives its physical address, if there was anything to put.
+    pub fn program(&mut self, kind: ModuleKind, bytes: &[u8]) -> Option<u64> {
         if bytes.is_empty() {
-            return;
+            return None;
         }
         let base = memory::keep(bytes.len() as u64, layout::PAGE, true);
         // SAFETY: `keep` gave so many bytes of RAM to this module alone.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), base as *mut u8, bytes.len()) };
         self.module(kind, base, bytes.len() as u64);
+        Some(base)
     }
 
     /// Copies what the loader was given beside the image into a module of kind `Other`.
@@ -251,11 +253,12 @@ impl Kernel {
         Ok(())
     }
 
-    /// Binds the operations of one device into the nucleus: code, context, state, windows, and every call site.
+    /// Binds the operations of one device into the nucleus: code, context, state, windows, and every call site. Gives the
+    /// physical address of the code.
     ///
     /// # Errors
     /// When a room is full, an operation is unknown, or a call cannot reach.
-    pub fn platform(&mut self, platform: &Platform) -> Result<(), String> {
+    pub fn platform(&mut self, platform: &Platform) -> Result<u64, String> {
         let code = self.code(platform.code)?;
         let context = self.context(platform)?;
         for (operation, offset) in platform.operations {
@@ -279,7 +282,8 @@ impl Kernel {
             }
             self.info.bound |= 1 << operation;
         }
-        Ok(())
+        self.physical(code, platform.code.len() as u64)
+            .ok_or_else(|| format!("the code at {code:#x} is not in the nucleus"))
     }
 
     fn read_u32(&self, address: u64) -> Result<u32, String> {

@@ -39,20 +39,17 @@ fn main(door: door::Handover) -> ! {
     );
 
     // 2 match, 3 specialise, 4 emit, 5 prove: facts × rulebook → rule → code graph → machine code → verdict
-    let written = generate::all(&book, &mut machine, &mut stages);
+    let mut written = generate::all(&book, &mut machine, &mut stages);
     discover::say_notes(&machine);
 
     // 6 install, and vanish
     let mut kernel = install::nucleus(payload::NUCLEUS);
-    generate::bind(&mut kernel, &written.drivers, machine.arch);
+    generate::bind(&mut kernel, &mut written.drivers, machine.arch);
     kernel.program(abi::boot::ModuleKind::Manager, payload::MANAGER);
     kernel.program(abi::boot::ModuleKind::Driver, payload::DRIVER);
     kernel.program(abi::boot::ModuleKind::Console, payload::CONSOLE);
     stages.passed("install");
-    let record = generate::Record::new(&machine, &written, &stages);
-    kernel.program(abi::boot::ModuleKind::Inventory, &record.inventory);
-    kernel.program(abi::boot::ModuleKind::Codes, &record.codes);
-    kernel.program(abi::boot::ModuleKind::Graphs, &record.graphs);
+    generate::keep(&mut kernel, &machine, &written, &stages);
     if let Some(module) = door.module {
         kernel.given(module);
     }

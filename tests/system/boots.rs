@@ -45,7 +45,12 @@ pub fn boot(name: &str) -> Booted {
 }
 
 pub fn boot_image(machine: &Machine, image: &Image) -> Booted {
-    let command = emulator::command(&workspace(), machine, image, "stdio", &[])
+    boot_with(machine, image, &[])
+}
+
+/// With more arguments for the emulator.
+pub fn boot_with(machine: &Machine, image: &Image, extra: &[String]) -> Booted {
+    let command = emulator::command(&workspace(), machine, image, "stdio", extra)
         .expect("the emulator's command");
     let mut guest = Guest::start(command).unwrap_or_else(|error| panic!("{error:#}"));
     match guest.wait_for_prompt(PATIENCE) {
@@ -76,6 +81,15 @@ impl Booted {
         assert!(!answer.contains("error:"), "`{line}` answered:\n{answer}");
         answer
     }
+}
+
+/// The first column of the table that `devices` prints.
+pub fn driver_names(devices: &str) -> Vec<String> {
+    let table = devices.lines().skip_while(|l| !l.starts_with("name "));
+    let rows = table.skip(1).take_while(|l| !l.is_empty());
+    rows.filter(|l| l.split_whitespace().count() > 5)
+        .filter_map(|l| l.split_whitespace().next().map(str::to_owned))
+        .collect()
 }
 
 /// The bytes of a hex dump: lines of `OFFSET: two-digit bytes …  text`.

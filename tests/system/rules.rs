@@ -1,7 +1,8 @@
 //! What the image builder does with rules that are broken or gone.
 
-use crate::boots::{boot_image, machine, workspace};
+use crate::boots::{boot, boot_image, driver_names, machine, workspace, Booted};
 use meta::{image, rules};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A copy of `rules/` in which one file is changed.
@@ -34,29 +35,103 @@ fn changed_rules(name: &str, file: &str, change: impl Fn(String) -> Option<Strin
     copy
 }
 
-#[test]
-fn a_broken_rule_gives_a_diagnostic_and_no_image() {
-    let broken = changed_rules("broken", "nic/e1000.rule", |text| {
-        Some(format!("{text}\n  op transmit(\n"))
-    });
+/// What the image builder says to a rule that is wrong; it must not make an image.
+fn refused(name: &str, file: &str, change: impl Fn(String) -> Option<String>) -> String {
+    let broken = changed_rules(name, file, change);
+    let into = format!("images-{name}");
     let machine = machine("q35-e1000");
-    let Err(error) = image::build_with_rules(&workspace(), machine.arch, &broken, "images-broken")
-    else {
+    // As if one had been made before the rule was broken.
+    let images = workspace().target.join(&into).join(machine.arch.name());
+    std::fs::create_dir_all(&images).expect("making a folder");
+    std::fs::write(images.join("metaos.elf"), "old").expect("writing");
+    let Err(error) = image::build_with_rules(&workspace(), machine.arch, &broken, &into) else {
         panic!("an image was made from a broken rule");
     };
-    let said = format!("{error:#}");
-    for part in ["rules/nic/e1000.rule:", " | ", "^", "help: "] {
-        assert!(
-            said.contains(part),
-            "{part:?} is not in the diagnostic:\n{said}"
-        );
-    }
-    let images = workspace()
-        .target
-        .join("images-broken")
-        .join(machine.arch.name());
     let left: Vec<_> = std::fs::read_dir(images).into_iter().flatten().collect();
     assert!(left.is_empty(), "{left:?}");
+    format!("{error:#}")
+}
+
+fn says(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "{part:?} is not said:\n{said}");
+    }
+}
+
+#[test]
+fn a_broken_rule_gives_a_diagnostic_and_no_image() {
+    let said = refused("broken", "nic/e1000.rule", |text| {
+        Some(format!("{text}\n  op transmit(\n"))
+    });
+    says(&said, &["rules/nic/e1000.rule:", " | ", "^", "help: "]);
+}
+
+#[test]
+fn an_unknown_register_gives_a_diagnostic_and_no_image() {
+    let said = refused("misspelt", "serial/uart16550.rule", |text| {
+        let line = text
+            .lines()
+            .position(|l| l.trim_start().starts_with("init"))?;
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.insert(line + 1, "    FCRR = 0");
+        Some(lines.join("\n") + "\n")
+    });
+    // Place, reason, and the name that was meant.
+    says(
+        &said,
+        &[
+            "rules/serial/uart16550.rule:",
+            "FCRR",
+            "^",
+            "help: ",
+            "did you mean `FCR`?",
+        ],
+    );
+}
+
+/// Name and whole hash of every driver.
+fn hashes(booted: &mut Booted) -> BTreeMap<String, String> {
+    let names = driver_names(&booted.ask_well("devices"));
+    let mut hash = |name: &String| {
+        let told = booted.ask_well(&format!("devices {name}"));
+        let (_, rest) = told.split_once("BLAKE3 ").expect("a hash");
+        let hash = rest.split_whitespace().next().unwrap_or_default();
+        assert_eq!(hash.len(), 64, "{told}");
+        (name.clone(), hash.to_owned())
+    };
+    names.iter().map(&mut hash).collect()
+}
+
+#[test]
+fn a_driver_that_fails_its_self_test_is_not_installed() {
+    // The capacity is read where another field is, so the last sector is not where it says.
+    let wrong = changed_rules("wrong", "block/virtio_blk.rule", |text| {
+        let wrong = text.replace("CAPACITY  0x00:64", "CAPACITY  0x08:64");
+        (wrong != text).then_some(wrong)
+    });
+    let machine = machine("q35-virtio");
+    let image = image::build_with_rules(&workspace(), machine.arch, &wrong, "images-wrong")
+        .unwrap_or_else(|error| panic!("{error:#}"));
+    let mut booted = boot_image(&machine, &image);
+    let devices = booted.ask_well("devices");
+    let disk = devices.lines().find(|l| l.starts_with("virtio-blk "));
+    let disk = disk.unwrap_or_else(|| panic!("the disk is not listed:\n{devices}"));
+    let (_, why) = disk
+        .split_once("rejected: ")
+        .unwrap_or_else(|| panic!("{disk}"));
+    assert!(why.len() > 10, "it does not say why: {disk}");
+    let tasks = booted.ask_well("tasks");
+    assert!(!tasks.contains("virtio-blk"), "it has a task:\n{tasks}");
+    says(&tasks, &["virtio-net", "uart16550"]);
+    let answer = booted.ask("read 0");
+    assert!(
+        answer.contains("error:") && answer.contains("disk"),
+        "{answer}"
+    );
+    // Everything else works, a restart too.
+    booted.ask_well("send");
+    booted.ask_well("kill virtio-net");
+    booted.ask_well("send");
 }
 
 #[test]
@@ -97,9 +172,12 @@ fn without_its_rule_a_device_is_unmatched_and_the_rest_works() {
             .find(|line| line.contains("vendor 0x8086, device 0x100e"))
     });
     assert!(
-        card.is_some(),
-        "the card is not called unmatched:\n{devices}"
+        card.is_some_and(|line| line.contains("nearest ")),
+        "the card is not called unmatched, with what came near:\n{devices}"
     );
+    let mut with = hashes(&mut boot("q35-e1000"));
+    assert!(with.remove("e1000").is_some());
+    assert_eq!(hashes(&mut booted), with, "another driver changed");
     let answer = booted.ask("send");
     assert!(
         answer.contains("error:") && answer.contains("network"),

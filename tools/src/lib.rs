@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod doctor;
 pub mod emulator;
+pub mod explain;
 pub mod image;
 pub mod machines;
 pub mod pack;

@@ -1,12 +1,16 @@
 //! `meta rule …`, and the rulebook as the image builder needs it.
 
+use crate::explain::{self, ExplainArguments};
 use crate::workspace::Workspace;
 use anyhow::{bail, Context, Result};
 use clap::Subcommand;
+use rulebook::tree::Book;
 use std::path::Path;
 
 #[derive(Debug, Subcommand)]
 pub enum RuleCommand {
+    /// Say which rule each device of a machine gets, and why
+    Explain(ExplainArguments),
     /// Check all rules (or those of another folder) and say what is wrong with them
     Check {
         /// Folder of rule files
@@ -21,6 +25,7 @@ pub enum RuleCommand {
 /// When a rule is wrong: the error holds every diagnostic.
 pub fn run(workspace: &Workspace, command: RuleCommand) -> Result<()> {
     match command {
+        RuleCommand::Explain(arguments) => explain::run(workspace, &arguments),
         RuleCommand::Check { folder } => {
             let folder = folder.unwrap_or_else(|| workspace.root.join("rules"));
             let bytes = compile(&folder)?;
@@ -69,6 +74,14 @@ pub fn files(folder: &Path) -> Result<Vec<(String, String)>> {
 /// # Errors
 /// When a rule is wrong: the error holds every diagnostic.
 pub fn compile(folder: &Path) -> Result<Vec<u8>> {
+    book(folder).map(|book| rulebook::pack(&book))
+}
+
+/// The rulebook of the rules under `folder`.
+///
+/// # Errors
+/// When a rule is wrong: the error holds every diagnostic.
+pub fn book(folder: &Path) -> Result<Book> {
     let files = files(folder)?;
     if files.is_empty() {
         bail!(
@@ -81,7 +94,7 @@ pub fn compile(folder: &Path) -> Result<Vec<u8>> {
         .map(|(path, text)| (path.as_str(), text.as_str()))
         .collect();
     match rulebook::read(&texts) {
-        Ok(book) => Ok(rulebook::pack(&book)),
+        Ok(book) => Ok(book),
         Err(diagnostics) => {
             let shown = format!(
                 "{}/",

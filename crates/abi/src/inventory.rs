@@ -35,6 +35,9 @@ pub struct Installed {
     pub direct: bool,
     /// Byte range in the Codes module: where it begins, and how many bytes.
     pub code: (u32, u32),
+    /// Physical addresses of the code: in the Codes module (a task is shown just that), and of the nucleus's own copy if
+    /// it calls this device directly.
+    pub code_at: Vec<u64>,
     /// Name, offset in this device's code, bytes.
     pub entries: Vec<(String, u32, u32)>,
     /// Byte range in the Graphs module, the same way.

@@ -118,6 +118,8 @@ pub struct Specialiser<'a, 'l> {
     pub probing: bool,
     /// … unless an earlier clue held, or the rule itself named the place.
     pub may_touch: bool,
+    /// Whether the device itself was asked or told anything.
+    pub touched: bool,
     /// Measured facts are not measured twice.
     pub measured: bool,
     /// Steps of evaluation left: a rule cannot keep the generator busy for ever.
@@ -152,6 +154,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             narrow_marks: Vec::new(),
             probing: false,
             may_touch: false,
+            touched: false,
             measured: false,
             budget: 20_000_000,
         }

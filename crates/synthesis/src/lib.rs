@@ -15,6 +15,7 @@ mod instance;
 mod layout;
 mod matching;
 mod place;
+mod plan;
 mod register;
 mod ring;
 mod value;
@@ -26,6 +27,7 @@ use rulebook::tree::{Book, Place};
 
 pub use entries::Written;
 pub use matching::{candidates, match_device, Candidate, Choice, Clue, Verdict};
+pub use plan::{plan, subject, Job, Plan, Unmatched, GIVEN};
 
 /// Why a rule could not be specialised for a device. The rule's author reads this.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,6 +12,9 @@ use rulebook::tree::{BinaryOp, Book, Expr, ExprKind, Item, ItemKind, Rule, Unary
 /// A rule that scores less is not believed.
 const ENOUGH: u32 = 5;
 
+/// The learned fact that lists the clues that held because the device itself answered, as `rule: clue`.
+pub(crate) const SEEN: &str = "seen";
+
 /// One `match` of a rule, and whether it held.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clue {
@@ -50,10 +53,12 @@ pub struct Verdict {
     pub chosen: Vec<Choice>,
     /// When nothing was chosen: the rule that came nearest, and the clue that failed.
     pub nearest: Option<(String, String)>,
+    /// Clues that held because the device itself answered, as `rule: clue`.
+    pub seen: Vec<String>,
 }
 
 /// Judges every rule for the subject's device. With `probe`, clues may read (and restore) registers of a device that a
-/// rule's own candidates or IDs already point to; without, such clues do not hold.
+/// rule's own candidates or IDs already point to; without, such clues hold if the model says that they were seen to.
 pub fn match_device(subject: Subject, mut probe: Option<&mut dyn LiveAccess>) -> Verdict {
     let book = subject.book;
     let mut verdict = Verdict::default();
@@ -69,7 +74,9 @@ pub fn match_device(subject: Subject, mut probe: Option<&mut dyn LiveAccess>) ->
             score,
             clues,
             close,
+            seen,
         } = judge(subject, &[index], again(&mut probe));
+        verdict.seen.extend(seen);
         if score < ENOUGH {
             remember(&mut near, book.name(rule.name), close);
             continue;
@@ -98,7 +105,9 @@ pub fn match_device(subject: Subject, mut probe: Option<&mut dyn LiveAccess>) ->
                 score: own,
                 clues: more,
                 close,
+                seen,
             } = judge(subject, &[function, index], again(&mut probe));
+            verdict.seen.extend(seen);
             let name = book.name(book.rules[function].name);
             if own < ENOUGH {
                 // What carries it is known: that is near, whatever the function's clues say.
@@ -204,6 +213,8 @@ struct Judged {
     clues: Vec<Clue>,
     /// How close it came (hundredths of a point) and the part that failed, if any part of a clue held.
     close: Option<(u32, String)>,
+    /// Clues that held because the device answered.
+    seen: Vec<String>,
 }
 
 /// The clues of the first rule of a chain.
@@ -213,6 +224,7 @@ fn judge(subject: Subject, rules: &[usize], mut probe: Option<&mut dyn LiveAcces
         score: 0,
         clues: Vec::new(),
         close: None,
+        seen: Vec::new(),
     };
     let Some(rule) = book.rules.get(rules[0]) else {
         return judged;
@@ -229,8 +241,18 @@ fn judge(subject: Subject, rules: &[usize], mut probe: Option<&mut dyn LiveAcces
         // Registers whose reading has effects are touched only where the rule is already likely, or named the place itself.
         let may_touch = candidate || judged.score > 0;
         let held = holds(subject, rules, test, again(&mut probe), may_touch);
+        let text = show(book, test);
+        let note = || format!("{}: {text}", book.name(rule.name));
+        let held = match held {
+            Held::Seen => {
+                judged.seen.push(note());
+                true
+            }
+            Held::Known => true,
+            Held::Not => probe.is_none() && was_seen(subject.device, &note()),
+        };
         judged.clues.push(Clue {
-            text: show(book, test),
+            text,
             score: *points,
             held,
         });
@@ -261,7 +283,7 @@ fn part_held(
     conjuncts(test, &mut parts);
     let held = parts
         .iter()
-        .take_while(|part| holds(subject, rules, part, again(&mut probe), may_touch))
+        .take_while(|part| holds(subject, rules, part, again(&mut probe), may_touch) != Held::Not)
         .count();
     let failed = parts.get(held)?;
     (held > 0).then(|| {
@@ -282,23 +304,43 @@ fn conjuncts<'a>(test: &'a Expr, parts: &mut Vec<&'a Expr>) {
     }
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Held {
+    Not,
+    /// By facts of the model.
+    Known,
+    /// Because the device answered.
+    Seen,
+}
+
+fn was_seen(device: &machine::Device, clue: &str) -> bool {
+    match device.fact(SEEN) {
+        Some(machine::Value::Texts(seen)) => seen.iter().any(|s| s == clue),
+        _ => false,
+    }
+}
+
 fn holds<'a>(
     subject: Subject<'a>,
     rules: &[usize],
     test: &'a Expr,
     probe: Option<&mut dyn LiveAccess>,
     may_touch: bool,
-) -> bool {
+) -> Held {
     let mut s = Specialiser::new(subject, probe);
     s.probing = true;
     s.may_touch = may_touch;
     s.b.open();
     let Ok(function) = crate::entries::chain(&mut s, rules) else {
-        return false;
+        return Held::Not;
     };
     s.enter(function, Vec::new());
     let outcome = s.number(test).ok().and_then(|n| s.b.known(n.id));
-    outcome.is_some_and(|v| v != 0)
+    match outcome {
+        None | Some(0) => Held::Not,
+        Some(_) if s.touched => Held::Seen,
+        Some(_) => Held::Known,
+    }
 }
 
 /// An expression as a person would write it.

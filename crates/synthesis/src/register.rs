@@ -292,6 +292,7 @@ impl<'a> Specialiser<'a, '_> {
 
     pub fn raw_read(&mut self, window: u8, at: Num<'a>, width: Width) -> Num<'a> {
         if let Some(live) = self.live.as_mut() {
+            self.touched = true;
             let value = live.read(window, self.b.known(at.id).unwrap_or(0), width);
             return self.constant(value & width.mask());
         }
@@ -310,6 +311,7 @@ impl<'a> Specialiser<'a, '_> {
                 self.b.known(value.id).unwrap_or(0),
             );
             if let Some(live) = self.live.as_mut() {
+                self.touched = true;
                 live.write(window, at, width, value & width.mask());
             }
             return;

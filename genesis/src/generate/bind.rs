@@ -7,9 +7,9 @@ use alloc::{vec, vec::Vec};
 use machine::Arch;
 
 /// Binds each platform operation to the first usable driver that has it.
-pub fn bind(kernel: &mut Kernel, drivers: &[Driver], arch: Arch) {
+pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
     let mut bound = [false; operation::COUNT];
-    for driver in drivers.iter().filter(|d| d.usable()) {
+    for driver in drivers.iter_mut().filter(|d| d.usable()) {
         let mut operations: Vec<(usize, u32)> = Vec::new();
         for (n, (class, name)) in operation::NAMES.iter().enumerate() {
             if bound[n] || *class != driver.choice.class {
@@ -35,9 +35,12 @@ pub fn bind(kernel: &mut Kernel, drivers: &[Driver], arch: Arch) {
             windows: &driver.written.residual.windows,
             state,
         };
-        if let Err(why) = kernel.platform(&platform) {
-            crate::log!("  {}: not bound: {why}", driver.name);
-            continue;
+        match kernel.platform(&platform) {
+            Ok(at) => driver.bound = Some(at),
+            Err(why) => {
+                crate::log!("  {}: not bound: {why}", driver.name);
+                continue;
+            }
         }
         if operations.iter().any(|(n, _)| *n == operation::CLOCK_NOW) {
             kernel.info.clock_hz = driver.fact("hz").unwrap_or(0);

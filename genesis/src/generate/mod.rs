@@ -6,7 +6,7 @@ mod prove;
 mod record;
 
 pub use bind::bind;
-pub use record::Record;
+pub use record::keep;
 
 use crate::{arch, live::Live};
 use abi::inventory::Proof;
@@ -17,23 +17,12 @@ use alloc::{
 };
 use machine::Machine;
 use rulebook::tree::Book;
-use synthesis::{Choice, Subject, Written};
-
-/// The order in which classes are written: what others need first, and a console as early as can be.
-const ORDER: [&str; 8] = [
-    "clock", "serial", "lines", "vectors", "timer", "power", "nic", "block",
-];
+use synthesis::{Choice, Job, Plan, Unmatched, Written};
 
 #[cfg(target_arch = "x86_64")]
 const TARGET: emit::Target = emit::Target::X86_64;
 #[cfg(target_arch = "aarch64")]
 const TARGET: emit::Target = emit::Target::Aarch64;
-
-/// Facts that this machine's nucleus decides.
-const GIVEN: [(&str, u64); 2] = [
-    ("timer_vector", abi::boot::vector::TIMER),
-    ("spurious_vector", abi::boot::vector::SPURIOUS),
-];
 
 /// One device's driver, from its rule to its proof.
 pub struct Driver {
@@ -47,6 +36,8 @@ pub struct Driver {
     pub proof: Proof,
     /// Its private variables as `init` left them.
     pub state: Vec<u8>,
+    /// Physical address of the copy that the nucleus calls, once bound.
+    pub bound: Option<u64>,
 }
 
 impl Driver {
@@ -101,12 +92,6 @@ impl Stages {
     }
 }
 
-/// A device that no rule serves.
-pub struct Unmatched {
-    pub device: usize,
-    pub nearest: Option<(String, String)>,
-}
-
 /// Everything genesis wrote.
 pub struct Output {
     pub drivers: Vec<Driver>,
@@ -134,38 +119,17 @@ pub fn candidates(book: &Book) -> Vec<discovery::Candidate> {
 
 /// Writes and proves a driver for each device that a rule serves. What is learned goes into the machine model.
 pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
-    let mut jobs: Vec<(usize, Choice)> = Vec::new();
-    let mut unmatched = Vec::new();
-    for device in 0..machine.devices.len() {
-        let verdict = {
-            let subject = Subject {
-                book,
-                machine,
-                device: &machine.devices[device],
-                given: &GIVEN,
-            };
-            let mut probe = Live::new();
-            synthesis::match_device(subject, Some(&mut probe))
-        };
-        if verdict.chosen.is_empty() && !is_candidate(machine, device) {
-            unmatched.push(Unmatched {
-                device,
-                nearest: verdict.nearest,
-            });
-        }
-        jobs.extend(verdict.chosen.into_iter().map(|choice| (device, choice)));
-    }
+    let Plan { jobs, unmatched } = synthesis::plan(book, machine, |subject| {
+        synthesis::match_device(subject, Some(&mut Live::new()))
+    });
     stages.passed("match");
-    let rank = |class: &str| {
-        ORDER
-            .iter()
-            .position(|c| *c == class)
-            .unwrap_or(ORDER.len())
-    };
-    jobs.sort_by_key(|(_, choice)| rank(&choice.class));
     let mut drivers: Vec<Driver> = Vec::new();
-    for (device, choice) in jobs {
-        let name = name_for(book, &choice, &drivers);
+    for job in jobs {
+        let Job {
+            device,
+            name,
+            choice,
+        } = job;
         match one(book, machine, device, &choice, stages) {
             Ok((written, code, proof, state)) => {
                 let driver = Driver {
@@ -177,6 +141,7 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
                     code,
                     proof,
                     state,
+                    bound: None,
                 };
                 if !driver.choice.direct && driver.choice.class == "serial" && driver.usable() {
                     platform::console(&driver);
@@ -207,15 +172,12 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
                     code,
                     proof: Proof::Rejected(why),
                     state: Vec::new(),
+                    bound: None,
                 });
             }
         }
     }
     Output { drivers, unmatched }
-}
-
-fn is_candidate(machine: &Machine, device: usize) -> bool {
-    machine.devices[device].fact("candidate").is_some()
 }
 
 fn say(driver: &Driver, machine: &Machine) {
@@ -239,29 +201,7 @@ fn say(driver: &Driver, machine: &Machine) {
     );
 }
 
-/// `virtio-net`, then `virtio-net-2`.
-fn name_for(book: &Book, choice: &Choice, drivers: &[Driver]) -> String {
-    let rule = choice
-        .rules
-        .first()
-        .and_then(|r| book.rules.get(*r))
-        .map_or("?", |r| book.name(r.name));
-    let base = rule.replace('_', "-");
-    let same = drivers
-        .iter()
-        .filter(|d| {
-            d.name == base
-                || d.name
-                    .strip_prefix(&base)
-                    .is_some_and(|rest| rest.starts_with('-') && rest[1..].parse::<u32>().is_ok())
-        })
-        .count();
-    if same == 0 {
-        base
-    } else {
-        format!("{base}-{}", same + 1)
-    }
-}
+const GONE: &str = "the device is not in the model";
 
 type Proved = (Written, emit::Code, Proof, Vec<u8>);
 
@@ -273,12 +213,7 @@ fn one(
     stages: &mut Stages,
 ) -> Result<Proved, String> {
     let learned = {
-        let subject = Subject {
-            book,
-            machine,
-            device: &machine.devices[device],
-            given: &GIVEN,
-        };
+        let subject = synthesis::subject(book, machine, device).ok_or(GONE)?;
         let mut live = Live::new();
         let learned = synthesis::learn(subject, choice, &mut live);
         let learned = learned.map_err(|e| e.show(book))?;
@@ -294,12 +229,7 @@ fn one(
             target.push(fact);
         }
     }
-    let subject = Subject {
-        book,
-        machine,
-        device: &machine.devices[device],
-        given: &GIVEN,
-    };
+    let subject = synthesis::subject(book, machine, device).ok_or(GONE)?;
     let written = synthesis::specialise(subject, choice).map_err(|e| e.show(book))?;
     written.residual.validate()?;
     stages.passed("specialise");

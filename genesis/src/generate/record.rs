@@ -1,6 +1,8 @@
 //! What is kept of genesis: the inventory, the code, the graphs.
 
 use super::{Driver, Output, Stages};
+use crate::install::Kernel;
+use abi::boot::ModuleKind;
 use abi::inventory::{Installed, InstalledWindow, Inventory, Unmatched};
 use alloc::{
     format,
@@ -10,53 +12,51 @@ use alloc::{
 };
 use machine::{Arch, Device, Machine, Value};
 
-/// The three modules.
-pub struct Record {
-    pub inventory: Vec<u8>,
-    pub codes: Vec<u8>,
-    pub graphs: Vec<u8>,
-}
-
-impl Record {
-    pub fn new(machine: &Machine, written: &Output, stages: &Stages) -> Record {
-        let mut codes = Vec::new();
-        let mut graphs = Vec::new();
-        let devices = written
-            .drivers
-            .iter()
-            .map(|d| installed(d, machine, &mut codes, &mut graphs))
-            .collect();
-        let unmatched = written
-            .unmatched
-            .iter()
-            .filter_map(|u| machine.devices.get(u.device).map(|d| (u, d)))
-            .map(|(u, d)| Unmatched {
-                path: d.path.clone(),
-                what: what(d),
-                nearest: u.nearest.as_ref().map_or_else(String::new, |(rule, clue)| {
-                    format!("nearest {rule}: {clue}")
-                }),
-            })
-            .collect();
-        let inventory = Inventory {
-            arch: match machine.arch {
-                Arch::X86_64 => "x86_64",
-                Arch::Aarch64 => "aarch64",
-            }
-            .to_string(),
-            identity: machine.identity(),
-            machine: postcard::to_allocvec(machine).unwrap_or_default(),
-            devices,
-            unmatched,
-            stages: stages.list.clone(),
-            notes: machine.notes.clone(),
-        };
-        Record {
-            inventory: postcard::to_allocvec(&inventory).unwrap_or_default(),
-            codes,
-            graphs,
+/// Puts the three modules beside the nucleus.
+pub fn keep(kernel: &mut Kernel, machine: &Machine, written: &Output, stages: &Stages) {
+    let (mut codes, mut graphs) = (Vec::new(), Vec::new());
+    let mut devices: Vec<Installed> = (written.drivers.iter())
+        .map(|d| installed(d, machine, &mut codes, &mut graphs))
+        .collect();
+    let base = kernel.program(ModuleKind::Codes, &codes);
+    for (device, driver) in devices.iter_mut().zip(&written.drivers) {
+        if device.code.1 > 0 {
+            let kept = base.map(|base| base + u64::from(device.code.0));
+            device.code_at = kept.into_iter().chain(driver.bound).collect();
         }
     }
+    kernel.program(ModuleKind::Graphs, &graphs);
+    let inventory = Inventory {
+        arch: match machine.arch {
+            Arch::X86_64 => "x86_64",
+            Arch::Aarch64 => "aarch64",
+        }
+        .to_string(),
+        identity: machine.identity(),
+        machine: postcard::to_allocvec(machine).unwrap_or_default(),
+        devices,
+        unmatched: written
+            .unmatched
+            .iter()
+            .filter_map(|u| unmatched(u, machine))
+            .collect(),
+        stages: stages.list.clone(),
+        notes: machine.notes.clone(),
+    };
+    let bytes = postcard::to_allocvec(&inventory).unwrap_or_default();
+    kernel.program(ModuleKind::Inventory, &bytes);
+}
+
+fn unmatched(found: &synthesis::Unmatched, machine: &Machine) -> Option<Unmatched> {
+    let device = machine.devices.get(found.device)?;
+    let nearest = found.nearest.as_ref();
+    Some(Unmatched {
+        path: device.path.clone(),
+        what: what(device),
+        nearest: nearest.map_or_else(String::new, |(rule, clue)| {
+            format!("nearest {rule}: {clue}")
+        }),
+    })
 }
 
 fn installed(
@@ -89,6 +89,7 @@ fn installed(
         proof: driver.proof.clone(),
         direct: driver.choice.direct,
         code,
+        code_at: Vec::new(),
         entries: residual
             .entries
             .iter()

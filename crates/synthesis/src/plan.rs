@@ -1,0 +1,113 @@
+//! Which drivers a machine gets, what they are called, and in which order they are written: the same in genesis and
+//! on any other computer that has the machine model and the rulebook.
+
+use crate::matching::{Choice, Verdict, SEEN};
+use crate::Subject;
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use machine::{Fact, Machine, Source, Value};
+use rulebook::tree::Book;
+
+/// The order in which classes are written: what others need first, and a console as early as can be.
+const ORDER: [&str; 8] = [
+    "clock", "serial", "lines", "vectors", "timer", "power", "nic", "block",
+];
+
+/// Facts that the nucleus decides, for every driver.
+pub const GIVEN: [(&str, u64); 2] = [
+    ("timer_vector", abi::boot::vector::TIMER),
+    ("spurious_vector", abi::boot::vector::SPURIOUS),
+];
+
+/// A driver to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Index into `Machine::devices`.
+    pub device: usize,
+    /// `virtio-net` for the first of its rule, then `virtio-net-2`.
+    pub name: String,
+    pub choice: Choice,
+}
+
+/// A device that no rule serves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unmatched {
+    /// Index into `Machine::devices`.
+    pub device: usize,
+    /// The rule that came nearest, and the clue that failed.
+    pub nearest: Option<(String, String)>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    pub jobs: Vec<Job>,
+    pub unmatched: Vec<Unmatched>,
+}
+
+/// What is asked about one device of a machine.
+pub fn subject<'a>(book: &'a Book, machine: &'a Machine, device: usize) -> Option<Subject<'a>> {
+    let device = machine.devices.get(device)?;
+    Some(Subject {
+        book,
+        machine,
+        device,
+        given: &GIVEN,
+    })
+}
+
+/// Matches every device by `judge`, which is [`crate::match_device`] with the hardware or without. What clues found on
+/// the hardware goes into the model as a learned fact, so that whoever has none comes to the same plan.
+pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -> Verdict) -> Plan {
+    let mut matched: Vec<(usize, Choice)> = Vec::new();
+    let mut unmatched = Vec::new();
+    for device in 0..machine.devices.len() {
+        let Some(subject) = subject(book, machine, device) else {
+            continue;
+        };
+        let verdict = judge(subject);
+        // A place where only a rule says that something may be is no device, unless the rule recognised one.
+        if verdict.chosen.is_empty() && subject.device.fact("candidate").is_none() {
+            unmatched.push(Unmatched {
+                device,
+                nearest: verdict.nearest,
+            });
+        }
+        matched.extend(verdict.chosen.into_iter().map(|choice| (device, choice)));
+        if !verdict.seen.is_empty() {
+            machine.devices[device].learned.push(Fact {
+                name: SEEN.to_string(),
+                value: Value::Texts(verdict.seen),
+                source: Source::Learned,
+            });
+        }
+    }
+    let rank = |class: &str| ORDER.iter().position(|c| *c == class);
+    matched.sort_by_key(|(_, choice)| rank(&choice.class).unwrap_or(ORDER.len()));
+    let mut jobs: Vec<Job> = Vec::new();
+    for (device, choice) in matched {
+        let name = name_for(book, &choice, &jobs);
+        jobs.push(Job {
+            device,
+            name,
+            choice,
+        });
+    }
+    Plan { jobs, unmatched }
+}
+
+fn name_for(book: &Book, choice: &Choice, before: &[Job]) -> String {
+    let rule = choice.rules.first();
+    let same = before
+        .iter()
+        .filter(|job| job.choice.rules.first() == rule)
+        .count();
+    let rule = rule.and_then(|r| book.rules.get(*r));
+    let base = rule.map_or("?", |r| book.name(r.name)).replace('_', "-");
+    match same {
+        0 => base,
+        n => format!("{base}-{}", n + 1),
+    }
+}

@@ -1,0 +1,91 @@
+//! The emulator's monitor, for looking into a machine's memory from outside.
+
+use crate::boots::{workspace, PATIENCE};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Where the monitor of one machine listens.
+pub struct Monitor {
+    socket: PathBuf,
+}
+
+impl Monitor {
+    pub fn new(name: &str) -> Self {
+        let folder = workspace().target.join("monitor");
+        std::fs::create_dir_all(&folder).expect("a folder for sockets");
+        let socket = folder.join(format!("{name}-{}", std::process::id()));
+        let _ = std::fs::remove_file(&socket);
+        Self { socket }
+    }
+
+    /// For the emulator's command line.
+    pub fn arguments(&self) -> [String; 2] {
+        let place = self.socket.display();
+        ["-qmp".into(), format!("unix:{place},server=on,wait=off")]
+    }
+
+    pub fn connect(&self) -> Connected {
+        let until = Instant::now() + PATIENCE;
+        let stream = loop {
+            match UnixStream::connect(&self.socket) {
+                Ok(stream) => break stream,
+                Err(error) if Instant::now() > until => panic!("no monitor: {error}"),
+                Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            }
+        };
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut connected = Connected {
+            lines: BufReader::new(stream),
+            dump: self.socket.with_extension("memory"),
+        };
+        connected.line();
+        connected.carry_out(r#"{"execute":"qmp_capabilities"}"#);
+        connected
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+pub struct Connected {
+    lines: BufReader<UnixStream>,
+    dump: PathBuf,
+}
+
+impl Connected {
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        let read = self.lines.read_line(&mut line).expect("the monitor speaks");
+        assert!(read > 0, "the monitor has gone");
+        line
+    }
+
+    fn carry_out(&mut self, command: &str) {
+        writeln!(self.lines.get_mut(), "{command}").expect("the monitor listens");
+        loop {
+            let line = self.line();
+            assert!(!line.contains("\"error\""), "{command}: {line}");
+            // Events come between.
+            if line.contains("\"return\"") {
+                return;
+            }
+        }
+    }
+
+    /// Bytes of the machine's physical memory.
+    pub fn memory(&mut self, at: u64, size: usize) -> Vec<u8> {
+        let command = serde_json::json!({
+            "execute": "pmemsave",
+            "arguments": { "val": at, "size": size, "filename": self.dump.display().to_string() }
+        });
+        self.carry_out(&command.to_string());
+        let bytes = std::fs::read(&self.dump).expect("what the monitor saved");
+        let _ = std::fs::remove_file(&self.dump);
+        bytes
+    }
+}

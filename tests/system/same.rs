@@ -1,0 +1,316 @@
+//! What genesis wrote in a machine is what this computer writes for the same machine model: to the byte, read out of the
+//! machine's memory. And what was written touches nothing but its device.
+
+use crate::boots::{boot_image, boot_with, driver_names, image, machine, workspace, Booted};
+use crate::monitor::Monitor;
+use graph::{Id, Op, RegionId, Residual, WindowKind};
+use meta::image::Arch;
+use meta::{explain, rules};
+use rulebook::tree::Book;
+use std::collections::{BTreeMap, BTreeSet};
+use synthesis::{Job, Written};
+
+/// What the prompt tells of one driver.
+struct Told {
+    proof: String,
+    bytes: usize,
+    hash: String,
+    /// Physical addresses of its code.
+    at: Vec<u64>,
+}
+
+fn told(booted: &mut Booted, name: &str) -> Told {
+    let text = booted.ask_well(&format!("devices {name}"));
+    let line = |word: &str| {
+        let found = text.lines().find_map(|l| l.strip_prefix(word));
+        found
+            .unwrap_or_else(|| panic!("`devices {name}` has no line `{word}`:\n{text}"))
+            .trim()
+            .to_owned()
+    };
+    let code = line("code ");
+    let (bytes, hash) = code.split_once(" bytes, BLAKE3 ").expect("size and hash");
+    let at = |l: &str| {
+        let digits = l.strip_prefix("at ")?.trim_start().strip_prefix("0x")?;
+        u64::from_str_radix(digits.split(' ').next()?, 16).ok()
+    };
+    Told {
+        proof: line("proof "),
+        bytes: bytes.parse().expect("a number of bytes"),
+        hash: hash.to_owned(),
+        at: text.lines().filter_map(at).collect(),
+    }
+}
+
+/// Every driver of this model, as it is written here.
+fn write(book: &Book, model: &mut machine::Machine) -> Vec<(Job, Written, emit::Code)> {
+    let target = match model.arch {
+        machine::Arch::X86_64 => emit::Target::X86_64,
+        machine::Arch::Aarch64 => emit::Target::Aarch64,
+    };
+    let plan = explain::plan(book, model);
+    let write = |job: Job| {
+        let subject = synthesis::subject(book, model, job.device).expect("it is in the model");
+        let written = synthesis::specialise(subject, &job.choice)
+            .unwrap_or_else(|e| panic!("{}: {}", job.name, e.show(book)));
+        let code =
+            emit::emit(&written.residual, target).unwrap_or_else(|e| panic!("{}: {e}", job.name));
+        (job, written, code)
+    };
+    plan.jobs.into_iter().map(write).collect()
+}
+
+fn host_and_guest_agree(name: &str) {
+    let emulated = machine(name);
+    let image = image(emulated.arch);
+    let book = rules::book(&workspace().root.join("rules")).expect("the rules are right");
+    let monitor = Monitor::new(name);
+    let mut booted = boot_with(&emulated, &image, &monitor.arguments());
+    let mut model = explain::model_of(&booted.ask_well("machine")).expect("a machine model");
+    let drivers = write(&book, &mut model);
+    let mut qmp = monitor.connect();
+
+    let here: BTreeSet<String> = drivers.iter().map(|(job, ..)| job.name.clone()).collect();
+    let there = driver_names(&booted.ask_well("devices"));
+    assert_eq!(there.into_iter().collect::<BTreeSet<_>>(), here);
+    let mut bound = 0;
+    for (job, _, code) in &drivers {
+        let there = told(&mut booted, &job.name);
+        let proof = &there.proof;
+        assert!(!proof.starts_with("rejected"), "{}: {proof}", job.name);
+        assert_eq!(there.bytes, code.bytes.len(), "{}", job.name);
+        let hash = blake3::hash(&code.bytes).to_hex();
+        assert_eq!(there.hash, hash.as_str(), "{}", job.name);
+        assert!(!there.at.is_empty(), "{}: no address", job.name);
+        bound += there.at.len() - 1;
+        for at in there.at {
+            let bytes = qmp.memory(at, code.bytes.len());
+            assert!(bytes == code.bytes, "{}: not so at {at:#x}", job.name);
+        }
+    }
+    // Clock, timer, console and what ends interrupts at least are called by the nucleus itself.
+    assert!(bound >= 4, "the nucleus calls only {bound} devices");
+    drop(booted);
+    residuals_stay_inside(&model, &drivers);
+
+    // Time that passes differently changes what is measured, and no code.
+    let slow = ["-icount", "shift=0,sleep=off"].map(str::to_owned);
+    let mut booted = boot_with(&emulated, &image, &slow);
+    for (job, _, code) in &drivers {
+        let hash = blake3::hash(&code.bytes).to_hex();
+        assert_eq!(told(&mut booted, &job.name).hash, hash.as_str());
+    }
+}
+
+fn residuals_stay_inside(model: &machine::Machine, drivers: &[(Job, Written, emit::Code)]) {
+    let mut accesses = 0;
+    for (job, written, _) in drivers {
+        let residual = &written.residual;
+        let name = &job.name;
+        residual
+            .validate()
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        windows_are_the_devices(name, residual, model, job.device);
+        let reached = reached(residual);
+        for id in 0..residual.graph.nodes.len() as Id {
+            assert!(reached.contains(&id), "{name}: node {id} is never reached");
+            accesses += usize::from(access_is_inside(name, residual, id));
+            nothing_known_is_left(name, residual, id);
+        }
+    }
+    assert!(accesses > 20, "only {accesses} accesses to devices");
+}
+
+/// Every memory or port window lies in one that discovery gave this device, or where a fact says.
+fn windows_are_the_devices(
+    name: &str,
+    residual: &Residual,
+    model: &machine::Machine,
+    device: usize,
+) {
+    let device = &model.devices[device];
+    let numbers: Vec<u64> = (device.facts.iter().chain(&device.learned))
+        .chain(&model.facts)
+        .filter_map(|f| match f.value {
+            machine::Value::Number(n) => Some(n),
+            _ => None,
+        })
+        .collect();
+    for window in &residual.windows {
+        let kind = match window.kind {
+            WindowKind::Memory => machine::WindowKind::Memory,
+            WindowKind::Port => machine::WindowKind::Port,
+            WindowKind::System | WindowKind::Model => continue,
+        };
+        let inside = device.windows.iter().any(|w| {
+            w.kind == kind && window.base >= w.base && window.base + window.size <= w.base + w.size
+        });
+        assert!(
+            inside || numbers.contains(&window.base),
+            "{name}: {window:?} is not the device's"
+        );
+    }
+}
+
+/// Nodes that some entry reaches.
+fn reached(residual: &Residual) -> BTreeSet<Id> {
+    let mut nodes = BTreeSet::new();
+    let mut regions: Vec<RegionId> = residual.entries.iter().map(|e| e.body).collect();
+    while let Some(region) = regions.pop() {
+        let mut open = residual.graph.regions[region as usize].steps.clone();
+        while let Some(id) = open.pop() {
+            if nodes.insert(id) {
+                let op = &residual.graph.nodes[id as usize];
+                op.operands(|operand| open.push(operand));
+                regions.extend(op.inner().into_iter().flatten());
+            }
+        }
+    }
+    nodes
+}
+
+/// Whether node `id` is an access to the device; it is then inside its window.
+fn access_is_inside(name: &str, residual: &Residual, id: Id) -> bool {
+    let nodes = &residual.graph.nodes;
+    let (window, at, width) = match nodes[id as usize] {
+        Op::Read { window, at, width }
+        | Op::Write {
+            window, at, width, ..
+        } => (window, at, width),
+        _ => return false,
+    };
+    let window = &residual.windows[window as usize];
+    if matches!(window.kind, WindowKind::System | WindowKind::Model) {
+        assert!(matches!(nodes[at as usize], Op::Const(_)), "{name}: {id}");
+        return true;
+    }
+    let most = most(residual, at, &mut BTreeMap::new());
+    assert!(
+        most.checked_add(width.bytes().into())
+            .is_some_and(|end| end <= window.size),
+        "{name}: node {id} may reach {most:#x} of {window:?}"
+    );
+    true
+}
+
+/// An upper bound of a place in a window. Only shapes that places have are known; of others nothing is.
+fn most(residual: &Residual, id: Id, found: &mut BTreeMap<Id, u64>) -> u64 {
+    if let Some(most) = found.get(&id) {
+        return *most;
+    }
+    let mut of = |id: Id| most(residual, id, found);
+    let shift = |id: Id| match residual.graph.nodes[id as usize] {
+        Op::Const(n) => Some(n as u32),
+        _ => None,
+    };
+    use graph::BinOp::{Add, And, Min, Mul, Rem, Shl, Shr};
+    let bound = match residual.graph.nodes[id as usize] {
+        Op::Const(n) => n,
+        Op::Bin(And | Min, a, b) => of(a).min(of(b)),
+        Op::Bin(Add, a, b) => of(a).saturating_add(of(b)),
+        Op::Bin(Mul, a, b) => of(a).saturating_mul(of(b)),
+        Op::Bin(Rem, _, b) => of(b).saturating_sub(1),
+        Op::Bin(Shl, a, b) => shift(b).map_or(u64::MAX, |n| of(a).saturating_mul(1 << n.min(63))),
+        Op::Bin(Shr, a, b) => shift(b).map_or(of(a), |n| of(a) >> n.min(63)),
+        Op::Select(_, a, b) => of(a).max(of(b)),
+        Op::Extract { bits, .. } => u64::MAX >> (64 - u32::from(bits)),
+        Op::Load { width, .. } | Op::Read { width, .. } => width.mask(),
+        _ => u64::MAX,
+    };
+    found.insert(id, bound);
+    bound
+}
+
+/// No arithmetic on known numbers is left, and nothing is decided by what was known when the code was written.
+fn nothing_known_is_left(name: &str, residual: &Residual, id: Id) {
+    let op = &residual.graph.nodes[id as usize];
+    let known = |id: Id| matches!(residual.graph.nodes[id as usize], Op::Const(_));
+    match op {
+        Op::If { cond, .. } | Op::Select(cond, ..) => {
+            assert!(
+                at_run_time(residual, *cond),
+                "{name}: node {id} decides on a fact"
+            );
+        }
+        Op::Await { value, .. } => {
+            assert!(!known(*value), "{name}: node {id} waits for a fact");
+        }
+        _ => {}
+    }
+    if op.is_pure() {
+        let (mut operands, mut open) = (0, 0);
+        op.operands(|operand| {
+            operands += 1;
+            open += u32::from(!known(operand));
+        });
+        assert!(
+            operands == 0 || open > 0,
+            "{name}: node {id} computes with facts alone"
+        );
+    }
+}
+
+/// Whether a value rests on anything that client, device or time decides.
+fn at_run_time(residual: &Residual, id: Id) -> bool {
+    let (mut open, mut seen) = (vec![id], BTreeSet::new());
+    while let Some(id) = open.pop() {
+        let op = &residual.graph.nodes[id as usize];
+        if !op.is_pure() || matches!(op, Op::Arg(_)) {
+            return true;
+        }
+        if seen.insert(id) {
+            op.operands(|operand| open.push(operand));
+        }
+    }
+    false
+}
+
+#[test]
+fn host_and_guest_agree_on_q35_virtio() {
+    host_and_guest_agree("q35-virtio");
+}
+#[test]
+fn host_and_guest_agree_on_q35_e1000() {
+    host_and_guest_agree("q35-e1000");
+}
+#[test]
+fn host_and_guest_agree_on_q35_bare() {
+    host_and_guest_agree("q35-bare");
+}
+#[test]
+fn host_and_guest_agree_on_virt_gicv3() {
+    host_and_guest_agree("virt-gicv3");
+}
+
+#[test]
+fn explaining_names_rules_and_failed_clues() {
+    let book = rules::book(&workspace().root.join("rules")).expect("the rules are right");
+    let mut booted = boot_image(&machine("q35-e1000"), &image(Arch::X86_64));
+    let answer = booted.ask_well("machine");
+    let mut model = explain::model_of(&answer).expect("a machine model");
+    let plan = explain::plan(&book, &mut model);
+    let told = explain::explain(&book, &model, &plan, "");
+    for device in &model.devices {
+        assert!(told.contains(&device.path), "{}:\n{told}", device.path);
+    }
+    assert!(
+        told.contains("  e1000: rule e1000, class nic, score "),
+        "{told}"
+    );
+    // It agrees with what genesis says of the devices that no rule serves.
+    let devices = booted.ask_well("devices");
+    for unmatched in &plan.unmatched {
+        let path = &model.devices[unmatched.device].path;
+        let (_, without) = devices.split_once("without a rule:").expect("some");
+        let line = without.lines().find(|l| l.starts_with(path.as_str()));
+        let line = line.unwrap_or_else(|| panic!("{path} is not unmatched:\n{devices}"));
+        if let Some((rule, clue)) = &unmatched.nearest {
+            assert!(line.contains(&format!("nearest {rule}: {clue}")), "{line}");
+        }
+    }
+    let nic = explain::explain(&book, &model, &plan, "e1000");
+    assert!(
+        nic.lines().count() < told.lines().count() && nic.contains("    + "),
+        "{nic}"
+    );
+}
