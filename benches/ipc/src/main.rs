@@ -21,6 +21,8 @@ const PARENT: Handle = 1;
 const BELL: Handle = 2;
 const PING: Handle = 3;
 const PONG: Handle = 4;
+/// In the task that measures switches.
+const PARTNER: Handle = 4;
 
 runtime::program!(main);
 fn main(_argument: u64) {
@@ -111,10 +113,15 @@ fn measure(this: Handle, memory: &mut Memory) -> Result<(), abi::system::Error> 
     // The ponger ends at this.
     sys::notify(ping, 2)?;
 
-    // A thread of another task at the same priority: each round is two switches, to it and back.
-    child::run::<Yielder>(server, 0, PRIORITY)?;
-    figure("thread_switch", empty, each(sys::yield_now) / 2);
-    sys::task_destroy(server)?;
+    // Two threads of two tasks at the same priority, above this one: each round is a switch there and one back.
+    let other = child::create(this, memory)?;
+    for right in [this, bell, ping, server] {
+        sys::right_copy(other, right)?;
+    }
+    child::run::<Yielder>(other, empty, PRIORITY + 2)?;
+    child::run::<Partner>(server, 0, PRIORITY + 2)?;
+    figure("thread_switch", 0, sys::wait(bell, sys::FOREVER)?);
+    sys::task_destroy(other)?;
     mappings(this, memory, empty)?;
     let now = each(|| {
         core::hint::black_box(sys::now());
@@ -168,10 +175,24 @@ impl Run for Ponger {
     }
 }
 
+/// Measures yielding to its partner, whose task it ends then. `empty` is what a round costs without yielding.
 struct Yielder;
 
 impl Run for Yielder {
+    fn run(empty: u64) {
+        let _ = sys::wait(PING, sys::FOREVER);
+        let round = each(sys::yield_now).saturating_sub(empty);
+        let _ = sys::task_destroy(PARTNER);
+        let _ = sys::notify(BELL, round / 2);
+    }
+}
+
+/// Starts the one that measures, and yields to it for ever.
+struct Partner;
+
+impl Run for Partner {
     fn run(_argument: u64) {
+        let _ = sys::notify(PING, 1);
         loop {
             sys::yield_now();
         }
