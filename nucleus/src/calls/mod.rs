@@ -17,33 +17,33 @@ use nucleus_core::{
 pub type Answer = Result<u64, Error>;
 type Call = fn(&'static Thread) -> Answer;
 
-/// Calls that leave their caller where it is. The others are in [`moving`].
-const CALLS: [Option<Call>; call::COUNT as usize] = {
-    let mut table: [Option<Call>; call::COUNT as usize] = [None; call::COUNT as usize];
-    table[call::NOTIFY as usize] = Some(notify);
-    table[call::NOW as usize] = Some(|_| Ok(clock::now()));
-    table[call::TASK_CREATE as usize] = Some(tasks::create);
-    table[call::THREAD_CREATE as usize] = Some(tasks::thread_create);
-    table[call::PORTAL_CREATE as usize] = Some(portal_create);
-    table[call::NOTIFICATION_CREATE as usize] = Some(notification_create);
-    table[call::MEMORY_PART as usize] = Some(memory::part);
-    table[call::MEMORY_MAP as usize] = Some(memory::map);
-    table[call::MEMORY_UNMAP as usize] = Some(memory::unmap);
-    table[call::MEMORY_DEVICE as usize] = Some(memory::device);
-    table[call::MEMORY_ADDRESS as usize] = Some(memory::address);
-    table[call::RIGHT_COPY as usize] = Some(tasks::right_copy);
-    table[call::RIGHT_DROP as usize] = Some(tasks::right_drop);
-    table[call::INTERRUPT_BIND as usize] = Some(interrupts::bind);
-    table[call::INTERRUPT_DONE as usize] = Some(interrupts::done);
-    table[call::FAULT_BIND as usize] = Some(tasks::fault_bind);
-    table[call::POWER as usize] = Some(machine::power);
-    table[call::LOG as usize] = Some(machine::log);
-    table[call::INFO as usize] = Some(machine::info);
-    table[call::NULL as usize] = Some(|_| Ok(0));
+/// Calls that leave their caller where it is. The others are in [`nucleus_move`], and refused here.
+const CALLS: [Call; call::COUNT as usize] = {
+    let mut table: [Call; call::COUNT as usize] = [no_call; call::COUNT as usize];
+    table[call::NOTIFY as usize] = notify;
+    table[call::NOW as usize] = |_| Ok(clock::now());
+    table[call::TASK_CREATE as usize] = tasks::create;
+    table[call::THREAD_CREATE as usize] = tasks::thread_create;
+    table[call::PORTAL_CREATE as usize] = portal_create;
+    table[call::NOTIFICATION_CREATE as usize] = notification_create;
+    table[call::MEMORY_PART as usize] = memory::part;
+    table[call::MEMORY_MAP as usize] = memory::map;
+    table[call::MEMORY_UNMAP as usize] = memory::unmap;
+    table[call::MEMORY_DEVICE as usize] = memory::device;
+    table[call::MEMORY_ADDRESS as usize] = memory::address;
+    table[call::RIGHT_COPY as usize] = tasks::right_copy;
+    table[call::RIGHT_DROP as usize] = tasks::right_drop;
+    table[call::INTERRUPT_BIND as usize] = interrupts::bind;
+    table[call::INTERRUPT_DONE as usize] = interrupts::done;
+    table[call::FAULT_BIND as usize] = tasks::fault_bind;
+    table[call::POWER as usize] = machine::power;
+    table[call::LOG as usize] = machine::log;
+    table[call::INFO as usize] = machine::info;
+    table[call::NULL as usize] = |_| Ok(0);
     table
 };
 
-/// Numbers of the calls in [`moving`], as bits: the entry code saves more registers for them.
+/// Numbers of the calls in [`nucleus_move`], as bits: the entry code saves more registers for them.
 pub const MOVING: u32 = 1 << call::PORTAL_CALL
     | 1 << call::PORTAL_REPLY
     | 1 << call::WAIT
@@ -52,14 +52,9 @@ pub const MOVING: u32 = 1 << call::PORTAL_CALL
     | 1 << call::PORTS_GRANT
     | 1 << call::EXIT;
 
-// Each call is in one of the two.
-const _: () = {
-    let mut number = 0;
-    while number < call::COUNT {
-        assert!(CALLS[number as usize].is_none() == (MOVING >> number & 1 != 0));
-        number += 1;
-    }
-};
+fn no_call(_: &'static Thread) -> Answer {
+    Err(Error::NoCall)
+}
 
 /// Who goes on after a system call.
 #[repr(transparent)]
@@ -71,30 +66,27 @@ impl Next {
         Next(core::ptr::from_ref(thread) as u64)
     }
 
-    /// Whoever's turn it is, wherever that is: the lowest bit says so to the entry code.
+    /// Whoever's turn it is: the lowest bit says so to the entry code.
+    #[cold]
     fn any() -> Next {
         Next(core::ptr::from_ref(leave()) as u64 | 1)
     }
 }
 
-/// From the entry code, all registers saved.
+/// From the entry code: a call that leaves its caller where it is.
 #[no_mangle]
 extern "C" fn nucleus_call(thread: &'static Thread, number: u64) -> Next {
-    match CALLS.get(number as usize) {
-        Some(Some(call)) => {
-            thread.registers.answer(call(thread));
-            if !STATE.ready.urgent.take() {
-                return Next::caller(thread);
-            }
-        }
-        _ => moving(thread, number),
+    let call = CALLS.get(number as usize).copied().unwrap_or(no_call);
+    thread.registers.answer(call(thread));
+    if STATE.ready.urgent.get() {
+        return Next::any();
     }
-    Next::any()
+    Next::caller(thread)
 }
 
-/// Calls after which the caller may sleep, be elsewhere, or be gone.
-#[inline(never)]
-fn moving(thread: &'static Thread, number: u64) {
+/// From the entry code, all registers saved: a call after which the caller may sleep, be elsewhere, or be gone.
+#[no_mangle]
+extern "C" fn nucleus_move(thread: &'static Thread, number: u64) -> &'static Thread {
     match number {
         call::PORTAL_CALL => portal_call(thread),
         call::PORTAL_REPLY => {
@@ -112,6 +104,7 @@ fn moving(thread: &'static Thread, number: u64) {
         call::EXIT => exit(thread),
         _ => thread.registers.set_status(Err(Error::NoCall)),
     }
+    leave()
 }
 
 fn portal_call(thread: &'static Thread) {

@@ -134,9 +134,8 @@ nucleus_synchronous:
     lsr     x10, x10, #26
     cmp     x10, #0x15
     b.ne    1f
-    cbz     x8, 20f                     // PORTAL_CALL
     cmp     x8, #1
-    b.eq    30f                         // PORTAL_REPLY
+    b.ls    20f                         // PORTAL_CALL, PORTAL_REPLY
 10: save_first
     mov     w10, #{MOVING_LOW}
     movk    w10, #{MOVING_HIGH}, lsl #16
@@ -167,13 +166,13 @@ nucleus_synchronous:
 13: save_rest sp
     nucleus_stack
     mov     x1, x8
-    bl      nucleus_call
-    sub     x0, x0, #1
+    bl      nucleus_move
     b       nucleus_resume
 
 // A portal call where nothing is in the way: the words stay in their registers. What the call loses anyway (x10 and
 // up) is scratch; nucleus_core::portal does the same, and all other cases.
-20: ldr     x10, [sp, #{TASK}]
+20: b.eq    30f
+    ldr     x10, [sp, #{TASK}]
     cmp     x9, #{RIGHTS_COUNT}
     b.hs    40f
     add     x11, x10, x9, lsl #5

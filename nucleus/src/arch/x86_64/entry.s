@@ -15,10 +15,8 @@ nucleus_entry:                          # rdi: physical address of the boot info
 .global nucleus_syscall
 .balign 64
 nucleus_syscall:
-    test    rax, rax
-    jz      20f                         # PORTAL_CALL
     cmp     rax, 1
-    je      30f                         # PORTAL_REPLY
+    jbe     20f                         # PORTAL_CALL, PORTAL_REPLY
 
 10: mov     [rip + nucleus_user_stack], rsp
     mov     rsp, [rip + STATE]
@@ -70,13 +68,14 @@ nucleus_syscall:
     jmp     nucleus_resume
 13: save_rest rdi
     lea     rsp, [rip + nucleus_stack_top]
-    call    nucleus_call
-    lea     rdi, [rax - 1]
+    call    nucleus_move
+    mov     rdi, rax
     jmp     nucleus_resume
 
 # A portal call where nothing is in the way: the words stay in their registers. What the call loses anyway (rbx, rbp,
 # r14, r15) is scratch; nucleus_core::portal does the same, and all other cases.
-20: mov     rbx, [rip + STATE]
+20: je      30f
+    mov     rbx, [rip + STATE]
     mov     rbp, [rbx + {TASK}]
     cmp     r14, {RIGHTS_COUNT}
     jae     25f
