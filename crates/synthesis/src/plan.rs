@@ -27,7 +27,7 @@ pub const GIVEN: [(&str, u64); 2] = [
 pub struct Job {
     /// Index into `Machine::devices`.
     pub device: usize,
-    /// `virtio-net` for the first of its rule, then `virtio-net-2`.
+    /// The name of the rule with dashes for the first of its kind; the second ends in `-2`.
     pub name: String,
     pub choice: Choice,
 }
