@@ -108,9 +108,17 @@ static MEMORY: Single<Memory> = Single::new(Memory {
     modules: Ranges::EMPTY,
 });
 
-/// Takes over the RAM. `taken` is what must not be touched yet.
+/// Takes over the RAM. `taken` is what must not be touched yet. Only what the door's own tables reach is used; the
+/// nucleus gets all of it.
 pub fn start(ram: Ranges, taken: Ranges) {
-    let free = ram.without(&taken);
+    let mut reach = Ranges::EMPTY;
+    for range in ram.all() {
+        let end = (range.base + range.size).min(crate::arch::REACH);
+        if range.base < end {
+            reach.add(range.base, end - range.base);
+        }
+    }
+    let free = reach.without(&taken);
     let Some(largest) = free.all().iter().max_by_key(|r| r.size) else {
         crate::stop!("the firmware names no free memory");
     };

@@ -21,11 +21,11 @@ pub struct Inventory {
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Installed {
-    /// What people call it: the rule's name with `_` as `-`, numbered from the second on (`virtio-net`, `virtio-net-2`).
+    /// What people call it: the rule's name with `_` as `-`, numbered from the second on (`some-disk`, `some-disk-2`).
     pub name: String,
     /// Path in the machine model.
     pub path: String,
-    /// `virtio_net on virtio_pci`
+    /// `function on transport`, by the rules' names.
     pub rule: String,
     pub class: String,
     /// Each clue that matched, with its score.

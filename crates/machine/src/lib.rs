@@ -58,7 +58,7 @@ pub struct Cpu {
 /// A thing on a bus. `facts` hold everything a rule may `match` on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Device {
-    /// Unique and stable: `pci/00:03.0`, `acpi/APIC.1@fec00000`, `dt/intc@8000000`, `isa/3f8`, `cpu/0`.
+    /// Unique and stable: `pci/00:03.0`, `acpi/APIC.1@fec00000`, `dt/intc@8000000`, `isa/100`, `cpu/0`.
     pub path: String,
     /// The bus a rule must name after `on`: `pci`, `platform` or `cpu`.
     pub bus: String,
@@ -94,7 +94,7 @@ pub struct Window {
 /// One interrupt wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wire {
-    /// Global system interrupt on x86; interrupt ID (SPI 32 and up, PPI 16..32) with a GIC.
+    /// Global system interrupt on x86; interrupt ID on arm64 (shared ones from 32, private ones from 16).
     pub line: u32,
     /// Level triggered (else edge).
     pub level: bool,
@@ -156,8 +156,8 @@ impl Machine {
     pub fn fact(&self, name: &str) -> Option<&Value> {
         self.facts.iter().find(|f| f.name == name).map(|f| &f.value)
     }
-    /// The identity of the machine: BLAKE3 over the canonical bytes of what decides the generated code
-    /// (architecture, CPUs, devices), leaving out the memory map, notes and private facts (`mac`).
+    /// The identity of the machine: BLAKE3 over architecture, CPUs and devices as discovery found them, leaving out the
+    /// memory map, notes and what rules learned later.
     pub fn identity(&self) -> [u8; 32] {
         let mut shape = self.clone();
         shape.memory.clear();

@@ -272,6 +272,41 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                         "use `each … in cpus`, or write one rule an instance",
                     ))
                 }
+                ItemKind::Prefer(_) => {
+                    return Err(unserved(
+                        item,
+                        "`prefer` chooses nothing yet",
+                        "give each way a guard, so that one holds",
+                    ))
+                }
+                ItemKind::Watch { .. } => {
+                    return Err(unserved(
+                        item,
+                        "nothing watches for what rests yet",
+                        "bound the wait where it happens",
+                    ))
+                }
+                ItemKind::Gone(_) => {
+                    return Err(unserved(
+                        item,
+                        "`gone` outside an event is not tested",
+                        "put it first in the event",
+                    ))
+                }
+                ItemKind::Ring { link: Some(_), .. } => {
+                    return Err(unserved(
+                        item,
+                        "link cells are not written yet",
+                        "use a ring whose end the device knows",
+                    ))
+                }
+                ItemKind::Arena(arena) if arena.reach.is_some() || arena.circular => {
+                    return Err(unserved(
+                        item,
+                        "the reach of an arena is not enforced yet",
+                        "leave it out: arenas lie where the manager finds room",
+                    ))
+                }
                 _ => flat.push(item),
             }
         }
@@ -570,4 +605,9 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             _ => return None,
         })
     }
+}
+
+/// A construct that the language has and the specialiser does not: better refused than ignored.
+fn unserved(item: &Item, reason: &str, suggestion: &str) -> Error {
+    Error::new(item.place, reason, suggestion)
 }

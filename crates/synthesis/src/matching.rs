@@ -35,7 +35,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// `virtio_net on virtio_pci`
+    /// `function on transport`, by the rules' names.
     pub fn title(&self, book: &Book) -> String {
         let names: Vec<&str> = self
             .rules

@@ -17,7 +17,6 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
             }
             if let Some(at) = driver.entry(name) {
                 operations.push((n, at));
-                bound[n] = true;
             }
         }
         if operations.is_empty() {
@@ -41,6 +40,9 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
                 crate::log!("  {}: not bound: {why}", driver.name);
                 continue;
             }
+        }
+        for (n, _) in &operations {
+            bound[*n] = true;
         }
         if operations.iter().any(|(n, _)| *n == operation::CLOCK_NOW) {
             kernel.info.clock_hz = driver.fact("hz").unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The task of one device. What a restart keeps is made once: rings, pool, rights, interrupt bindings.
+//! The task of one device. What a restart keeps is made once: arena, rings, pool, rights, interrupt bindings.
 
 use crate::memory::Memory;
 use crate::modules::{Image, Module};
@@ -26,6 +26,8 @@ pub struct Driver {
     pub notification: Handle,
     pub rings: Region,
     pub pool: Region,
+    /// Shared with the device, which may go on writing to it until the next `init` resets it: never given to another.
+    arena: Option<Region>,
     /// Number of the window, its pages, the right to them.
     windows: Vec<(usize, Pages, Handle)>,
     /// Interrupt lines that are bound.
@@ -53,8 +55,13 @@ impl Driver {
     ) -> Result<Driver, Trouble> {
         let installed = devices.get(device).ok_or(Trouble::new("no such device"))?;
         let notification = sys::notification_create().because("making a notification")?;
+        let arena = match installed.arena_size {
+            0 => None,
+            size => Some(memory.zeroed(size.into(), installed.arena_align.into())?),
+        };
         let mut driver = Driver {
             device,
+            arena,
             notification,
             rings: memory.zeroed(ring::BYTES as u64, layout::PAGE)?,
             pool: memory.zeroed(plan::pool_size(installed, parts.generous), layout::PAGE)?,
@@ -114,7 +121,7 @@ impl Driver {
             task.load(memory, &parts.image, STACK)?;
             self.furnish(memory, parts, installed, task)?;
             sys::fault_bind(task.handle, faults.0, faults.1).because("binding faults")?;
-            self.run(memory, parts, installed, task)
+            self.run(memory, parts, task)
         })?;
         Ok(task)
     }
@@ -159,16 +166,14 @@ impl Driver {
         &self,
         memory: &mut Memory,
         parts: &Parts,
-        installed: &Installed,
         task: &mut Task,
     ) -> Result<(), Trouble> {
         let mut startup = blank();
         startup.device = self.device as u64;
         startup.notification = task.give(self.notification)?;
         startup.client = task.give(parts.client)?;
-        if installed.arena_size > 0 {
-            let (size, align) = (installed.arena_size.into(), installed.arena_align.into());
-            let arena = task.own(memory, size, align, layout::ARENA, map::WRITE)?;
+        if let Some(arena) = self.arena {
+            task.map(root::MEMORY, arena.offset, arena.size, layout::ARENA, map::WRITE)?;
             startup.arena_dma = memory.physical(arena);
             startup.arena_size = arena.size;
         }

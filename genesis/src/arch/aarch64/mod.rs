@@ -13,6 +13,9 @@ use core::arch::asm;
 core::arch::global_asm!(include_str!("door.s"));
 core::arch::global_asm!(include_str!("vectors.s"));
 
+/// The door maps this much memory, from 0.
+pub const REACH: u64 = 512 << 30;
+
 /// Stops this processor for good.
 pub fn halt() -> ! {
     loop {

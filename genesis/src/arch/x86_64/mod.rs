@@ -14,6 +14,9 @@ use core::arch::asm;
 core::arch::global_asm!(include_str!("door.s"), options(raw));
 core::arch::global_asm!(include_str!("vectors.s"), options(raw));
 
+/// The door maps this much memory, from 0.
+pub const REACH: u64 = 4 << 30;
+
 /// Stops this processor for good.
 pub fn halt() -> ! {
     loop {

@@ -1,0 +1,128 @@
+//! Bytes, buffers and their device addresses.
+
+use super::*;
+
+impl<'a> Specialiser<'a, '_> {
+    /// `RX[from : len]`, `frame[from : len]`
+    pub(super) fn slice(
+        &mut self,
+        base: &'a Expr,
+        from: &'a Expr,
+        len: &'a Expr,
+    ) -> Result<Value<'a>> {
+        let value = self.value(base)?;
+        let (from_n, len_n) = (self.number(from)?, self.number(len)?);
+        let (space, at, room) = match value {
+            Value::Spot(spot) => (spot.space, spot.at, crate::layout::size_of(&spot.kind)),
+            Value::Buffer(b) => (b.space, b.at, b.len.most),
+            _ => {
+                return Err(Error::new(
+                    base.place,
+                    "this has no bytes to take",
+                    "name an arena or a buffer",
+                ))
+            }
+        };
+        if from_n.most.saturating_add(len_n.most) > room && space == Space::Arena {
+            return Err(Error::new(
+                from.place,
+                format!(
+                    "the bytes may reach {} and there are {room}",
+                    crate::place::bound_text(from_n.most.saturating_add(len_n.most))
+                ),
+                "check position and length first",
+            ));
+        }
+        let at = self.sum(at, from_n);
+        Ok(Value::Buffer(Buffer {
+            space,
+            at,
+            len: len_n,
+            inward: false,
+            last: true,
+        }))
+    }
+
+    pub(super) fn seen_as(
+        &mut self,
+        base: &'a Expr,
+        record: Name,
+        place: Place,
+    ) -> Result<Value<'a>> {
+        let layout = self.record(self.here(), record, place)?;
+        match self.value(base)? {
+            Value::Spot(spot) => Ok(Value::Spot(crate::value::Spot {
+                kind: Kind::Record(layout),
+                ..spot
+            })),
+            Value::Num(n) => Ok(Value::Copy(layout, vec![n])),
+            _ => Err(Error::new(
+                place,
+                "this cannot be seen as a record",
+                "name a place in memory",
+            )),
+        }
+    }
+
+    pub(super) fn dma(&mut self, of: &'a Expr) -> Result<Value<'a>> {
+        let (space, at) = match self.value(of)? {
+            Value::Spot(spot) => (spot.space, spot.at),
+            Value::Buffer(b) | Value::Bytes(b) | Value::Piece(b) => (b.space, b.at),
+            Value::Buffers(list) if list.len() == 1 => (list[0].space, list[0].at),
+            Value::OneSlot(i, slots, index) => {
+                let spot = self.slot_spot(i, slots, index, of.place)?;
+                (spot.space, spot.at)
+            }
+            Value::Ring(i, ring) => {
+                let spot = self.ring_cells(i, ring, of.place)?;
+                (spot.space, spot.at)
+            }
+            _ => {
+                return Err(Error::new(
+                    of.place,
+                    "this has no device address",
+                    "name a place in the arena or a buffer",
+                ))
+            }
+        };
+        let late = match space {
+            Space::Arena => Late::ArenaDma,
+            Space::Pool => Late::PoolDma,
+            Space::State => {
+                return Err(Error::new(
+                    of.place,
+                    "the device cannot see private state",
+                    "put it into an `arena`",
+                ))
+            }
+        };
+        let base = match self.live.as_mut() {
+            Some(live) => {
+                let v = live.late(late);
+                self.b.constant(v)
+            }
+            None => self.b.late(late),
+        };
+        let id = self.b.bin(BinOp::Add, base, at.id);
+        Ok(Value::Num(self.node(id, u64::MAX)))
+    }
+
+    pub fn buffers(&mut self, e: &'a Expr) -> Result<Vec<Buffer<'a>>> {
+        let v = self.value(e)?;
+        self.as_buffers(v, e.place)
+    }
+
+    pub fn as_buffers(&mut self, v: Value<'a>, place: Place) -> Result<Vec<Buffer<'a>>> {
+        match v {
+            Value::Buffers(list) => Ok(list),
+            Value::Buffer(b) | Value::Bytes(b) => Ok(vec![b]),
+            Value::Spot(spot) => Ok(vec![self.buffer_of(&spot, false)]),
+            Value::None => Ok(Vec::new()),
+            _ => Err(Error::new(
+                place,
+                "these are no buffers",
+                "say `.in` or `.out` of a buffer or place",
+            )),
+        }
+    }
+}

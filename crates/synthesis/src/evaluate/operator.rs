@@ -1,0 +1,336 @@
+//! Operators and choices.
+
+use super::*;
+
+impl<'a> Specialiser<'a, '_> {
+    pub(super) fn invert(&mut self, n: Num<'a>) -> Num<'a> {
+        let all = self.b.constant(u64::MAX);
+        let id = self.b.bin(BinOp::Xor, n.id, all);
+        Num {
+            open: true,
+            bits: n.bits,
+            ..self.node(id, u64::MAX)
+        }
+    }
+
+    pub(super) fn unary(&mut self, op: UnaryOp, a: &'a Expr) -> Result<Value<'a>> {
+        let n = self.number(a)?;
+        let zero = self.b.constant(0);
+        Ok(Value::Num(match op {
+            UnaryOp::Not => {
+                let id = self.b.bin(BinOp::Eq, n.id, zero);
+                self.node(id, 1)
+            }
+            UnaryOp::Invert => self.invert(n),
+            UnaryOp::Negate => {
+                let id = self.b.bin(BinOp::Sub, zero, n.id);
+                Num {
+                    open: true,
+                    ..self.node(id, u64::MAX)
+                }
+            }
+        }))
+    }
+
+    pub(super) fn binary(
+        &mut self,
+        op: BinaryOp,
+        a: &'a Expr,
+        b: &'a Expr,
+        place: Place,
+    ) -> Result<Value<'a>> {
+        match op {
+            BinaryOp::Both | BinaryOp::Either => return self.logical(op, a, b),
+            BinaryOp::Join => {
+                let mut list = self.buffers(a)?;
+                list.extend(self.buffers(b)?);
+                return Ok(Value::Buffers(list));
+            }
+            _ => {}
+        }
+        let left = self.value(a)?;
+        match (&left, op) {
+            (Value::Region(_), BinaryOp::Add) => {
+                let Value::Region(mut region) = left else {
+                    return Ok(Value::None);
+                };
+                let n = self.number(b)?;
+                match self.b.known(n.id) {
+                    Some(by) => {
+                        region.base += by;
+                        region.size = region.size.saturating_sub(by);
+                    }
+                    None => region.offset = Some(n.id),
+                }
+                return Ok(Value::Region(region));
+            }
+            (
+                Value::Text(_) | Value::Texts(_) | Value::None | Value::Region(_),
+                BinaryOp::Eq | BinaryOp::Ne,
+            ) => {
+                let right = self.value(b)?;
+                let same = match (&left, &right) {
+                    (Value::Text(x), Value::Text(y)) => x == y,
+                    (Value::Texts(list), Value::Text(y)) => list.iter().any(|x| x == y),
+                    (Value::None, Value::None) => true,
+                    _ => false,
+                };
+                return Ok(Value::Num(
+                    self.constant((same == (op == BinaryOp::Eq)) as u64),
+                ));
+            }
+            _ => {}
+        }
+        // A literal takes its meaning from the other side.
+        let (x, y) = if matches!(left, Value::Literal(..)) {
+            let y = self.number(b)?;
+            (self.number_for(left, y.bits, a.place)?, y)
+        } else {
+            let x = self.number_for(left, None, a.place)?;
+            (x, self.number_as(b, x.bits)?)
+        };
+        Ok(Value::Num(self.arithmetic(op, x, y, place)?))
+    }
+
+    pub fn arithmetic(
+        &mut self,
+        op: BinaryOp,
+        x: Num<'a>,
+        y: Num<'a>,
+        place: Place,
+    ) -> Result<Num<'a>> {
+        let (node, most, swap) = match op {
+            BinaryOp::Add => (BinOp::Add, x.most.saturating_add(y.most), false),
+            BinaryOp::Sub => (BinOp::Sub, u64::MAX, false),
+            BinaryOp::Mul => (BinOp::Mul, x.most.saturating_mul(y.most), false),
+            BinaryOp::Div | BinaryOp::Rem => {
+                let Some(by) = self.b.known(y.id).filter(|n| *n != 0) else {
+                    return Err(Error::new(
+                        place,
+                        "the divisor must be a known number that is not 0",
+                        "learn it first, or check it",
+                    ));
+                };
+                if op == BinaryOp::Div {
+                    (BinOp::Div, x.most / by, false)
+                } else {
+                    (BinOp::Rem, x.most.min(by - 1), false)
+                }
+            }
+            BinaryOp::And => (BinOp::And, x.most.min(y.most), false),
+            BinaryOp::Or | BinaryOp::Xor => {
+                let top = x.most | y.most;
+                let most = if top == 0 {
+                    0
+                } else {
+                    u64::MAX >> top.leading_zeros()
+                };
+                (
+                    if op == BinaryOp::Or {
+                        BinOp::Or
+                    } else {
+                        BinOp::Xor
+                    },
+                    most,
+                    false,
+                )
+            }
+            BinaryOp::Shl => {
+                let by = y.most;
+                let most = if by < 64 && x.most.leading_zeros() as u64 >= by {
+                    x.most << by
+                } else {
+                    u64::MAX
+                };
+                (BinOp::Shl, most, false)
+            }
+            BinaryOp::Shr => (
+                BinOp::Shr,
+                self.b
+                    .known(y.id)
+                    .map_or(x.most, |by| if by < 64 { x.most >> by } else { 0 }),
+                false,
+            ),
+            BinaryOp::Eq => (BinOp::Eq, 1, false),
+            BinaryOp::Ne => (BinOp::Ne, 1, false),
+            BinaryOp::Lt => (BinOp::Lt, 1, false),
+            BinaryOp::Le => (BinOp::Le, 1, false),
+            BinaryOp::Gt => (BinOp::Lt, 1, true),
+            BinaryOp::Ge => (BinOp::Le, 1, true),
+            BinaryOp::Both | BinaryOp::Either | BinaryOp::Join => {
+                return Err(Error::new(
+                    place,
+                    "not an arithmetic operator",
+                    "use numbers",
+                ))
+            }
+        };
+        let (a, b): (Id, Id) = if swap { (y.id, x.id) } else { (x.id, y.id) };
+        let id = self.b.bin(node, a, b);
+        let mut n = self.node(id, most);
+        if self.b.known(id).is_none() {
+            n.most = n.most.min(self.b.most(id));
+        }
+        n.open = (x.open || y.open)
+            && matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Xor)
+            && n.most == u64::MAX;
+        if matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Xor) {
+            n.bits = x.bits.or(y.bits);
+        }
+        Ok(n)
+    }
+
+    pub fn truth(&mut self, n: Num<'a>) -> Num<'a> {
+        if n.most <= 1 || self.b.most(n.id) <= 1 {
+            return n;
+        }
+        let zero = self.b.constant(0);
+        let id = self.b.bin(BinOp::Ne, n.id, zero);
+        self.node(id, 1)
+    }
+
+    /// `and`, `or`: the right side runs only if the left does not decide.
+    pub(super) fn logical(&mut self, op: BinaryOp, a: &'a Expr, b: &'a Expr) -> Result<Value<'a>> {
+        let left = self.value(a)?;
+        // `bar(1) or bar(0)`: the first that is there.
+        if op == BinaryOp::Either {
+            match left {
+                Value::Region(_) => return Ok(left),
+                Value::None => return self.value(b),
+                _ => {}
+            }
+        }
+        let x = self.number_for(left, None, a.place)?;
+        let x = self.truth(x);
+        let both = op == BinaryOp::Both;
+        if let Some(v) = self.b.known(x.id) {
+            if (v != 0) != both {
+                return Ok(Value::Num(self.constant(v)));
+            }
+            let y = self.number(b)?;
+            return Ok(Value::Num(self.truth(y)));
+        }
+        // Device reads on the right must not happen when the left decides.
+        let slot = self.b.new_local();
+        let before = self.b.step(Op::SetLocal(slot, x.id));
+        self.region_open();
+        let y = self.number(b)?;
+        let y = self.truth(y);
+        if self.b.current_is_empty() {
+            // Nothing was touched: both sides may be computed.
+            self.region_close();
+            self.b.take_back(before);
+            let id = self
+                .b
+                .bin(if both { BinOp::And } else { BinOp::Or }, x.id, y.id);
+            return Ok(Value::Num(self.node(id, 1)));
+        }
+        self.b.step(Op::SetLocal(slot, y.id));
+        let inner = self.region_close();
+        self.region_open();
+        let empty = self.region_close();
+        let (yes, no) = if both { (inner, empty) } else { (empty, inner) };
+        self.b.step(Op::If {
+            cond: x.id,
+            yes,
+            no,
+        });
+        let id = self.b.step(Op::Local(slot));
+        Ok(Value::Num(self.node(id, 1)))
+    }
+
+    pub(super) fn is_in(&mut self, a: &'a Expr, set: &'a Expr) -> Result<Value<'a>> {
+        let n = self.number(a)?;
+        match self.value(set)? {
+            Value::Range(lo, hi) => {
+                let low = self.b.bin(BinOp::Le, lo.id, n.id);
+                let high = self.b.bin(BinOp::Lt, n.id, hi.id);
+                let id = self.b.bin(BinOp::And, low, high);
+                Ok(Value::Num(self.node(id, 1)))
+            }
+            Value::List(list) => {
+                let mut id = self.b.constant(0);
+                for v in list {
+                    let v = self.number_for(v, None, set.place)?;
+                    let same = self.b.bin(BinOp::Eq, n.id, v.id);
+                    id = self.b.bin(BinOp::Or, id, same);
+                }
+                Ok(Value::Num(self.node(id, 1)))
+            }
+            _ => Err(Error::new(
+                set.place,
+                "`in` needs a range or a list",
+                "write `x in 1..5`",
+            )),
+        }
+    }
+
+    pub(super) fn choose(
+        &mut self,
+        stage: Stage,
+        test: &'a Expr,
+        yes: &'a Expr,
+        no: Option<&'a Expr>,
+        place: Place,
+    ) -> Result<Value<'a>> {
+        let t = self.number(test)?;
+        match (self.b.known(t.id), no) {
+            (Some(0), Some(no)) => self.value(no),
+            (Some(0), None) => Ok(Value::Num(self.constant(0))),
+            (Some(_), _) => self.value(yes),
+            (None, Some(no)) if stage == Stage::Run => {
+                Ok(Value::Num(self.choose_number(stage, test, yes, no, None)?))
+            }
+            _ => Err(Error::new(
+                place,
+                "this choice is made by facts, and its test is none",
+                "use `if … else`, or learn it first",
+            )),
+        }
+    }
+
+    pub(super) fn choose_number(
+        &mut self,
+        stage: Stage,
+        test: &'a Expr,
+        yes: &'a Expr,
+        no: &'a Expr,
+        bits: Option<Bits<'a>>,
+    ) -> Result<Num<'a>> {
+        let t = self.number(test)?;
+        match self.b.known(t.id) {
+            Some(0) => return self.number_as(no, bits),
+            Some(_) => return self.number_as(yes, bits),
+            None if stage == Stage::Fact => {
+                return Err(Error::new(
+                    test.place,
+                    "this choice is made by facts, and its test is none",
+                    "use `if … else`, or learn it first",
+                ))
+            }
+            None => {}
+        }
+        let slot = self.b.new_local();
+        self.region_open();
+        let a = self.number_as(yes, bits)?;
+        let pure = self.b.current_is_empty();
+        self.b.step(Op::SetLocal(slot, a.id));
+        let yes = self.region_close();
+        self.region_open();
+        let b = self.number_as(no, bits)?;
+        if pure && self.b.current_is_empty() {
+            self.region_close();
+            let id = self.b.select(t.id, a.id, b.id);
+            return Ok(self.node(id, a.most.max(b.most)));
+        }
+        self.b.step(Op::SetLocal(slot, b.id));
+        let no = self.region_close();
+        self.b.step(Op::If {
+            cond: t.id,
+            yes,
+            no,
+        });
+        let id = self.b.step(Op::Local(slot));
+        Ok(self.node(id, a.most.max(b.most)))
+    }
+}

@@ -1,0 +1,330 @@
+//! Loops: over ranges, bits, buffers and cells that came back; unrolled when facts decide them.
+
+use super::*;
+
+impl<'a> Specialiser<'a, '_> {
+    pub(super) fn in_loop<T>(
+        &mut self,
+        exit: Exit,
+        run: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let before = self
+            .frames
+            .last_mut()
+            .and_then(|f| f.loop_exit.replace(exit));
+        let outcome = run(self);
+        if let Some(f) = self.frames.last_mut() {
+            f.loop_exit = before;
+        }
+        outcome
+    }
+
+    /// A run-time loop: `body` runs at most `most` times. Gives the node that says whether the bound was met.
+    pub fn looped(
+        &mut self,
+        most: Num<'a>,
+        body: impl FnOnce(&mut Self) -> Result<Flow>,
+    ) -> Result<Num<'a>> {
+        let scope = self.scopes.len();
+        self.region_open();
+        self.depth += 1;
+        let exit = Exit {
+            depth: self.depth,
+            nest: self.nest,
+            result: None,
+        };
+        let outcome = self.in_loop(exit, body);
+        self.depth -= 1;
+        let region = self.region_close();
+        self.scopes.truncate(scope);
+        if outcome? == Flow::Return {
+            return Err(Error::new(
+                Place::default(),
+                "a loop that always returns",
+                "take the loop away",
+            ));
+        }
+        let id = self.b.step(Op::Loop {
+            most: most.id,
+            body: region,
+        });
+        Ok(self.node(id, 1))
+    }
+
+    /// Ends the innermost run-time loop unless the condition holds.
+    pub(super) fn go_on_if(&mut self, c: Num<'a>) -> Result<Flow> {
+        self.branch(
+            c,
+            |_| Ok(Flow::Next),
+            |s| {
+                s.b.step(Op::Leave(0));
+                Ok(Flow::Ended)
+            },
+        )
+    }
+
+    pub(super) fn while_loop(
+        &mut self,
+        test: &'a Expr,
+        most: &'a Expr,
+        body: &'a [Stmt],
+    ) -> Result<Flow> {
+        let bound = self.number(most)?;
+        if self.is_live() {
+            let times = self.b.known(bound.id).unwrap_or(0);
+            let exit = Exit {
+                depth: 0,
+                nest: self.nest,
+                result: None,
+            };
+            for _ in 0..times {
+                let c = self.condition(test)?;
+                if self.b.known(c.id) == Some(0) {
+                    break;
+                }
+                match self.in_loop(exit, |s| s.block(body))? {
+                    Flow::Next => {}
+                    Flow::Break => break,
+                    flow => return Ok(flow),
+                }
+            }
+            return Ok(Flow::Next);
+        }
+        let bounded = self.looped(bound, |s| {
+            let c = s.condition(test)?;
+            if s.go_on_if(c)? == Flow::Ended {
+                return Ok(Flow::Ended);
+            }
+            s.block(body)
+        })?;
+        if let Some(slot) = self.again {
+            let before = self.b.step(Op::Local(slot));
+            let now = self.b.bin(BinOp::Or, before, bounded.id);
+            self.b.step(Op::SetLocal(slot, now));
+        }
+        Ok(Flow::Next)
+    }
+
+    /// Runs `each` with 0, 1, … up to but not including `count`.
+    pub fn counted(
+        &mut self,
+        count: Num<'a>,
+        place: Place,
+        mut each: impl FnMut(&mut Self, Num<'a>) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(n) = self.b.known(count.id) {
+            if self.is_live() || n <= 4 {
+                for k in 0..n {
+                    self.tick(place)?;
+                    let k = self.constant(k);
+                    each(self, k)?;
+                }
+                return Ok(());
+            }
+        }
+        let slot = self.b.new_local();
+        let zero = self.b.constant(0);
+        self.b.step(Op::SetLocal(slot, zero));
+        self.looped(count, |s| {
+            let id = s.b.step(Op::Local(slot));
+            let k = s.node(id, count.most.saturating_sub(1));
+            let next = s.plus(k, 1);
+            s.b.step(Op::SetLocal(slot, next.id));
+            each(s, k)?;
+            Ok(Flow::Next)
+        })?;
+        Ok(())
+    }
+
+    pub(super) fn for_loop(
+        &mut self,
+        names: &'a [Name],
+        set: &'a Expr,
+        most: Option<&'a Expr>,
+        body: &'a [Stmt],
+        place: Place,
+    ) -> Result<Flow> {
+        let values: Vec<Value<'a>> = match self.value(set)? {
+            Value::Range(lo, hi) => {
+                let count = {
+                    let id = self.b.bin(BinOp::Sub, hi.id, lo.id);
+                    self.node(id, hi.most)
+                };
+                match self.b.known(count.id) {
+                    Some(n) if self.is_live() || n <= 4 => {
+                        (0..n).map(|k| Value::Num(self.plus_known(lo, k))).collect()
+                    }
+                    _ => return self.for_range(names, lo, count, most, body, place),
+                }
+            }
+            Value::Buffers(mut list) => {
+                let end = list.len();
+                for (k, buffer) in list.iter_mut().enumerate() {
+                    buffer.last = k + 1 == end;
+                }
+                if let Some(most) = most {
+                    let most = self.fact_number(self.here(), most)?;
+                    if list.len() as u64 > most {
+                        return Err(Error::new(
+                            place,
+                            format!("{} buffers, and the rule takes at most {most}", list.len()),
+                            "raise the bound of the loop and of its slots",
+                        ));
+                    }
+                }
+                list.into_iter().map(Value::Piece).collect()
+            }
+            Value::List(list) => list,
+            Value::SetBits(mask) => return self.for_bits(names, mask, body),
+            Value::Back(i, ring) => return self.for_back(names, i, ring, body, place),
+            _ => {
+                return Err(Error::new(
+                    set.place,
+                    "a loop runs over a range, bits, a list, buffers or `back RING`",
+                    "write `for k in 0..n at most N`",
+                ))
+            }
+        };
+        let exit = Exit {
+            depth: 0,
+            nest: self.nest,
+            result: None,
+        };
+        for (k, v) in values.into_iter().enumerate() {
+            let scope = self.scopes.len();
+            self.scopes.push((names[0], Binding::Value(v)));
+            if let Some(second) = names.get(1) {
+                let k = self.constant(k as u64);
+                self.scopes.push((*second, Binding::Value(Value::Num(k))));
+            }
+            let flow = self.in_loop(exit, |s| s.block(body))?;
+            self.scopes.truncate(scope);
+            if core::mem::take(&mut self.broke) || flow == Flow::Break {
+                break;
+            }
+            if flow != Flow::Next {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    pub(super) fn plus_known(&mut self, n: Num<'a>, k: u64) -> Num<'a> {
+        self.plus(n, k)
+    }
+
+    pub(super) fn for_range(
+        &mut self,
+        names: &'a [Name],
+        lo: Num<'a>,
+        count: Num<'a>,
+        most: Option<&'a Expr>,
+        body: &'a [Stmt],
+        place: Place,
+    ) -> Result<Flow> {
+        let mut count = count;
+        if self.b.known(count.id).is_none() {
+            let Some(most) = most else {
+                return Err(Error::new(
+                    place,
+                    "the loop's end is not known: it needs a bound",
+                    "add `at most N`",
+                ));
+            };
+            let bound = self.number(most)?;
+            let id = self.b.bin(BinOp::Min, count.id, bound.id);
+            count = self.node(id, bound.most);
+        }
+        let slot = self.b.new_local();
+        let zero = self.b.constant(0);
+        self.b.step(Op::SetLocal(slot, zero));
+        self.looped(count, |s| {
+            let id = s.b.step(Op::Local(slot));
+            let k = s.node(id, count.most.saturating_sub(1));
+            let next = s.plus(k, 1);
+            s.b.step(Op::SetLocal(slot, next.id));
+            let value = s.sum(lo, k);
+            s.scopes.push((names[0], Binding::Value(Value::Num(value))));
+            s.block(body)
+        })?;
+        Ok(Flow::Next)
+    }
+
+    /// The set bits of a mask, from the lowest.
+    pub(super) fn for_bits(
+        &mut self,
+        names: &'a [Name],
+        mask: Num<'a>,
+        body: &'a [Stmt],
+    ) -> Result<Flow> {
+        if let Some(mut m) = self.b.known(mask.id) {
+            let exit = Exit {
+                depth: 0,
+                nest: self.nest,
+                result: None,
+            };
+            while m != 0 {
+                let k = self.constant(m.trailing_zeros() as u64);
+                m &= m - 1;
+                let scope = self.scopes.len();
+                self.scopes.push((names[0], Binding::Value(Value::Num(k))));
+                let flow = self.in_loop(exit, |s| s.block(body))?;
+                self.scopes.truncate(scope);
+                match flow {
+                    Flow::Next => {}
+                    Flow::Break => break,
+                    flow => return Ok(flow),
+                }
+            }
+            return Ok(Flow::Next);
+        }
+        let slot = self.b.new_local();
+        self.b.step(Op::SetLocal(slot, mask.id));
+        let bound = self.constant(64);
+        self.looped(bound, |s| {
+            let left = s.b.step(Op::Local(slot));
+            let left = s.node(left, mask.most);
+            let some = s.truth(left);
+            s.go_on_if(some)?;
+            let one = s.b.constant(1);
+            let less = s.b.bin(BinOp::Sub, left.id, one);
+            let rest = s.b.bin(BinOp::And, left.id, less);
+            s.b.step(Op::SetLocal(slot, rest));
+            let k = s.b.lowest_bit(left.id);
+            let k = s.node(k, 63 - mask.most.leading_zeros().min(63) as u64);
+            s.scopes.push((names[0], Binding::Value(Value::Num(k))));
+            s.block(body)
+        })?;
+        Ok(Flow::Next)
+    }
+
+    pub(super) fn for_back(
+        &mut self,
+        names: &'a [Name],
+        i: InstanceId,
+        ring: Name,
+        body: &'a [Stmt],
+        place: Place,
+    ) -> Result<Flow> {
+        let n = self.ring_count(i, ring, place)?;
+        let bound = self.constant(n);
+        if self.is_live() {
+            return Err(Error::new(place, "`back` in init", "drain rings in events"));
+        }
+        self.looped(bound, |s| {
+            let cell = s.ring_cell(i, ring, place)?;
+            let c = s.is_back_with(i, ring, cell.clone(), place)?;
+            s.go_on_if(c)?;
+            let (index, kept) = s.ring_advance(i, ring, place)?;
+            s.scopes.push((names[0], Binding::Value(Value::Num(index))));
+            if let Some(second) = names.get(1) {
+                s.scopes.push((*second, Binding::Value(Value::Num(kept))));
+            }
+            if let Some(third) = names.get(2) {
+                s.scopes.push((*third, Binding::Value(cell)));
+            }
+            s.block(body)
+        })?;
+        Ok(Flow::Next)
+    }
+}

@@ -1,0 +1,264 @@
+//! Statements.
+
+mod assign;
+mod bounds;
+mod control;
+mod learn;
+mod loops;
+mod routine;
+
+use crate::instance::{Binding, Exit, InstanceId, Specialiser};
+use crate::value::{Bits, Kind, Num, Spot, Value};
+use crate::{Error, Result};
+use abi::status;
+use alloc::{format, string::ToString, vec::Vec};
+use graph::{BinOp, Op};
+use rulebook::tree::{
+    BinaryOp, Event, Expr, ExprKind, ItemKind, Name, Place, Routine, Stmt, StmtKind, TypeBase,
+};
+
+/// Where control is after a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Next,
+    /// What follows is never reached: a jump was written, or a live run is over.
+    Ended,
+    /// The routine returns, decided here and now.
+    Return,
+    /// The loop ends, decided here and now.
+    Break,
+}
+
+impl<'a> Specialiser<'a, '_> {
+    pub fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    pub fn block(&mut self, body: &'a [Stmt]) -> Result<Flow> {
+        let scope = self.scopes.len();
+        let mut flow = Flow::Next;
+        for stmt in body {
+            flow = self.statement(stmt)?;
+            if core::mem::take(&mut self.unreachable) || self.ended.is_some() {
+                flow = Flow::Ended;
+            }
+            if flow != Flow::Next {
+                break;
+            }
+        }
+        self.scopes.truncate(scope);
+        Ok(flow)
+    }
+
+    fn statement(&mut self, s: &'a Stmt) -> Result<Flow> {
+        self.tick(s.place)?;
+        match &s.kind {
+            StmtKind::Let {
+                bindings,
+                otherwise,
+            } => {
+                for (name, e) in bindings {
+                    let value = self.with_otherwise(otherwise.as_deref(), |s| s.value(e))?;
+                    let value = match (&value, &e.kind) {
+                        // `let r = { … }` keeps its text; everything the device could change is copied once.
+                        (Value::Literal(..), _) => value,
+                        _ => self.settle(value, e.place)?,
+                    };
+                    self.bind(*name, value);
+                }
+                Ok(Flow::Next)
+            }
+            StmtKind::Assign {
+                target,
+                operator,
+                value,
+                otherwise,
+            } => {
+                self.with_otherwise(otherwise.as_deref(), |s| s.assign(target, *operator, value))?;
+                Ok(Flow::Next)
+            }
+            StmtKind::Learn(list) => {
+                for (target, value) in list {
+                    if self.learn(target, value)? == Flow::Ended {
+                        return Ok(Flow::Ended);
+                    }
+                }
+                Ok(Flow::Next)
+            }
+            StmtKind::If { test, yes, no } => {
+                let c = self.condition(test)?;
+                self.branch(
+                    c,
+                    |s| {
+                        s.narrow(test);
+                        s.block(yes)
+                    },
+                    |s| s.block(no),
+                )
+            }
+            StmtKind::When { test, yes, no } => {
+                let holds = self.fact_test(test)?;
+                self.block(if holds { yes } else { no })
+            }
+            StmtKind::Quirk { test, body, .. } => {
+                if self.fact_test(test)? {
+                    return self.block(body);
+                }
+                Ok(Flow::Next)
+            }
+            StmtKind::For {
+                names,
+                set,
+                most,
+                body,
+            } => self.for_loop(names, set, most.as_ref(), body, s.place),
+            StmtKind::While { test, most, body } => self.while_loop(test, most, body),
+            StmtKind::Await {
+                test,
+                within,
+                otherwise,
+            } => self.wait(test, within, otherwise.as_deref()),
+            StmtKind::Pause(time) => {
+                let ns = self.number(time)?;
+                match self.live.as_mut() {
+                    Some(live) => live.pause(self.b.known(ns.id).unwrap_or(0)),
+                    None => {
+                        self.b.step(Op::Pause(ns.id));
+                    }
+                }
+                Ok(Flow::Next)
+            }
+            StmtKind::Check { test, otherwise } => {
+                let c = self.condition(test)?;
+                let flow = self.branch(c, |_| Ok(Flow::Next), |s| s.statement(otherwise))?;
+                self.narrow(test);
+                Ok(flow)
+            }
+            StmtKind::Fail(name) => {
+                let n = self.failure(*name);
+                self.finish(status::FAIL + n)
+            }
+            StmtKind::Return(value) => self.return_value(value.as_ref()),
+            StmtKind::Stop => self.stop(),
+            StmtKind::Busy => self.finish(status::BUSY),
+            StmtKind::Reset => self.finish(status::RESET),
+            StmtKind::Start(call) => {
+                self.value(call)?;
+                Ok(Flow::Next)
+            }
+            StmtKind::Up { name, arguments } => {
+                self.up(*name, arguments, s.place)?;
+                Ok(Flow::Next)
+            }
+            StmtKind::Publish(what) => {
+                if let Value::Ring(i, ring) = self.value(what)? {
+                    self.publish_ring(i, ring, s.place)?;
+                }
+                self.fence(graph::Fence::Publish);
+                Ok(Flow::Next)
+            }
+            StmtKind::Acquire(_) => {
+                self.fence(graph::Fence::Acquire);
+                Ok(Flow::Next)
+            }
+            StmtKind::Fence => {
+                self.fence(graph::Fence::Full);
+                Ok(Flow::Next)
+            }
+            StmtKind::Claim(test) => {
+                let c = self.condition(test)?;
+                self.branch(c, |_| Ok(Flow::Next), |s| s.finish(status::NOT_MINE))
+            }
+            StmtKind::Gone(test) => {
+                let c = self.condition(test)?;
+                self.branch(c, |s| s.finish(status::GONE), |_| Ok(Flow::Next))
+            }
+            StmtKind::Then(body) => {
+                let here = self.here();
+                match self.tails.as_mut() {
+                    Some(tails) => {
+                        if !tails
+                            .iter()
+                            .any(|(i, b)| *i == here && core::ptr::eq(b.as_ptr(), body.as_ptr()))
+                        {
+                            tails.push((here, body));
+                        }
+                        Ok(Flow::Next)
+                    }
+                    None => self.block(body),
+                }
+            }
+            StmtKind::Lend {
+                ring,
+                cell,
+                keep,
+                otherwise,
+            } => {
+                self.with_otherwise(otherwise.as_deref(), |s| {
+                    s.lend(ring, cell.as_ref(), keep.as_ref(), ring.place)
+                })?;
+                Ok(Flow::Next)
+            }
+            StmtKind::Attach { .. } | StmtKind::Detach(_) => Err(Error::new(
+                s.place,
+                "children that come and go cannot be specialised yet",
+                "write the devices behind this one as rules on it",
+            )),
+            StmtKind::Do { call, otherwise } => {
+                self.with_otherwise(otherwise.as_deref(), |s| s.value(call))?;
+                Ok(Flow::Next)
+            }
+        }
+    }
+
+    /// What to do when something inside cannot be had.
+    fn with_otherwise<T>(
+        &mut self,
+        otherwise: Option<&'a Stmt>,
+        run: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let before = core::mem::replace(&mut self.otherwise, otherwise);
+        let outcome = run(self);
+        self.otherwise = before;
+        outcome
+    }
+
+    /// `if cannot { otherwise }`: busy when nothing else was said.
+    pub fn unless_had(&mut self, had: Num<'a>) -> Result<()> {
+        let otherwise = self.otherwise.take();
+        let flow = self.branch(
+            had,
+            |_| Ok(Flow::Next),
+            |s| match otherwise {
+                Some(stmt) => s.statement(stmt),
+                None => s.finish(status::BUSY),
+            },
+        )?;
+        if flow != Flow::Next {
+            self.unreachable = true;
+            if flow == Flow::Break {
+                self.broke = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn bind(&mut self, name: Name, value: Value<'a>) {
+        let assigned = self
+            .frames
+            .last()
+            .is_some_and(|f| f.assigned.contains(&name));
+        let binding = match value {
+            Value::Num(n) if assigned && !self.is_live() => {
+                let slot = self.b.new_local();
+                self.b.step(Op::SetLocal(slot, n.id));
+                Binding::Local {
+                    slot,
+                    most: u64::MAX,
+                }
+            }
+            value => Binding::Value(value),
+        };
+        self.scopes.push((name, binding));
+    }
+}

@@ -1,0 +1,281 @@
+//! Routines run in place, upcalls, events.
+
+use super::*;
+
+impl<'a> Specialiser<'a, '_> {
+    pub fn routine(&mut self, i: InstanceId, name: Name, place: Place) -> Result<&'a Routine> {
+        let candidates: Vec<&'a Routine> = self
+            .items(i)
+            .into_iter()
+            .filter_map(|item| match &item.kind {
+                ItemKind::Routine(r) if r.name == name && r.body.is_some() => Some(r),
+                _ => None,
+            })
+            .collect();
+        for r in candidates {
+            if self.guard_holds(i, r.guard.as_ref())? {
+                return Ok(r);
+            }
+        }
+        Err(Error::new(
+            place,
+            format!("no `{}` that these facts allow", self.text(name)),
+            "see the `when` of each",
+        ))
+    }
+
+    /// Runs a routine in place with values for its parameters.
+    pub fn call_routine(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        values: Vec<Value<'a>>,
+        place: Place,
+    ) -> Result<Value<'a>> {
+        let routine = self.routine(i, name, place)?;
+        if self.frames.len() > 24 {
+            return Err(Error::new(
+                place,
+                "routines call each other too deeply",
+                "a routine may not call itself",
+            ));
+        }
+        if values.len() != routine.parameters.len() {
+            return Err(Error::new(
+                place,
+                format!(
+                    "`{}` takes {} values, not {}",
+                    self.text(name),
+                    routine.parameters.len(),
+                    values.len()
+                ),
+                "see its declaration",
+            ));
+        }
+        let mut bound = Vec::new();
+        for (k, (parameter, value)) in routine.parameters.iter().zip(values).enumerate() {
+            let ty = parameter
+                .kind
+                .as_ref()
+                .or_else(|| self.contract_type(i, name, k));
+            let value = match (value, ty.map(|t| t.base)) {
+                (v @ Value::Literal(..), Some(TypeBase::Named(n))) => {
+                    Value::Num(self.number_for(v, Some(Bits::Named(i, n)), place)?)
+                }
+                (v @ Value::Literal(..), _) => v,
+                (v, _) => self.settle(v, place)?,
+            };
+            bound.push((parameter.name, Binding::Value(value)));
+        }
+        let body = routine.body.as_deref().unwrap_or(&[]);
+        self.run_body(i, bound, body)
+    }
+
+    pub fn run_body(
+        &mut self,
+        i: InstanceId,
+        bound: Vec<(Name, Binding<'a>)>,
+        body: &'a [Stmt],
+    ) -> Result<Value<'a>> {
+        let mut assigned = Vec::new();
+        assigned_names(body, &mut assigned);
+        let wrapped = !self.is_live() && returns_inside(body, false);
+        self.enter(i, assigned);
+        self.scopes.extend(bound);
+        let mut slot = None;
+        if wrapped {
+            let s = self.b.new_local();
+            slot = Some(s);
+            self.region_open();
+            self.depth += 1;
+            let exit = Exit {
+                depth: self.depth,
+                nest: self.nest,
+                result: slot,
+            };
+            if let Some(f) = self.frames.last_mut() {
+                f.exit = Some(exit);
+            }
+        }
+        let flow = self.block(body);
+        if wrapped {
+            self.depth -= 1;
+            let region = self.region_close();
+            self.b.step(Op::Block(region));
+        }
+        let returned = self.leave();
+        let flow = flow?;
+        if flow == Flow::Ended && !wrapped && !self.is_live() {
+            self.unreachable = true;
+        }
+        if let (Some(slot), true) = (slot, returns_value(body)) {
+            let id = self.b.step(Op::Local(slot));
+            return Ok(Value::Num(self.node(id, u64::MAX)));
+        }
+        Ok(returned.unwrap_or(Value::None))
+    }
+
+    pub(super) fn contract_type(
+        &self,
+        i: InstanceId,
+        name: Name,
+        k: usize,
+    ) -> Option<&'a rulebook::tree::Type> {
+        let class = self.instances[i].class?;
+        class.items.iter().find_map(|item| match &item.kind {
+            ItemKind::Routine(r) if r.name == name && r.body.is_none() => {
+                r.parameters.get(k)?.kind.as_ref()
+            }
+            _ => None,
+        })
+    }
+
+    /// `up name(arguments)`: to the one above, or to the class.
+    pub fn up(&mut self, name: Name, arguments: &'a [Expr], place: Place) -> Result<()> {
+        let mut values = Vec::new();
+        for e in arguments {
+            let v = self.value(e)?;
+            values.push(self.settle(v, e.place)?);
+        }
+        let here = self.here();
+        if let Some((upper, used_as)) = self.instances[here].upper {
+            let event = self.find_event(upper, used_as, name, None)?;
+            if let Some(event) = event {
+                let bound = event
+                    .parameters
+                    .iter()
+                    .copied()
+                    .zip(values.into_iter().map(Binding::Value))
+                    .collect();
+                self.run_body(upper, bound, &event.body)?;
+            }
+            // What nobody above asked for is not heard.
+            return Ok(());
+        }
+        let text = self.text(name);
+        let mut words = Vec::new();
+        for v in values {
+            match v {
+                // A frame or text is told as place and length.
+                Value::Buffer(b) | Value::Bytes(b) => words.extend([b.at.id, b.len.id]),
+                Value::Buffers(list) if list.len() == 1 => {
+                    words.extend([list[0].at.id, list[0].len.id])
+                }
+                v => words.push(self.number_for(v, None, place)?.id),
+            }
+        }
+        if words.len() > 4 {
+            return Err(Error::new(
+                place,
+                "an upcall has at most four words",
+                "tell less",
+            ));
+        }
+        let which = match self.upcalls.iter().position(|u| u == text) {
+            Some(n) => n as u8,
+            None => {
+                self.upcalls.push(text.to_string());
+                self.upcalls.len() as u8 - 1
+            }
+        };
+        if self.is_live() {
+            let words: Vec<u64> = words
+                .iter()
+                .map(|w| self.b.known(*w).unwrap_or(0))
+                .collect();
+            if let Some(live) = self.live.as_mut() {
+                live.up(which, &words);
+            }
+            return Ok(());
+        }
+        self.b.step(Op::Up { which, args: words });
+        Ok(())
+    }
+
+    /// The event of an instance by the name it is told under, whose guard holds.
+    pub fn find_event(
+        &mut self,
+        i: InstanceId,
+        part: Option<Name>,
+        name: Name,
+        selector: Option<u64>,
+    ) -> Result<Option<&'a Event>> {
+        let events: Vec<&'a Event> = self
+            .items(i)
+            .into_iter()
+            .filter_map(|item| match &item.kind {
+                ItemKind::Event(e) if e.part == part && e.name == name => Some(e),
+                _ => None,
+            })
+            .collect();
+        for event in events {
+            if let Some(e) = &event.selector {
+                if Some(self.fact_number(i, e)?) != selector {
+                    continue;
+                }
+            }
+            if self.guard_holds(i, event.guard.as_ref())? {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Names that are assigned to as a whole.
+fn assigned_names(body: &[Stmt], names: &mut Vec<Name>) {
+    for s in body {
+        match &s.kind {
+            StmtKind::Assign { target, .. } => {
+                if let ExprKind::Name(n) = &target.kind {
+                    names.push(*n);
+                }
+            }
+            StmtKind::If { yes, no, .. } | StmtKind::When { yes, no, .. } => {
+                assigned_names(yes, names);
+                assigned_names(no, names);
+            }
+            StmtKind::For { body, .. }
+            | StmtKind::While { body, .. }
+            | StmtKind::Quirk { body, .. }
+            | StmtKind::Then(body) => assigned_names(body, names),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a `return` stands where run time may decide whether it is reached.
+fn returns_inside(body: &[Stmt], inside: bool) -> bool {
+    body.iter().any(|s| match &s.kind {
+        StmtKind::Return(_) => inside,
+        StmtKind::If { yes, no, .. } => returns_inside(yes, true) || returns_inside(no, true),
+        StmtKind::When { yes, no, .. } => returns_inside(yes, inside) || returns_inside(no, inside),
+        StmtKind::Quirk { body, .. } => returns_inside(body, inside),
+        StmtKind::For { body, .. } | StmtKind::While { body, .. } => returns_inside(body, true),
+        StmtKind::Check { otherwise, .. } => returns_inside(core::slice::from_ref(otherwise), true),
+        StmtKind::Await {
+            otherwise: Some(o), ..
+        }
+        | StmtKind::Let {
+            otherwise: Some(o), ..
+        }
+        | StmtKind::Do {
+            otherwise: Some(o), ..
+        } => returns_inside(core::slice::from_ref(o), true),
+        _ => false,
+    })
+}
+
+fn returns_value(body: &[Stmt]) -> bool {
+    body.iter().any(|s| match &s.kind {
+        StmtKind::Return(v) => v.is_some(),
+        StmtKind::If { yes, no, .. } | StmtKind::When { yes, no, .. } => {
+            returns_value(yes) || returns_value(no)
+        }
+        StmtKind::For { body, .. }
+        | StmtKind::While { body, .. }
+        | StmtKind::Quirk { body, .. } => returns_value(body),
+        StmtKind::Check { otherwise, .. } => returns_value(core::slice::from_ref(otherwise)),
+        _ => false,
+    })
+}
