@@ -71,7 +71,7 @@ fn ours(
     for (figure, ticks) in stages(answers.first().map_or("", String::as_str)) {
         figures.add(format!("{figure}.{name}.instructions"), ticks * scale);
     }
-    for (figure, value) in memory(answers.get(1).map_or("", String::as_str)) {
+    for (figure, value) in memory(kib(machine)?, answers.get(1).map_or("", String::as_str)) {
         figures.add(format!("memory.{name}.{figure}"), value);
     }
     let text = |at: usize| answers.get(at).map_or("", String::as_str);
@@ -214,11 +214,21 @@ fn bytes_of(memory: &str, what: &str) -> Option<f64> {
     })
 }
 
-/// KiB by figure, of the prompt's `memory`.
-fn memory(answer: &str) -> Vec<(&'static str, f64)> {
+/// The machine's memory, what its firmware keeps included.
+fn kib(machine: &Machine) -> Result<f64> {
+    let mut words = machine.arguments.iter().skip_while(|word| *word != "-m");
+    let mib: f64 = words
+        .nth(1)
+        .and_then(|mib| mib.parse().ok())
+        .with_context(|| format!("{} does not say `-m` MiB", machine.name))?;
+    Ok(mib * 1024.0)
+}
+
+/// KiB by figure, of the prompt's `memory`, in a machine with `all_kib`.
+fn memory(all_kib: f64, answer: &str) -> Vec<(&'static str, f64)> {
     let mut found = Vec::new();
-    if let (Some(all), Some(free)) = (bytes_of(answer, "RAM"), bytes_of(answer, "free")) {
-        found.push(("in_use_kib", ((all - free) / 1024.0).ceil()));
+    if let Some(free) = bytes_of(answer, "free") {
+        found.push(("in_use_kib", all_kib - (free / 1024.0).floor()));
     }
     found
 }
@@ -282,7 +292,7 @@ mod tests {
     fn memory_is_what_is_not_free() {
         let said = "    268,304,384  RAM\n        131,072  nucleus code\n    266,207,232  free\n\
 \ntask  donated";
-        assert_eq!(memory(said), [("in_use_kib", 2048.0)]);
-        assert!(memory("error: no").is_empty());
+        assert_eq!(memory(262_144.0, said), [("in_use_kib", 2176.0)]);
+        assert!(memory(1.0, "error: no").is_empty());
     }
 }
