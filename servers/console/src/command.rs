@@ -204,8 +204,9 @@ fn stranger(word: &str) -> Wrong {
     let names = COMMANDS.iter().map(|(name, _, _)| *name);
     if let Some(near) = nearest(word, names) {
         wrong += &format!("; did you mean `{near}`?");
+        return wrong;
     }
-    wrong + " `help` lists them"
+    wrong + "; `help` lists them"
 }
 
 /// The name that fewest changes of single letters make of `word`, if they are few.

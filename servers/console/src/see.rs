@@ -23,7 +23,7 @@ pub fn find<'a>(world: &'a World, name: &str) -> Result<&'a Installed, String> {
             if let Some(near) = nearest(name, names) {
                 wrong += &format!("; did you mean `{near}`?");
             }
-            wrong + " `devices` lists them"
+            wrong + "; `devices` lists them"
         })
 }
 

@@ -222,6 +222,7 @@ pub fn power(world: &mut World, reset: bool) -> Written {
 pub fn print_log(world: &mut World) -> Written {
     let mut bytes = alloc::vec![0; 16 * 1024];
     match sys::info_log(&mut bytes) {
+        Ok(0) => writeln!(world, "nothing was logged"),
         Ok(length) => {
             let log = bytes.get(..length).unwrap_or(&[]);
             let text: String = log
