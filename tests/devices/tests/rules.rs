@@ -74,6 +74,67 @@ fn virtio_blk_reads_what_the_disk_holds() {
     }
 }
 
+#[test]
+fn virtio_blk_writes_what_it_is_given_and_says_no_past_the_end() {
+    let bytes = pattern(1 << 20);
+    let disk = peer::Disk::new(&bytes).unwrap();
+    let machine = Machine::start(
+        Config::q35()
+            .args(disk.drive("d0"))
+            .args(["-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]),
+    )
+    .unwrap();
+    let written = pci_driver(&machine, 1, "block");
+    let code = emit(&written.residual, Target::X86_64).unwrap();
+    let mut device = running(&machine, &written, &code);
+    let mut driver = device.pump(Class::Block, facts(&written)).unwrap();
+    driver.start().unwrap();
+    let news: Vec<u8> = (0..1024).map(|k| (k * 3 + 1) as u8).collect();
+    driver.pool().write(0, &news);
+    let answer = driver
+        .ask(abi::ring::todo::BLOCK_WRITE, 0, 1024, 9)
+        .unwrap();
+    assert_eq!(answer.ok, 1);
+    assert_eq!(
+        driver
+            .ask(abi::ring::todo::BLOCK_FLUSH, 0, 0, 0)
+            .unwrap()
+            .ok,
+        1
+    );
+    let mut wanted = bytes.clone();
+    wanted[9 * 512..11 * 512].copy_from_slice(&news);
+    assert!(
+        disk.bytes().unwrap() == wanted,
+        "the disk holds what was written, and nothing else changed"
+    );
+    assert_eq!(
+        driver
+            .ask(abi::ring::todo::BLOCK_READ, 0, 512, 1 << 40)
+            .unwrap()
+            .ok,
+        0
+    );
+    assert_eq!(
+        driver
+            .ask(abi::ring::todo::BLOCK_READ, 0, 512, 9)
+            .unwrap()
+            .ok,
+        1
+    );
+    // More requests at once than there are slots: each is answered once.
+    let tickets: Vec<u32> = (0..60)
+        .map(|k| {
+            driver
+                .put(abi::ring::todo::BLOCK_READ, (k % 32) * 512, 512, k.into())
+                .unwrap()
+        })
+        .collect();
+    for ticket in tickets {
+        assert_eq!(driver.wait(|e| e.ticket == ticket).unwrap().ok, 1);
+    }
+}
+
 /// Frames of every size both ways, compared byte for byte with the peer outside.
 fn frames(device_args: &str) {
     let cable = peer::Cable::new().unwrap();
