@@ -17,7 +17,7 @@ pub fn command(
     serial: &str,
     extra: &[String],
 ) -> Result<Command> {
-    let mut command = Command::new(machine.arch.emulator());
+    let mut command = mortal(machine.arch.emulator());
     command
         .args(machine.emulator_arguments(workspace)?)
         .args(["-serial", serial])
@@ -25,6 +25,23 @@ pub fn command(
         .arg(&image.path)
         .args(extra);
     Ok(command)
+}
+
+/// A command for a program that ends with us, even if we are killed. Where the system has no `setpriv` (util-linux), it
+/// may go on for a while.
+fn mortal(program: &str) -> Command {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let setpriv = std::env::split_paths(&paths)
+        .map(|folder| folder.join("setpriv"))
+        .find(|path| path.is_file());
+    match setpriv {
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL", program]);
+            command
+        }
+        None => Command::new(program),
+    }
 }
 
 /// The emulator's version line, or why there is none.
