@@ -76,11 +76,19 @@ pub fn entries(code: &Code, names: &[Entry], target: Target, base: u64) -> Strin
     text
 }
 
+/// A program on the machine itself only shows that machine's code: the other decoder is left out of it.
+const fn known(target: Target) -> bool {
+    match target {
+        Target::X86_64 => cfg!(any(not(target_os = "none"), target_arch = "x86_64")),
+        Target::Aarch64 => cfg!(any(not(target_os = "none"), target_arch = "aarch64")),
+    }
+}
+
 /// Writes one instruction and gives its length.
 fn instruction(bytes: &[u8], target: Target, text: &mut String) -> usize {
     let mut reader = U8Reader::new(bytes);
     match target {
-        Target::X86_64 => {
+        Target::X86_64 if const { known(Target::X86_64) } => {
             let decoder = yaxpeax_x86::long_mode::InstDecoder::default();
             match decoder.decode(&mut reader) {
                 Ok(instruction) => {
@@ -90,7 +98,7 @@ fn instruction(bytes: &[u8], target: Target, text: &mut String) -> usize {
                 Err(_) => data(&bytes[..1], text),
             }
         }
-        Target::Aarch64 => {
+        Target::Aarch64 if const { known(Target::Aarch64) } => {
             let decoder = yaxpeax_arm::armv8::a64::InstDecoder::default();
             match decoder.decode(&mut reader) {
                 Ok(instruction) => {
@@ -100,6 +108,7 @@ fn instruction(bytes: &[u8], target: Target, text: &mut String) -> usize {
                 Err(_) => data(&bytes[..bytes.len().min(4)], text),
             }
         }
+        _ => data(&bytes[..1], text),
     }
 }
 

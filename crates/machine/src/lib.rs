@@ -22,7 +22,7 @@ pub struct Machine {
     /// Physical memory, sorted by base, without overlaps.
     pub memory: Vec<MemoryRange>,
     pub cpus: Vec<Cpu>,
-    /// Facts about the machine as a whole (`cpu.vendor`, `psci.conduit`, …).
+    /// Facts about the machine as a whole (`cpu.vendor`, …).
     pub facts: Vec<Fact>,
     pub devices: Vec<Device>,
     /// What discovery could not understand, and said instead of failing.

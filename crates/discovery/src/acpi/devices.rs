@@ -103,7 +103,7 @@ fn fixed(table: &[u8]) -> Option<Device> {
     )
 }
 
-/// The event timer's table (IA-PC HPET 1.0a, 3.2.4).
+/// The event timer's own table: where its registers are (its specification 1.0a, 3.2.4).
 fn clock(table: &[u8]) -> Option<Device> {
     let (space, base) = address(table, 40)?;
     let device = device("HPET", Some(base)).with("id", number(table, 36, 4));
