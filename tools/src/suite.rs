@@ -21,6 +21,8 @@ struct Count {
 pub fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     let filter = filter.unwrap_or_default();
     let mut count = Count::default();
+    // No test function has a space in its name: then there is nothing to build.
+    let only_a_check = filter.contains(' ') || checks().iter().any(|(name, _)| name == filter);
     for (name, check) in checks() {
         if name.contains(filter) {
             single(&mut count, &name, || check(workspace));
@@ -31,8 +33,7 @@ pub fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         ("tests of nucleus and servers", LIBRARY_TESTS),
         ("system tests", SYSTEM_TESTS),
     ] {
-        // No test function has a space in its name: then there is nothing to build.
-        if filter.contains(' ') {
+        if only_a_check {
             continue;
         }
         let now = cargo_tests(workspace, name, words, filter);
