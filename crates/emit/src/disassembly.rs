@@ -23,7 +23,7 @@ pub fn disassemble(bytes: &[u8], target: Target, base: u64) -> String {
 }
 
 /// One function: from the first constant that an instruction refers to on, it is constants.
-fn function(bytes: &[u8], target: Target, base: u64) -> String {
+pub fn function(bytes: &[u8], target: Target, base: u64) -> String {
     let mut text = String::new();
     let (mut at, mut constants) = (0, bytes.len());
     while at < constants {

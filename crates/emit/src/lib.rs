@@ -26,7 +26,7 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 #[cfg(feature = "disassembly")]
-pub use disassembly::{disassemble, entries};
+pub use disassembly::{disassemble, entries, function};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {

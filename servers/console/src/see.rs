@@ -64,7 +64,7 @@ pub fn print(world: &mut World, name: &str, operation: Option<&str>, form: Form)
         let code = code(world, &device, *at, *size).zip(emit::Target::here());
         match code {
             Some((code, target)) => {
-                let text = emit::disassemble(code, target, u64::from(*at));
+                let text = emit::function(code, target, u64::from(*at));
                 section(world, "assembly", &text)?;
             }
             None => writeln!(world, "the code of {name}.{operation} was not kept")?,

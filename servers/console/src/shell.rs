@@ -191,6 +191,12 @@ fn read_sectors(world: &mut World, disk: Option<&str>, sector: u64, count: u64) 
         }
         let deadline = sys::now().saturating_add(SECTOR);
         world.until(deadline, |world| world.disks[at].state() != State::NotYet);
+        if world.disks[at].state() == State::Failed {
+            return writeln!(
+                world,
+                "error: {name} has stopped; `kill {name}` starts it anew"
+            );
+        }
         if !world.disks[at].ask(sector) {
             return writeln!(
                 world,
