@@ -22,6 +22,7 @@ pub fn find<'a>(world: &'a World, name: &str) -> Result<&'a Installed, String> {
             let names = devices.iter().map(|device| device.name.as_str());
             if let Some(near) = nearest(name, names) {
                 wrong += &format!("; did you mean `{near}`?");
+                return wrong;
             }
             wrong + "; `devices` lists them"
         })
