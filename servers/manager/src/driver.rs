@@ -162,18 +162,19 @@ impl Driver {
     }
 
     /// The arena, whose place in memory the driver must know, and the first thread.
-    fn run(
-        &self,
-        memory: &mut Memory,
-        parts: &Parts,
-        task: &mut Task,
-    ) -> Result<(), Trouble> {
+    fn run(&self, memory: &mut Memory, parts: &Parts, task: &mut Task) -> Result<(), Trouble> {
         let mut startup = blank();
         startup.device = self.device as u64;
         startup.notification = task.give(self.notification)?;
         startup.client = task.give(parts.client)?;
         if let Some(arena) = self.arena {
-            task.map(root::MEMORY, arena.offset, arena.size, layout::ARENA, map::WRITE)?;
+            task.map(
+                root::MEMORY,
+                arena.offset,
+                arena.size,
+                layout::ARENA,
+                map::WRITE,
+            )?;
             startup.arena_dma = memory.physical(arena);
             startup.arena_size = arena.size;
         }
