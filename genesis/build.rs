@@ -43,7 +43,12 @@ fn main() {
 fn arguments(arch: &str) -> &'static [&'static str] {
     match arch {
         // Loaded where the ELF file says.
-        "x86_64" => &["-no-pie", "-zmax-page-size=4096", "--build-id=none", "--strip-all"],
+        "x86_64" => &[
+            "-no-pie",
+            "-zmax-page-size=4096",
+            "--build-id=none",
+            "--strip-all",
+        ],
         // A flat file that may be loaded at any 2 MiB boundary; the door applies the packed relocations.
         "aarch64" => &[
             "-pie",
