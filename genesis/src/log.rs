@@ -65,16 +65,6 @@ pub fn console(put: Put) {
     });
 }
 
-/// The lines still in the ring, oldest first.
-pub fn text() -> alloc::vec::Vec<u8> {
-    LOG.with(|log| {
-        let written = log.ring.written as usize;
-        (written.saturating_sub(SIZE)..written)
-            .map(|n| log.ring.bytes[n % SIZE])
-            .collect()
-    })
-}
-
 struct Writer<'a>(&'a mut Log);
 
 impl Write for Writer<'_> {

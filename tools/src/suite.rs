@@ -128,16 +128,17 @@ fn clippy_host(workspace: &Workspace) -> Result<()> {
 }
 
 fn clippy_freestanding(workspace: &Workspace, arch: Arch) -> Result<()> {
-    let mut cargo = workspace.cargo("clippy");
-    cargo.args(Workspace::freestanding_words());
-    cargo.args(["--profile", "image", "--target", arch.target()]);
+    // One by one, as they are built: together they would share the union of their libraries' features.
     for package in [
-        "genesis", "nucleus", "runtime", "manager", "driver", "console",
+        "genesis", "nucleus", "manager", "driver", "console", "hostile", "ipc",
     ] {
-        cargo.args(["-p", package]);
+        let mut cargo = workspace.cargo("clippy");
+        cargo.args(Workspace::freestanding_words());
+        cargo.args(["--profile", "image", "--target", arch.target()]);
+        cargo.args(["-p", package, "--", "-D", "warnings"]);
+        workspace.run_cargo(cargo, &format!("clippy of {package} for {}", arch.name()))?;
     }
-    cargo.args(["--", "-D", "warnings"]);
-    workspace.run_cargo(cargo, &format!("clippy for {}", arch.name()))
+    Ok(())
 }
 
 /// Runs cargo's tests with their output read as it comes: a count while it goes well, the whole story of what fails.
