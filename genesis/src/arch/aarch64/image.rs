@@ -24,7 +24,7 @@ extern "C" fn door_image(dtb: u64, ticks: u64) -> ! {
     crate::log::start();
     let magic = probe::read(dtb, 32).unwrap_or(0) as u32;
     let size = u32::from_be(probe::read(dtb + 4, 32).unwrap_or(0) as u32) as u64;
-    if u32::from_be(magic) != 0xd00d_feed || size > LARGEST || dtb % 8 != 0 {
+    if u32::from_be(magic) != 0xd00d_feed || size > LARGEST || !dtb.is_multiple_of(8) {
         crate::stop!("no devicetree at {dtb:#x}");
     }
     // SAFETY: the door protocol puts the devicetree there, in RAM that `take` keeps from everyone, and the header says its
