@@ -188,7 +188,7 @@ pub struct Platform<'a> {
     /// (`abi::boot::operation`, offset of the entry in `code`)
     pub operations: &'a [(usize, u32)],
     pub windows: &'a [graph::Window],
-    /// The state as `init` left it.
+    /// Its private variables as the nucleus will find them.
     pub state: &'a [u8],
 }
 

@@ -106,16 +106,9 @@ fn own_table() -> u64 {
 
 /// Makes device registers reachable for genesis, at their physical address and uncached.
 pub fn device(base: u64, size: u64) {
-    let from = base / PAGE * PAGE;
-    let to = base
-        .saturating_add(size)
-        .checked_next_multiple_of(PAGE)
-        .unwrap_or(from);
-    let mut tables = Tables::adopt(crate::arch::own_root(), own_table);
-    tables.map(
-        from,
-        from,
-        to.saturating_sub(from),
+    identity(
+        base,
+        size,
         Access {
             write: true,
             execute: false,
@@ -123,21 +116,13 @@ pub fn device(base: u64, size: u64) {
             global: false,
         },
     );
-    crate::arch::forget_translations();
 }
 
 /// Makes RAM reachable for genesis, at its physical address.
 pub fn memory(base: u64, size: u64) {
-    let from = base / PAGE * PAGE;
-    let to = base
-        .saturating_add(size)
-        .checked_next_multiple_of(PAGE)
-        .unwrap_or(from);
-    let mut tables = Tables::adopt(crate::arch::own_root(), own_table);
-    tables.map(
-        from,
-        from,
-        to.saturating_sub(from),
+    identity(
+        base,
+        size,
         Access {
             write: true,
             execute: true,
@@ -145,5 +130,16 @@ pub fn memory(base: u64, size: u64) {
             global: false,
         },
     );
+}
+
+/// Maps every page that the range touches to itself, in genesis's own tables.
+fn identity(base: u64, size: u64, access: Access) {
+    let from = base / PAGE * PAGE;
+    let to = base
+        .saturating_add(size)
+        .checked_next_multiple_of(PAGE)
+        .unwrap_or(from);
+    let mut tables = Tables::adopt(crate::arch::own_root(), own_table);
+    tables.map(from, from, to.saturating_sub(from), access);
     crate::arch::forget_translations();
 }

@@ -224,7 +224,7 @@ fn operation<'a>(
         return Ok(());
     }
     s.b.open();
-    let usable = s.routine(function, name, wanted_place(class)).is_ok();
+    let usable = s.routine(function, name, class.place).is_ok();
     s.b.close();
     if !usable {
         return Ok(());
@@ -254,11 +254,11 @@ fn operation<'a>(
                 Value::Num(argument(s, word, most))
             });
         }
-        let value = s.call_routine(function, name, values, wanted_place(class))?;
+        let value = s.call_routine(function, name, values, class.place)?;
         match value {
             Value::Num(n) if returns => Ok(Some(n)),
             other if returns && !matches!(other, Value::None) => {
-                Ok(Some(s.number_for(other, None, wanted_place(class))?))
+                Ok(Some(s.number_for(other, None, class.place)?))
             }
             _ => Ok(None),
         }
@@ -273,10 +273,6 @@ fn operation<'a>(
         })?;
     }
     Ok(())
-}
-
-fn wanted_place(class: &Class) -> Place {
-    class.place
 }
 
 fn argument<'a>(s: &mut Specialiser<'a, '_>, word: u8, most: u64) -> Num<'a> {

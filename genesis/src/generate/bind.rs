@@ -23,16 +23,11 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
             continue;
         }
         let state = vec![0; (driver.written.residual.state_size as usize).max(64)];
-        let state = if driver.state.is_empty() {
-            &state
-        } else {
-            &driver.state
-        };
         let platform = Platform {
             code: &driver.code.bytes,
             operations: &operations,
             windows: &driver.written.residual.windows,
-            state,
+            state: &state,
         };
         match kernel.platform(&platform) {
             Ok(at) => driver.bound = Some(at),

@@ -34,8 +34,6 @@ pub struct Driver {
     pub written: Written,
     pub code: emit::Code,
     pub proof: Proof,
-    /// Its private variables as `init` left them.
-    pub state: Vec<u8>,
     /// Physical address of the copy that the nucleus calls, once bound.
     pub bound: Option<u64>,
 }
@@ -131,7 +129,7 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
             choice,
         } = job;
         match one(book, machine, device, &choice, stages) {
-            Ok((written, code, proof, state)) => {
+            Ok((written, code, proof)) => {
                 let driver = Driver {
                     device,
                     name,
@@ -140,7 +138,6 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
                     written,
                     code,
                     proof,
-                    state,
                     bound: None,
                 };
                 if !driver.choice.direct && driver.choice.class == "serial" && driver.usable() {
@@ -171,7 +168,6 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
                     written: empty,
                     code,
                     proof: Proof::Rejected(why),
-                    state: Vec::new(),
                     bound: None,
                 });
             }
@@ -203,7 +199,7 @@ fn say(driver: &Driver, machine: &Machine) {
 
 const GONE: &str = "the device is not in the model";
 
-type Proved = (Written, emit::Code, Proof, Vec<u8>);
+type Proved = (Written, emit::Code, Proof);
 
 fn one(
     book: &Book,
@@ -231,11 +227,10 @@ fn one(
     }
     let subject = synthesis::subject(book, machine, device).ok_or(GONE)?;
     let written = synthesis::specialise(subject, choice).map_err(|e| e.show(book))?;
-    written.residual.validate()?;
     stages.passed("specialise");
     let code = emit::emit(&written.residual, TARGET).map_err(|e| format!("{e}"))?;
     stages.passed("emit");
-    let (proof, state) = prove::prove(&choice.class, choice.direct, &written, &code);
+    let proof = prove::prove(&choice.class, choice.direct, &written, &code);
     stages.passed("prove");
-    Ok((written, code, proof, state))
+    Ok((written, code, proof))
 }

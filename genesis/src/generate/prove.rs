@@ -10,29 +10,32 @@ use classes::selftest::{self, Effort, Outcome};
 use classes::{Area, Class, Facts, Memory, Pump, Residual};
 use synthesis::Written;
 
-/// Runs the self-test; gives the verdict and the private state as `init` left it.
-pub fn prove(class: &str, direct: bool, written: &Written, code: &emit::Code) -> (Proof, Vec<u8>) {
+/// Runs the self-test of the class and gives the verdict.
+pub fn prove(class: &str, direct: bool, written: &Written, code: &emit::Code) -> Proof {
     if direct {
         return platform(class, written, code);
     }
     let Some(class) = Class::of_name(class) else {
-        return (
-            Proof::Rejected(format!("there is no pump for class `{class}`")),
-            Vec::new(),
-        );
+        return Proof::Rejected(format!("there is no pump for class `{class}`"));
     };
     match pump(class, written, code) {
         Ok(mut made) => {
             // It ends with the device holding none of our buffers: their memory goes away with genesis.
-            let outcome = selftest::run(&mut made.pump, made.area.client(), Effort::Quick);
-            let proof = match outcome {
-                Outcome::Rejected(why) => Proof::Rejected(why.to_string()),
-                Outcome::Verified => Proof::Verified,
-                Outcome::Unverified(why) => Proof::Unverified(why.to_string()),
-            };
-            (proof, Vec::new())
+            verdict(selftest::run(
+                &mut made.pump,
+                made.area.client(),
+                Effort::Quick,
+            ))
         }
-        Err(why) => (Proof::Rejected(why), Vec::new()),
+        Err(why) => Proof::Rejected(why),
+    }
+}
+
+fn verdict(outcome: Outcome) -> Proof {
+    match outcome {
+        Outcome::Verified => Proof::Verified,
+        Outcome::Unverified(why) => Proof::Unverified(why.to_string()),
+        Outcome::Rejected(why) => Proof::Rejected(why.to_string()),
     }
 }
 
@@ -104,32 +107,25 @@ pub fn direct(written: &Written, code: &emit::Code) -> Option<Direct<'static>> {
 
 /// Direct classes: `init` must succeed; a clock must go forward. The interrupt controller shows itself when the nucleus
 /// takes its first timer interrupt.
-fn platform(class: &str, written: &Written, code: &emit::Code) -> (Proof, Vec<u8>) {
+fn platform(class: &str, written: &Written, code: &emit::Code) -> Proof {
     let Some(mut device) = direct(written, code) else {
-        return (
-            Proof::Rejected("the code does not fit its class".into()),
-            Vec::new(),
-        );
+        return Proof::Rejected("the code does not fit its class".into());
     };
     let started = device.start();
     if started != status::OK {
         let failure = started
             .checked_sub(status::FAIL)
             .and_then(|n| written.residual.failures.get(n as usize));
-        return (
-            Proof::Rejected(format!(
-                "init: {}",
-                failure.map_or("unexpected status", |f| f.as_str())
-            )),
-            Vec::new(),
-        );
+        return Proof::Rejected(format!(
+            "init: {}",
+            failure.map_or("unexpected status", |f| f.as_str())
+        ));
     }
-    let proof = match class {
+    match class {
         "clock" => goes_forward(&mut device),
         "timer" => timer(&mut device, written),
         _ => Proof::Unverified("called for the first time by the nucleus".into()),
-    };
-    (proof, Vec::new())
+    }
 }
 
 fn goes_forward(device: &mut Direct) -> Proof {
@@ -148,9 +144,5 @@ fn timer(device: &mut Direct, written: &Written) -> Proof {
         .iter()
         .find(|(n, _)| n == "most")
         .map_or(0xffff, |(_, v)| *v);
-    match selftest::timer::run(device, most) {
-        Outcome::Verified => Proof::Verified,
-        Outcome::Unverified(why) => Proof::Unverified(why.to_string()),
-        Outcome::Rejected(why) => Proof::Rejected(why.to_string()),
-    }
+    verdict(selftest::timer::run(device, most))
 }

@@ -152,7 +152,7 @@ impl<'a> Specialiser<'a, '_> {
                 };
                 match self.b.known(count.id) {
                     Some(n) if self.is_live() || n <= 4 => {
-                        (0..n).map(|k| Value::Num(self.plus_known(lo, k))).collect()
+                        (0..n).map(|k| Value::Num(self.plus(lo, k))).collect()
                     }
                     _ => return self.for_range(names, lo, count, most, body, place),
                 }
@@ -207,10 +207,6 @@ impl<'a> Specialiser<'a, '_> {
             }
         }
         Ok(Flow::Next)
-    }
-
-    pub(super) fn plus_known(&mut self, n: Num<'a>, k: u64) -> Num<'a> {
-        self.plus(n, k)
     }
 
     pub(super) fn for_range(
