@@ -36,6 +36,7 @@ fn device(candidate: &Candidate, overrides: &Overrides) -> Device {
             level,
             low,
             source: Source::Candidate,
+            pin: 0,
         }
     });
     Device {
@@ -56,5 +57,7 @@ fn device(candidate: &Candidate, overrides: &Overrides) -> Device {
         config: Vec::new(),
         wires: wire.into_iter().collect(),
         learned: Vec::new(),
+        parent: None,
+        capabilities: Vec::new(),
     }
 }

@@ -43,12 +43,8 @@ pub fn discover(
 ) -> Machine {
     let mut notes = Notes::default();
     let mut machine = Machine {
-        arch,
         memory,
-        cpus: Vec::new(),
-        facts: Vec::new(),
-        devices: Vec::new(),
-        notes: Vec::new(),
+        ..Machine::new(arch)
     };
     match firmware {
         Firmware::None => {

@@ -78,6 +78,8 @@ pub(crate) fn discover(
         config: Vec::new(),
         wires: Vec::new(),
         learned: Vec::new(),
+        parent: None,
+        capabilities: Vec::new(),
     });
 }
 

@@ -19,12 +19,18 @@ pub enum Arch {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     pub arch: Arch,
-    /// Physical memory, sorted by base, without overlaps.
+    /// The physical address space, sorted by base, without overlaps.
     pub memory: Vec<MemoryRange>,
     pub cpus: Vec<Cpu>,
     /// Facts about the machine as a whole (`cpu.vendor`, …).
     pub facts: Vec<Fact>,
     pub devices: Vec<Device>,
+    /// What is true of this boot rather than of the machine: the door, its options, measured rates. No part of the identity.
+    #[serde(default)]
+    pub boot: Vec<Fact>,
+    /// What could not be known, in sentences: a mode left it out, or nothing tells it.
+    #[serde(default)]
+    pub unknown: Vec<String>,
     /// What discovery could not understand, and said instead of failing.
     pub notes: Vec<String>,
 }
@@ -32,10 +38,17 @@ pub struct Machine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MemoryKind {
     Ram,
-    Reserved,
-    AcpiTables,
-    AcpiNvs,
+    /// Memory with contents that stores do not change.
+    Rom,
     Mmio,
+    /// Something that is not to be touched; nothing says what.
+    Reserved,
+    /// RAM with the firmware's tables in it, which may be given back.
+    AcpiTables,
+    /// RAM that the firmware keeps.
+    AcpiNvs,
+    /// Nothing answers here.
+    Void,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +59,9 @@ pub struct MemoryRange {
     pub size: u64,
     pub kind: MemoryKind,
     pub source: Source,
+    /// `node` (proximity), what sampling showed, the name that a table gives it.
+    #[serde(default)]
+    pub facts: Vec<Fact>,
 }
 
 /// One processor: `id` is what interrupts are sent to (APIC ID, or MPIDR affinity).
@@ -71,6 +87,24 @@ pub struct Device {
     pub wires: Vec<Wire>,
     /// Facts that the rule's `learn` found on this device, filled in after the first run of its `init`.
     pub learned: Vec<Fact>,
+    /// Path of the bridge, or of the host bridge, that it is behind.
+    #[serde(default)]
+    pub parent: Option<String>,
+    /// PCI capabilities, in the order of their lists.
+    #[serde(default)]
+    pub capabilities: Vec<Capability>,
+}
+
+/// A PCI capability, standard or extended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capability {
+    pub id: u16,
+    /// In the list of PCI Express (from 0x100) rather than PCI's own.
+    pub extended: bool,
+    /// Offset in configuration space, bytes.
+    pub at: u16,
+    /// Version of an extended capability.
+    pub version: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +135,9 @@ pub struct Wire {
     /// Active low (else high).
     pub low: bool,
     pub source: Source,
+    /// PCI: the function's pin, 1 (INTA) to 4. 0 elsewhere.
+    #[serde(default)]
+    pub pin: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,9 +173,31 @@ pub enum Source {
     Candidate,
     /// Learned on the device by a rule's `learn`.
     Learned,
+    /// Found by a safe probe.
+    Probe,
+    /// Follows from other facts: what nothing claims is void.
+    Inferred,
+    /// Measured against a clock.
+    Measured,
+    /// Told by the operating system that discovery ran under (sysfs, /proc).
+    System,
 }
 
 impl Device {
+    /// A device of which only its place in the tree is known.
+    pub fn new(path: String, bus: &str) -> Device {
+        Device {
+            path,
+            bus: String::from(bus),
+            facts: Vec::new(),
+            windows: Vec::new(),
+            config: Vec::new(),
+            wires: Vec::new(),
+            learned: Vec::new(),
+            parent: None,
+            capabilities: Vec::new(),
+        }
+    }
     /// The value of the fact `name`, learned ones included.
     pub fn fact(&self, name: &str) -> Option<&Value> {
         self.facts
@@ -153,6 +212,19 @@ impl Device {
 }
 
 impl Machine {
+    /// A machine of which only the instruction set is known.
+    pub fn new(arch: Arch) -> Machine {
+        Machine {
+            arch,
+            memory: Vec::new(),
+            cpus: Vec::new(),
+            facts: Vec::new(),
+            devices: Vec::new(),
+            boot: Vec::new(),
+            unknown: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
     pub fn fact(&self, name: &str) -> Option<&Value> {
         self.facts.iter().find(|f| f.name == name).map(|f| &f.value)
     }
@@ -162,6 +234,8 @@ impl Machine {
         let mut shape = self.clone();
         shape.memory.clear();
         shape.notes.clear();
+        shape.boot.clear();
+        shape.unknown.clear();
         for device in &mut shape.devices {
             device.learned.clear();
         }

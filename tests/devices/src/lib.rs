@@ -96,8 +96,11 @@ pub fn pci_device(f: &Function) -> Device {
             level: true,
             low: true,
             source: Source::Assigned,
+            pin: 1,
         }],
         learned: Vec::new(),
+        parent: None,
+        capabilities: Vec::new(),
     }
 }
 
@@ -111,20 +114,19 @@ pub fn platform_device(path: &str, facts: Vec<Fact>, windows: Vec<Window>) -> De
         config: Vec::new(),
         wires: Vec::new(),
         learned: Vec::new(),
+        parent: None,
+        capabilities: Vec::new(),
     }
 }
 
 pub fn machine_of(arch: Arch, device: &Device) -> Machine {
     Machine {
-        arch,
-        memory: Vec::new(),
         cpus: vec![Cpu {
             id: 0,
             facts: Vec::new(),
         }],
-        facts: Vec::new(),
         devices: vec![device.clone()],
-        notes: Vec::new(),
+        ..Machine::new(arch)
     }
 }
 

@@ -24,6 +24,8 @@ fn device(name: &str, place: Option<u64>) -> Described {
         config: Vec::new(),
         wires: Vec::new(),
         learned: Vec::new(),
+        parent: None,
+        capabilities: Vec::new(),
     };
     device.facts.push(Fact {
         name: String::from("acpi"),
@@ -133,6 +135,7 @@ fn console(table: &[u8]) -> Option<Device> {
             level: kinds & 0x0e != 0,
             low: false,
             source: Source::Firmware(*b"SPCR"),
+            pin: 0,
         });
     }
     Some(device)

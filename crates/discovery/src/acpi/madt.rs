@@ -116,5 +116,7 @@ fn controller(id: u64, base: u64, first_line: u64) -> Device {
         config: Vec::new(),
         wires: Vec::new(),
         learned: Vec::new(),
+        parent: None,
+        capabilities: Vec::new(),
     }
 }

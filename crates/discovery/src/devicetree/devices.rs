@@ -81,6 +81,8 @@ pub(crate) fn devices(tree: &Tree, notes: &mut Notes) -> Vec<Device> {
             config: Vec::new(),
             wires: tree.wires(index, notes),
             learned: Vec::new(),
+            parent: None,
+            capabilities: Vec::new(),
         });
     }
     devices

@@ -104,5 +104,6 @@ pub(super) fn wire(specifier: &[u64]) -> Option<Wire> {
         level: flags & 0xc != 0,
         low: flags & 0xa != 0,
         source: SOURCE,
+        pin: 0,
     })
 }

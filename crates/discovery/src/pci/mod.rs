@@ -156,6 +156,8 @@ fn device(
             .collect(),
         config,
         learned: Vec::new(),
+        parent: None,
+        capabilities: Vec::new(),
     }
 }
 

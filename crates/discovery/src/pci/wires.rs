@@ -32,6 +32,7 @@ pub(super) fn wire(
     if !(1..=4).contains(&pin) || function.is_bridge() {
         return None;
     }
+    let own = pin;
     let mut pin = pin - 1;
     // A bridge stands before what is behind it, so this ends.
     while let Some(bridge) = function.behind {
@@ -50,5 +51,6 @@ pub(super) fn wire(
         level: routing.level,
         low: routing.low,
         source: routing.source,
+        pin: own,
     })
 }

@@ -57,6 +57,7 @@ extern "C" fn door_image(dtb: u64, ticks: u64) -> ! {
         size: *size,
         kind,
         source,
+        facts: alloc::vec::Vec::new(),
     };
     door.map = found
         .ram()

@@ -68,6 +68,7 @@ extern "C" fn door_pvh(info: u64, ticks: u64) -> ! {
             size: *size,
             kind: *kind,
             source: Source::Firmware(*b"e820"),
+            facts: alloc::vec::Vec::new(),
         })
         .collect();
     crate::main(door)
