@@ -25,7 +25,13 @@ pub fn machine(door: &Handover, candidates: &[Candidate]) -> Machine {
             })
         }
     };
-    discovery::discover(&mut hardware, ARCH, firmware, door.map.clone(), candidates)
+    let request = discovery::Request {
+        firmware,
+        memory: door.map.clone(),
+        candidates,
+        ..discovery::Request::new(ARCH)
+    };
+    discovery::discover(&mut hardware, request)
 }
 
 /// What was odd about the machine.

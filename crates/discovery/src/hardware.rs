@@ -1,10 +1,13 @@
 //! The only way to the machine: genesis implements it with loads, stores and instructions, tests with bytes.
 
-/// Accesses that discovery makes. Widths are in bits: 8, 16, 32 or 64. Nothing is written but PCI configuration space.
+use alloc::string::String;
+
+/// Accesses that discovery makes. Widths are in bits: 8, 16, 32 or 64. The policy (`policy.rs`) decides which are made at
+/// all. The methods with a body need not be implemented: without them less is found out, and the model says so.
 pub trait Hardware {
     /// Physical memory or registers; `None` when nothing answers.
     fn read(&mut self, physical: u64, bits: u32) -> Option<u64>;
-    /// Configuration space that is mapped into memory.
+    /// Registers, or configuration space that is mapped into memory. Never memory with contents.
     fn write(&mut self, physical: u64, bits: u32, value: u64);
     /// Fills `to` from physical memory; false when some of it is not there.
     fn copy(&mut self, physical: u64, to: &mut [u8]) -> bool;
@@ -15,4 +18,17 @@ pub trait Hardware {
     fn cpuid(&mut self, leaf: u32, sub: u32) -> [u32; 4];
     /// x86: a model-specific register. arm64: a system register, numbered op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2.
     fn register(&mut self, number: u32) -> Option<u64>;
+    /// Stores `value` to RAM past any cache, and says whether it could: for tests of RAM, which put back what was there.
+    fn ram_write(&mut self, physical: u64, bits: u32, value: u64) -> bool {
+        let _ = (physical, bits, value);
+        false
+    }
+    /// Loads from RAM past any cache, after [`Hardware::ram_write`].
+    fn ram_read(&mut self, physical: u64, bits: u32) -> Option<u64> {
+        self.read(physical, bits)
+    }
+    /// What the processor said about the last access that did not succeed, for a person (`exception 14 at 0x…`).
+    fn what_failed(&mut self) -> Option<String> {
+        None
+    }
 }

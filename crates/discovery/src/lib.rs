@@ -11,42 +11,31 @@ mod aml;
 mod candidates;
 pub mod devicetree;
 mod hardware;
+pub mod journal;
 mod notes;
 mod pci;
 mod processor;
+mod request;
 
 pub use candidates::Candidate;
 pub use hardware::Hardware;
+pub use journal::Journal;
 pub(crate) use notes::Notes;
+pub use request::{Firmware, Options, Request};
 
 use alloc::{boxed::Box, vec::Vec};
-use machine::{Arch, Machine, MemoryRange};
+use machine::Machine;
 
-/// What the boot entry was told about the machine.
-#[derive(Clone, Copy)]
-pub enum Firmware<'a> {
-    None,
-    /// Physical address of ACPI's root pointer.
-    Acpi(u64),
-    /// A devicetree blob.
-    Devicetree(&'a [u8]),
-}
-
-/// Discovers the machine. `memory` is the memory map as the boot entry got it; `candidates` are the places that rules name
-/// for devices that no table describes.
-pub fn discover(
-    hardware: &mut dyn Hardware,
-    arch: Arch,
-    firmware: Firmware,
-    memory: Vec<MemoryRange>,
-    candidates: &[Candidate],
-) -> Machine {
+/// Discovers the machine.
+pub fn discover(hardware: &mut dyn Hardware, request: Request) -> Machine {
+    let candidates = request.candidates;
     let mut notes = Notes::default();
     let mut machine = Machine {
-        memory,
-        ..Machine::new(arch)
+        memory: request.memory,
+        boot: request.boot,
+        ..Machine::new(request.arch)
     };
-    match firmware {
+    match request.firmware {
         Firmware::None => {
             notes.say("no firmware tables: only the processor is known".into());
             processor::discover(hardware, &mut machine, &Default::default());
@@ -83,13 +72,18 @@ fn from_acpi(
     drop(aml);
     let host = pci::Host {
         config,
+        path: "acpi/PCI".into(),
+        segment: 0,
         first_bus: 0,
         last_bus: match config {
             pci::Config::Mapped { last, .. } => last,
             _ => 255,
         },
         apertures: Vec::new(),
-        routings: Box::new(move |device, pin| routes.get(&(device, pin)).copied()),
+        routings: Box::new(move |bridges, device, pin| match bridges {
+            [] => routes.get(&(device, pin)).copied(),
+            _ => None,
+        }),
     };
     machine
         .devices

@@ -2,7 +2,7 @@
 
 mod fake;
 
-use discovery::{devicetree, discover, Firmware};
+use discovery::{devicetree, discover, Firmware, Request};
 use fake::{Fake, Function};
 use machine::{Arch, Machine};
 
@@ -13,20 +13,22 @@ const BLOB: &[u8] = include_bytes!("fixtures/virt.dtb");
 const READS: u64 = 100_000;
 
 fn acpi(fake: &mut Fake, root: u64) -> Machine {
-    let machine = discover(fake, Arch::X86_64, Firmware::Acpi(root), Vec::new(), &[]);
+    let request = Request {
+        firmware: Firmware::Acpi(root),
+        ..Request::new(Arch::X86_64)
+    };
+    let machine = discover(fake, request);
     assert!(fake.reads < READS, "{} reads", fake.reads);
     machine
 }
 
 fn tree(blob: &[u8]) -> Machine {
     let mut fake = Fake::default();
-    discover(
-        &mut fake,
-        Arch::Aarch64,
-        Firmware::Devicetree(blob),
-        Vec::new(),
-        &[],
-    )
+    let request = Request {
+        firmware: Firmware::Devicetree(blob),
+        ..Request::new(Arch::Aarch64)
+    };
+    discover(&mut fake, request)
 }
 
 /// A small generator, so that failures repeat (Marsaglia's xorshift).

@@ -2,18 +2,17 @@
 
 mod fake;
 
-use discovery::{discover, Candidate, Firmware};
+use discovery::{discover, Candidate, Firmware, Request};
 use fake::{Fake, Function};
 use machine::{Arch, Device, Machine, Source, Value, WindowKind};
 
 fn run(fake: &mut Fake, root: u64, candidates: &[Candidate]) -> Machine {
-    discover(
-        fake,
-        Arch::X86_64,
-        Firmware::Acpi(root),
-        Vec::new(),
+    let request = Request {
+        firmware: Firmware::Acpi(root),
         candidates,
-    )
+        ..Request::new(Arch::X86_64)
+    };
+    discover(fake, request)
 }
 
 fn device<'a>(machine: &'a Machine, path: &str) -> &'a Device {

@@ -2,7 +2,7 @@
 
 mod fake;
 
-use discovery::{discover, Firmware};
+use discovery::{discover, Firmware, Request};
 use fake::{Fake, Function};
 use machine::{Arch, Device, Machine, Source, Value, WindowKind};
 
@@ -10,13 +10,11 @@ const BLOB: &[u8] = include_bytes!("fixtures/virt.dtb");
 
 fn run(fake: &mut Fake) -> Machine {
     fake.mapped = Some(0x40_1000_0000);
-    discover(
-        fake,
-        Arch::Aarch64,
-        Firmware::Devicetree(BLOB),
-        Vec::new(),
-        &[],
-    )
+    let request = Request {
+        firmware: Firmware::Devicetree(BLOB),
+        ..Request::new(Arch::Aarch64)
+    };
+    discover(fake, request)
 }
 
 fn device<'a>(machine: &'a Machine, path: &str) -> &'a Device {

@@ -38,10 +38,18 @@ pub(crate) fn hosts<'a>(tree: &Tree, notes: &mut Notes) -> Vec<Host<'a>> {
         let map = interrupt_map(tree, index, notes);
         hosts.push(Host {
             config: Config::Mapped { base, first, last },
+            path: format!("dt/{}", node.name),
+            // The binding's `linux,pci-domain` numbers them; without it, in order.
+            segment: node
+                .number("linux,pci-domain")
+                .unwrap_or(hosts.len() as u64) as u16,
             first_bus: first,
             last_bus: last,
             apertures: apertures(tree, index),
-            routings: Box::new(move |device, pin| map.get(&(device, pin)).copied()),
+            routings: Box::new(move |bridges, device, pin| match bridges {
+                [] => map.get(&(device, pin)).copied(),
+                _ => None,
+            }),
         });
     }
     hosts

@@ -28,12 +28,26 @@ pub struct Aperture {
 
 /// One host bridge.
 pub struct Host<'a> {
+    /// Path of its device, for `parent`: `acpi/PCI0`, `dt/pcie@10000000`.
+    pub path: String,
+    /// PCI segment group. Functions of segment 0 leave it out of their paths.
+    pub segment: u16,
     pub config: Config,
     pub first_bus: u8,
     pub last_bus: u8,
-    /// Where places may be assigned if the firmware assigned none; empty when that is not known.
+    /// What it passes on, and where places may be assigned; empty when that is not known.
     pub apertures: Vec<Aperture>,
     pub routings: Routings<'a>,
+}
+
+impl Host<'_> {
+    /// Path of a function behind this host bridge.
+    pub(crate) fn name(&self, address: Address) -> String {
+        match self.segment {
+            0 => format!("pci/{address}"),
+            segment => format!("pci/{segment:04x}:{address}"),
+        }
+    }
 }
 
 /// A function as the scan found it. A bridge stands before what is behind it.
@@ -145,7 +159,7 @@ fn device(
         facts.push(fact("subsystem", word(0x2e)));
     }
     Device {
-        path: format!("pci/{address}"),
+        path: host.name(address),
         bus: String::from("pci"),
         facts,
         windows: (function.bars.iter())
@@ -156,7 +170,10 @@ fn device(
             .collect(),
         config,
         learned: Vec::new(),
-        parent: None,
+        parent: Some(match function.behind {
+            Some(bridge) => host.name(functions[bridge].address),
+            None => host.path.clone(),
+        }),
         capabilities: Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Function, Host};
 use crate::Notes;
-use alloc::{boxed::Box, format};
+use alloc::{boxed::Box, format, vec::Vec};
 use machine::{Source, Wire};
 
 /// The line behind one pin of a host bridge.
@@ -14,8 +14,10 @@ pub struct Routing {
     pub source: Source,
 }
 
-/// From (device on the first bus, pin counted from 0) to its line.
-pub type Routings<'a> = Box<dyn Fn(u8, u8) -> Option<Routing> + 'a>;
+/// From (bridges, device, pin counted from 0) to its line. The bridges are (device, function) each, from the host bridge's
+/// own bus down to the bus that the device is on: none for the host bridge's own bus. `None` where no table names that bus
+/// or that pin: the pin is then followed up through the bridge.
+pub type Routings<'a> = Box<dyn Fn(&[(u8, u8)], u8, u8) -> Option<Routing> + 'a>;
 
 /// Follows a pin (1 to 4 as in configuration space, 0 for none) up through the bridges: each turns it by the number of the
 /// device (PCI-to-PCI bridge 1.2, 9.1).
@@ -35,11 +37,18 @@ pub(super) fn wire(
     let own = pin;
     let mut pin = pin - 1;
     // A bridge stands before what is behind it, so this ends.
-    while let Some(bridge) = function.behind {
+    let routing = loop {
+        let bridges = above(functions, function);
+        if let Some(found) = (host.routings)(&bridges, function.address.device, pin) {
+            break Some(found);
+        }
+        let Some(bridge) = function.behind else {
+            break None;
+        };
         pin = (pin + function.address.device) % 4;
         function = functions.get(bridge)?;
-    }
-    let Some(routing) = (host.routings)(function.address.device, pin) else {
+    };
+    let Some(routing) = routing else {
         notes.say(format!(
             "pci/{of}: no table says where its interrupt pin {} ends",
             (b'A' + pin) as char
@@ -53,4 +62,16 @@ pub(super) fn wire(
         source: routing.source,
         pin: own,
     })
+}
+
+/// The bridges above a function, from the host bridge down.
+fn above(functions: &[Function], function: &Function) -> Vec<(u8, u8)> {
+    let mut bridges = Vec::new();
+    let mut behind = function.behind;
+    while let Some(bridge) = behind.and_then(|index| functions.get(index)) {
+        bridges.push((bridge.address.device, bridge.address.function));
+        behind = bridge.behind;
+    }
+    bridges.reverse();
+    bridges
 }
