@@ -21,7 +21,8 @@ use graph::{traverse::resolve, Entry, Graph, Id, Op, RegionId, Residual};
 pub(crate) struct Compiler<'a> {
     residual: &'a Residual,
     target: Target,
-    isa: &'a dyn TargetIsa,
+    hot: &'a dyn TargetIsa,
+    cold: &'a dyn TargetIsa,
     context: FunctionBuilderContext,
     stubs: Vec<Stub>,
     /// Whether anything uses the node's value.
@@ -34,7 +35,8 @@ impl<'a> Compiler<'a> {
     pub(crate) fn new(
         residual: &'a Residual,
         target: Target,
-        isa: &'a dyn TargetIsa,
+        hot: &'a dyn TargetIsa,
+        cold: &'a dyn TargetIsa,
     ) -> Compiler<'a> {
         let mut used = vec![false; residual.graph.nodes.len()];
         for op in &residual.graph.nodes {
@@ -43,7 +45,8 @@ impl<'a> Compiler<'a> {
         Compiler {
             residual,
             target,
-            isa,
+            hot,
+            cold,
             context: FunctionBuilderContext::new(),
             stubs: Vec::new(),
             used,
@@ -62,9 +65,14 @@ impl<'a> Compiler<'a> {
         signature.returns.push(AbiParam::new(I64));
         let mut context =
             Context::for_function(Function::with_name_signature(Default::default(), signature));
-        let names = self.body(entry, &mut context.func)?;
+        let isa = match entry.name.as_str() {
+            "init" => self.cold,
+            name if name.starts_with("recover.") => self.cold,
+            _ => self.hot,
+        };
+        let names = self.body(entry, &mut context.func, isa)?;
         context
-            .compile(self.isa, &mut ControlPlane::default())
+            .compile(isa, &mut ControlPlane::default())
             .map_err(|e| Error::Compile(format!("entry `{}`: {:?}", entry.name, e.inner)))?;
         let code = context
             .take_compiled_code()
@@ -72,7 +80,12 @@ impl<'a> Compiler<'a> {
         Ok(Compiled { code, names })
     }
 
-    fn body(&mut self, entry: &Entry, function: &mut Function) -> Result<Vec<usize>, Error> {
+    fn body(
+        &mut self,
+        entry: &Entry,
+        function: &mut Function,
+        isa: &dyn TargetIsa,
+    ) -> Result<Vec<usize>, Error> {
         let mut builder = FunctionBuilder::new(function, &mut self.context);
         let first = builder.create_block();
         builder.append_block_params_for_function_params(first);
@@ -109,7 +122,7 @@ impl<'a> Compiler<'a> {
         }
         body.builder.seal_all_blocks();
         let names = body.names;
-        body.builder.finalize(self.isa.frontend_config());
+        body.builder.finalize(isa.frontend_config());
         Ok(names)
     }
 }

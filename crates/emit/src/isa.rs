@@ -8,7 +8,9 @@ use cranelift_codegen::{
 };
 
 /// No instruction beyond the architecture's base level, no probes, no tables: what runs anywhere, and needs nobody.
-pub(crate) fn of(target: Target) -> Result<OwnedTargetIsa, Error> {
+///
+/// What is `cold` runs once: compiling it quickly is worth more than what it costs.
+pub(crate) fn of(target: Target, cold: bool) -> Result<OwnedTargetIsa, Error> {
     let triple = match target {
         Target::X86_64 => "x86_64-unknown-none-elf",
         Target::Aarch64 => "aarch64-unknown-none-elf",
@@ -20,8 +22,13 @@ pub(crate) fn of(target: Target) -> Result<OwnedTargetIsa, Error> {
     } else {
         "false"
     };
+    let (level, allocator) = match cold {
+        true => ("none", "single_pass"),
+        false => ("speed", "backtracking"),
+    };
     for (name, value) in [
-        ("opt_level", "speed"),
+        ("opt_level", level),
+        ("regalloc_algorithm", allocator),
         ("enable_verifier", verify),
         ("enable_probestack", "false"),
         ("unwind_info", "false"),

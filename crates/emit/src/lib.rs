@@ -91,8 +91,8 @@ pub fn emit(residual: &graph::Residual, target: Target) -> Result<Code, Error> {
             abi::context::WINDOWS
         )));
     }
-    let isa = isa::of(target)?;
-    let mut compiler = function::Compiler::new(residual, target, &*isa);
+    let (hot, cold) = (isa::of(target, false)?, isa::of(target, true)?);
+    let mut compiler = function::Compiler::new(residual, target, &*hot, &*cold);
     let mut blob = blob::Blob::new(target);
     for entry in &residual.entries {
         let compiled = compiler.entry(entry)?;
