@@ -17,6 +17,8 @@ pub struct Config {
     /// Physical address of RAM's first byte.
     pub(crate) ram_base: u64,
     pub(crate) real_time: bool,
+    /// The machine's own firmware runs, and then finds a kernel that halts.
+    pub(crate) firmware: bool,
     pub(crate) arguments: Vec<String>,
 }
 
@@ -29,6 +31,7 @@ impl Config {
             ram: 64,
             ram_base: 0,
             real_time: false,
+            firmware: false,
             arguments: Vec::new(),
         }
     }
@@ -41,7 +44,23 @@ impl Config {
             ram: 64,
             ram_base: 0x4000_0000,
             real_time: false,
+            firmware: false,
             arguments: Vec::new(),
+        }
+    }
+
+    /// A machine exactly as the emulator's arguments say (machine type, memory, devices, `-nodefaults`, but no kernel), as its
+    /// own firmware leaves it: [`Machine::settle`] waits for that. RAM is the machine's own and is read through the
+    /// protocol.
+    pub fn emulated<T: Into<String>>(arch: Arch, arguments: impl IntoIterator<Item = T>) -> Config {
+        let like = match arch {
+            Arch::X86_64 => Config::q35(),
+            Arch::Aarch64 => Config::virt(),
+        };
+        Config {
+            firmware: true,
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            ..like
         }
     }
 

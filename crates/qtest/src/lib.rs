@@ -2,6 +2,7 @@
 //!
 //! * [`Machine`] starts the emulator, halts its processor, and reads and writes the machine's ports and memory.
 //!   Its RAM is shared with the test, so DMA really happens.
+//!   A machine of [`Config::emulated`] is rather as its own firmware leaves it, and can be asked about itself.
 //! * [`pci`] finds the functions on the bus and gives them addresses, as firmware would.
 //! * [`peer`] is what stands outside: the other end of a network card, of a serial line, a disk's bytes.
 //! * [`Live`] is [`graph::Access`] on a device: for the interpreter and for the first run of `init`.
@@ -43,13 +44,15 @@
 //! processor is halted) is said where it matters.
 
 mod config;
+mod firmware;
 mod live;
 mod machine;
 mod memory;
+mod monitor;
 pub mod pci;
 pub mod peer;
 mod protocol;
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(feature = "run", target_arch = "x86_64", target_os = "linux"))]
 pub mod run;
 mod window;
 

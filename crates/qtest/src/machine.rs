@@ -1,6 +1,8 @@
 //! The emulator as a process: started, talked to, killed.
 
+use crate::firmware;
 use crate::memory::{Mapping, Ram};
+use crate::monitor::Monitor;
 use crate::protocol::Link;
 use crate::{Arch, Config, Error, Result};
 use graph::Width;
@@ -19,6 +21,8 @@ const START: Duration = Duration::from_secs(30);
 const NAP: Duration = Duration::from_micros(200);
 /// RAM below this (from its start) is left alone: the board may have put a devicetree there.
 const FIRST: u64 = 16 << 20;
+/// Bytes of memory that are asked for in one command.
+const COPY: usize = 4096;
 
 /// A running machine. Clones are the same machine; it is killed when the last one is dropped.
 #[derive(Clone)]
@@ -30,7 +34,9 @@ struct Inner {
     link: RefCell<Link>,
     child: RefCell<Child>,
     arch: Arch,
-    ram: Mapping,
+    /// None where RAM is the emulator's own.
+    ram: Option<Mapping>,
+    monitor: Option<RefCell<Monitor>>,
     ram_base: u64,
     next: Cell<u64>,
     started: Instant,
@@ -42,21 +48,32 @@ impl Machine {
     pub fn start(config: Config) -> Result<Machine> {
         let directory = tempfile::tempdir()?;
         let path = directory.path();
-        std::fs::write(path.join("firmware"), firmware(config.arch))?;
-        let file = File::create_new(path.join("ram"))?;
-        file.set_len(config.ram << 20)?;
-        drop(file);
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .open(path.join("ram"))?;
-        let ram = Mapping::shared(&file, (config.ram << 20) as usize)?;
-
-        let listener = UnixListener::bind(path.join("qtest"))?;
-        listener.set_nonblocking(true)?;
+        let ram = match config.firmware {
+            true => {
+                std::fs::write(path.join("kernel"), firmware::halting_kernel(config.arch))?;
+                None
+            }
+            false => {
+                std::fs::write(path.join("firmware"), firmware::halting(config.arch))?;
+                Some(shared_ram(&config, path)?)
+            }
+        };
+        let listen = |name: &str| -> Result<UnixListener> {
+            let listener = UnixListener::bind(path.join(name))?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        };
+        let (listener, monitor) = (listen("qtest")?, listen("monitor")?);
         let mut child = command(&config, path)?.spawn()?;
-        let stream = match accept(&listener, &mut child, path) {
-            Ok(stream) => stream,
+        let connected = accept(&listener, &mut child, path).and_then(|stream| {
+            let monitor = match config.firmware {
+                true => Some(Monitor::new(accept(&monitor, &mut child, path)?)?),
+                false => None,
+            };
+            Ok((stream, monitor))
+        });
+        let (stream, monitor) = match connected {
+            Ok(connected) => connected,
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -69,6 +86,7 @@ impl Machine {
                 child: RefCell::new(child),
                 arch: config.arch,
                 ram,
+                monitor: monitor.map(RefCell::new),
                 ram_base: config.ram_base,
                 next: Cell::new(FIRST),
                 started: Instant::now(),
@@ -105,6 +123,84 @@ impl Machine {
         let value = value & width.mask();
         self.command(&format!("out{} {port:#x} {value:#x}", letter(width)))?;
         Ok(())
+    }
+
+    /// As [`Machine::write`], but sent together with the next access that is waited for.
+    pub fn post_write(&self, address: u64, width: Width, value: u64) -> Result<()> {
+        let value = value & width.mask();
+        self.post(format!("write{} {address:#x} {value:#x}", letter(width)))
+    }
+
+    /// As [`Machine::port_out`], but sent together with the next access that is waited for.
+    pub fn post_port_out(&self, port: u16, width: Width, value: u64) -> Result<()> {
+        let value = value & width.mask();
+        self.post(format!("out{} {port:#x} {value:#x}", letter(width)))
+    }
+
+    fn post(&self, command: String) -> Result<()> {
+        let answer = self.inner.link.borrow_mut().post(command);
+        self.explain(answer)
+    }
+
+    /// Bytes of memory, many in one command.
+    pub fn copy(&self, address: u64, to: &mut [u8]) -> Result<()> {
+        for (number, piece) in to.chunks_mut(COPY).enumerate() {
+            let at = address.wrapping_add((number * COPY) as u64);
+            let command = format!("read {at:#x} {:#x}", piece.len());
+            let answer = self.command(&command)?;
+            let digits = answer.strip_prefix("0x").unwrap_or(&answer).as_bytes();
+            let refused = || Error::Refused {
+                command: command.clone(),
+                answer: answer.clone(),
+            };
+            if digits.len() != 2 * piece.len() {
+                return Err(refused());
+            }
+            for (byte, pair) in piece.iter_mut().zip(digits.chunks_exact(2)) {
+                let text = std::str::from_utf8(pair).map_err(|_| refused())?;
+                *byte = u8::from_str_radix(text, 16).map_err(|_| refused())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the emulator itself (QMP): the command's `return`. Only for [`Config::emulated`].
+    pub fn ask(&self, command: &str, arguments: serde_json::Value) -> Result<serde_json::Value> {
+        let Some(monitor) = &self.inner.monitor else {
+            return Err(Error::Other("this machine has no monitor".into()));
+        };
+        let answer = monitor.borrow_mut().ask(command, arguments);
+        self.explain(answer)
+    }
+
+    /// The answer of the emulator's monitor for people to one line.
+    pub fn told(&self, line: &str) -> Result<String> {
+        let answer = self.ask(
+            "human-monitor-command",
+            serde_json::json!({ "command-line": line }),
+        )?;
+        Ok(answer.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until the firmware has given the machine to the halting kernel. Gives what it handed over: on x86 the address
+    /// of the PVH start information, on arm64 that of the devicetree.
+    ///
+    /// # Errors
+    /// When that does not happen within half a minute, or the emulator ends.
+    pub fn settle(&self) -> Result<u64> {
+        let start = Instant::now();
+        loop {
+            let registers = self.told("info registers")?;
+            if let Some(handed) = firmware::handed_over(self.inner.arch, &registers) {
+                return Ok(handed);
+            }
+            if start.elapsed() > START {
+                return Err(Error::Other(
+                    "the firmware did not come to the halting kernel".into(),
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// From now on the interrupt lines into this device are reported by [`Machine::raised`]: its path in the
@@ -145,13 +241,16 @@ impl Machine {
         let align = align.max(4096);
         let at = self.inner.next.get().next_multiple_of(align);
         let end = at + size as u64;
-        if end > self.inner.ram.size() as u64 || !align.is_power_of_two() {
+        let Some(ram) = &self.inner.ram else {
+            return Err(Error::Other("this machine's RAM is its own".into()));
+        };
+        if end > ram.size() as u64 || !align.is_power_of_two() {
             return Err(Error::Other(format!(
                 "the machine has no {size} bytes of RAM left"
             )));
         }
         self.inner.next.set(end);
-        let base = self.inner.ram.base().wrapping_add(at as usize);
+        let base = ram.base().wrapping_add(at as usize);
         // SAFETY: the range lies in the mapping and was given to no one else.
         unsafe { std::ptr::write_bytes(base, 0, size) };
         Ok(Ram {
@@ -224,56 +323,35 @@ fn letter(width: Width) -> char {
     }
 }
 
-/// Code that halts the processor for good: at the reset vector.
-fn firmware(arch: Arch) -> Vec<u8> {
-    match arch {
-        Arch::X86_64 => {
-            let mut image = vec![0xf4; 0x10000];
-            // cli; hlt
-            image[0xfff0..0xfff2].copy_from_slice(&[0xfa, 0xf4]);
-            image
-        }
-        Arch::Aarch64 => {
-            let mut image = vec![0; 0x10000];
-            // wfi; b back to it
-            image[..8].copy_from_slice(&[0x7f, 0x20, 0x03, 0xd5, 0xff, 0xff, 0xff, 0x17]);
-            image
-        }
-    }
+/// RAM as a file that both sides map.
+fn shared_ram(config: &Config, path: &Path) -> Result<Mapping> {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path.join("ram"))?;
+    file.set_len(config.ram << 20)?;
+    Mapping::shared(&file, (config.ram << 20) as usize)
 }
 
 fn command(config: &Config, path: &Path) -> Result<Command> {
-    let (program, cpu) = match config.arch {
-        Arch::X86_64 => ("qemu-system-x86_64", "max"),
-        Arch::Aarch64 => ("qemu-system-aarch64", "cortex-a57"),
-    };
     let place = |name: &str| path.join(name).display().to_string();
+    let program = match config.arch {
+        Arch::X86_64 => "qemu-system-x86_64",
+        Arch::Aarch64 => "qemu-system-aarch64",
+    };
     let mut command = Command::new(program);
+    match config.firmware {
+        true => command
+            .args(["-kernel", &place("kernel")])
+            .args(["-qmp", &format!("unix:{}", place("monitor"))]),
+        false => halted(&mut command, config, &place),
+    };
     command
-        .args([
-            "-machine",
-            &format!("{},memory-backend=ram", config.machine),
-        ])
-        .args(["-cpu", cpu, "-m", &config.ram.to_string()])
-        .args([
-            "-object",
-            &format!(
-                "memory-backend-file,id=ram,size={}M,mem-path={},share=on",
-                config.ram,
-                place("ram")
-            ),
-        ])
         .args(["-accel", "tcg"])
         .args(["-qtest", &format!("unix:{}", place("qtest"))])
         // Its log would fill a pipe, and both sides would wait for ever.
-        .args(["-qtest-log", "/dev/null"])
-        .args([
-            "-nodefaults",
-            "-display",
-            "none",
-            "-bios",
-            &place("firmware"),
-        ]);
+        .args(["-qtest-log", "/dev/null"]);
     if !config.real_time {
         command.args(["-icount", "shift=0,sleep=off"]);
     }
@@ -289,6 +367,36 @@ fn command(config: &Config, path: &Path) -> Result<Command> {
         });
     }
     Ok(command)
+}
+
+/// A machine without firmware, whose RAM is shared.
+fn halted<'a>(
+    command: &'a mut Command,
+    config: &Config,
+    place: &dyn Fn(&str) -> String,
+) -> &'a mut Command {
+    let cpu = match config.arch {
+        Arch::X86_64 => "max",
+        Arch::Aarch64 => "cortex-a57",
+    };
+    let (ram, file) = (config.ram, place("ram"));
+    command
+        .args([
+            "-machine",
+            &format!("{},memory-backend=ram", config.machine),
+        ])
+        .args(["-cpu", cpu, "-m", &ram.to_string()])
+        .args([
+            "-object",
+            &format!("memory-backend-file,id=ram,size={ram}M,mem-path={file},share=on"),
+        ])
+        .args([
+            "-nodefaults",
+            "-display",
+            "none",
+            "-bios",
+            &place("firmware"),
+        ])
 }
 
 fn accept(listener: &UnixListener, child: &mut Child, path: &Path) -> Result<UnixStream> {

@@ -15,7 +15,12 @@ pub(crate) struct Link {
     pub(crate) lines: BTreeMap<u32, bool>,
     /// How often each line rose.
     pub(crate) raised: BTreeMap<u32, u64>,
+    /// Commands that wait to be sent together with the next one that is waited for.
+    posted: Vec<String>,
 }
+
+/// Most commands that are posted before they are sent: their answers fit into a socket's buffer.
+const POSTED: usize = 256;
 
 impl Link {
     pub(crate) fn new(stream: UnixStream) -> Result<Link> {
@@ -25,15 +30,51 @@ impl Link {
             input: BufReader::new(stream),
             lines: BTreeMap::new(),
             raised: BTreeMap::new(),
+            posted: Vec::new(),
         })
+    }
+
+    /// Has a command sent, in order, at the latest with the next one whose answer is waited for. One that is refused is
+    /// told then.
+    pub(crate) fn post(&mut self, command: String) -> Result<()> {
+        self.posted.push(command);
+        if self.posted.len() < POSTED {
+            return Ok(());
+        }
+        self.send("")?;
+        self.posted_answers()
     }
 
     /// Sends one command; the words after `OK`.
     pub(crate) fn command(&mut self, command: &str) -> Result<String> {
+        self.send(command)?;
+        self.posted_answers()?;
+        self.answer(command)
+    }
+
+    /// Everything posted, and this, in one piece.
+    fn send(&mut self, command: &str) -> Result<()> {
+        let mut text = String::new();
+        for line in self.posted.iter().map(String::as_str).chain([command]) {
+            if !line.is_empty() {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
         let stream = self.input.get_mut();
         stream
-            .write_all(format!("{command}\n").as_bytes())
-            .map_err(|error| Error::Gone(format!("`{command}`: {error}")))?;
+            .write_all(text.as_bytes())
+            .map_err(|error| Error::Gone(format!("`{command}`: {error}")))
+    }
+
+    fn posted_answers(&mut self) -> Result<()> {
+        for command in std::mem::take(&mut self.posted) {
+            self.answer(&command)?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, command: &str) -> Result<String> {
         loop {
             let mut line = String::new();
             let read = self.input.read_line(&mut line);

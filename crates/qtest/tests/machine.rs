@@ -184,3 +184,64 @@ fn it_ends_with_its_last_owner() {
     assert!(other.alive());
     assert!(other.raised(0).unwrap() == 0);
 }
+
+/// With the machine's own firmware: what it leaves behind is there, and the emulator says what it is.
+#[test]
+fn firmware_leaves_tables_and_halts() {
+    let config = Config::emulated(
+        qtest::Arch::X86_64,
+        [
+            "-machine",
+            "q35",
+            "-m",
+            "64",
+            "-nodefaults",
+            "-display",
+            "none",
+        ],
+    );
+    let machine = Machine::start(config).unwrap();
+    let start_information = machine.settle().unwrap();
+    let magic = machine.read(start_information, Width::B32).unwrap();
+    assert_eq!(magic, 0x336e_c578);
+    // The root pointer lies in the BIOS area.
+    let mut area = vec![0; 0x2_0000];
+    machine.copy(0xe_0000, &mut area).unwrap();
+    assert!(area.chunks_exact(16).any(|c| c.starts_with(b"RSD PTR ")));
+    let cpus = machine.ask("query-cpus-fast", serde_json::json!({}));
+    assert_eq!(cpus.unwrap().as_array().map(Vec::len), Some(1));
+    let refused = machine.ask("no-such-command", serde_json::json!({}));
+    assert!(refused.unwrap_err().to_string().contains("no-such-command"));
+}
+
+/// Posted accesses happen in order, before the one that is waited for; many of them do not fill anything up.
+#[test]
+fn posted_accesses_keep_their_order() {
+    let machine = Machine::start(Config::q35()).unwrap();
+    let ram = machine.ram(4096, 4096).unwrap();
+    for value in 0..1000 {
+        machine.post_write(ram.dma(), Width::B32, value).unwrap();
+    }
+    assert_eq!(machine.read(ram.dma(), Width::B32).unwrap(), 999);
+}
+
+#[test]
+fn an_arm64_machine_is_handed_its_devicetree() {
+    let arguments = [
+        "-machine",
+        "virt",
+        "-cpu",
+        "cortex-a57",
+        "-m",
+        "64",
+        "-nodefaults",
+        "-display",
+        "none",
+    ];
+    let config = Config::emulated(qtest::Arch::Aarch64, arguments);
+    let machine = Machine::start(config).unwrap();
+    let blob = machine.settle().unwrap();
+    let mut magic = [0; 4];
+    machine.copy(blob, &mut magic).unwrap();
+    assert_eq!(u32::from_be_bytes(magic), 0xd00d_feed);
+}
