@@ -234,6 +234,15 @@ on!(
         disk: "virtio-blk"
     }
 );
+on!(
+    virt_gicv2,
+    Expected {
+        machine: "virt-gicv2",
+        serial: "pl011",
+        nic: "virtio-net",
+        disk: "virtio-blk"
+    }
+);
 
 mod q35_bare {
     use super::*;

@@ -375,6 +375,10 @@ fn host_and_guest_agree_on_q35_bare() {
 fn host_and_guest_agree_on_virt_gicv3() {
     host_and_guest_agree("virt-gicv3");
 }
+#[test]
+fn host_and_guest_agree_on_virt_gicv2() {
+    host_and_guest_agree("virt-gicv2");
+}
 
 #[test]
 fn explaining_names_rules_and_failed_clues() {

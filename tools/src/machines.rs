@@ -93,9 +93,15 @@ impl Machine {
             .map(str::to_owned),
         );
         if let Some(device) = &self.network {
-            // No boot ROM: nothing boots from the network, and it is one package less to install.
+            // No boot ROM: nothing boots from the network, and it is one package less to install. The emulator's names of
+            // devices that are not on a bus with ROMs end so.
+            let rom = if device.ends_with("-device") {
+                ""
+            } else {
+                ",romfile="
+            };
             words.extend(["-netdev".into(), "user,id=net0".into()]);
-            words.extend(["-device".into(), format!("{device},netdev=net0,romfile=")]);
+            words.extend(["-device".into(), format!("{device},netdev=net0{rom}")]);
         }
         if let Some(device) = &self.disk {
             let disk = disk(workspace)?;
