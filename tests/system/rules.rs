@@ -1,7 +1,7 @@
 //! What the image builder does with rules that are broken or gone.
 
 use crate::boots::{boot, boot_image, driver_names, machine, workspace, Booted};
-use meta::{explain, image, rules};
+use meta::{discover, explain, image, rules};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -202,7 +202,7 @@ fn a_rule_that_comes_near_is_told_with_the_clue_that_failed() {
     says(card, &["nearest e1000: device == 0x100f"]);
     // The same is found here from the machine model.
     let book = rules::book(&near).expect("the rules are right");
-    let mut model = explain::model_of(&booted.ask_well("machine")).expect("a machine model");
+    let mut model = discover::model_of(&booted.ask_well("machine")).expect("a machine model");
     let plan = explain::plan(&book, &mut model);
     let path = card.split_whitespace().next().unwrap_or_default();
     let told = explain::explain(&book, &model, &plan, path);

@@ -5,7 +5,7 @@ use crate::boots::{boot_image, boot_with, driver_names, image, machine, workspac
 use crate::monitor::Monitor;
 use graph::{Id, Op, RegionId, Residual, WindowKind};
 use meta::image::Arch;
-use meta::{explain, rules};
+use meta::{discover, explain, rules};
 use rulebook::tree::Book;
 use std::collections::{BTreeMap, BTreeSet};
 use synthesis::{Job, Written};
@@ -66,7 +66,7 @@ fn host_and_guest_agree(name: &str) {
     let book = rules::book(&workspace().root.join("rules")).expect("the rules are right");
     let monitor = Monitor::new(name);
     let mut booted = boot_with(&emulated, &image, &monitor.arguments());
-    let mut model = explain::model_of(&booted.ask_well("machine")).expect("a machine model");
+    let mut model = discover::model_of(&booted.ask_well("machine")).expect("a machine model");
     let drivers = write(&book, &mut model);
     let mut qmp = monitor.connect();
 
@@ -385,7 +385,7 @@ fn explaining_names_rules_and_failed_clues() {
     let book = rules::book(&workspace().root.join("rules")).expect("the rules are right");
     let mut booted = boot_image(&machine("q35-e1000"), &image(Arch::X86_64));
     let answer = booted.ask_well("machine");
-    let mut model = explain::model_of(&answer).expect("a machine model");
+    let mut model = discover::model_of(&answer).expect("a machine model");
     let plan = explain::plan(&book, &mut model);
     let told = explain::explain(&book, &model, &plan, "");
     for device in &model.devices {

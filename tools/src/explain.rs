@@ -1,7 +1,8 @@
 //! `meta rule explain`: which rule each device of a machine gets and why, judged here by the code that genesis runs.
 
+use crate::discover::{booted, model_of};
 use crate::workspace::Workspace;
-use crate::{image, machines, prompt, rules, run};
+use crate::{machines, rules};
 use anyhow::{bail, Context, Result};
 use clap::Args;
 use machine::{Device, Machine, Value};
@@ -38,7 +39,7 @@ pub fn run(workspace: &Workspace, arguments: &ExplainArguments) -> Result<()> {
                 .with_context(|| format!("reading {}", path.display()))?,
         )
         .with_context(|| format!("in {}", path.display()))?,
-        None => discovered(workspace, &arguments.machine)?,
+        None => booted(workspace, &arguments.machine)?,
     };
     let plan = plan(&book, &mut model);
     let wanted = arguments.device.as_deref().unwrap_or_default();
@@ -48,30 +49,6 @@ pub fn run(workspace: &Workspace, arguments: &ExplainArguments) -> Result<()> {
     }
     crate::terminal::print(told.trim_end());
     Ok(())
-}
-
-/// The model in what the prompt's `machine` answered.
-///
-/// # Errors
-/// When it holds none.
-pub fn model_of(answer: &str) -> Result<Machine> {
-    let json = answer.lines().find(|line| line.starts_with('{'));
-    let json = json.context("there is no machine model: it is one line that begins with {")?;
-    serde_json::from_str(json).context("this is no machine model")
-}
-
-fn discovered(workspace: &Workspace, name: &str) -> Result<Machine> {
-    let machine = machines::named(workspace, name)?;
-    let image = image::build(workspace, machine.arch)?;
-    let answers = run::execute(
-        workspace,
-        &machine,
-        &image,
-        &[],
-        &["machine"],
-        prompt::PATIENCE,
-    )?;
-    model_of(answers.first().map_or("", String::as_str))
 }
 
 /// What genesis plans for this model, found without its hardware.

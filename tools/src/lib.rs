@@ -2,6 +2,7 @@
 //! and from a running machine to answers. `main.rs` is the command line over this; `tests/` uses it too.
 
 pub mod bench;
+pub mod discover;
 pub mod doctor;
 pub mod emulator;
 pub mod explain;

@@ -1,11 +1,12 @@
 //! The command line of `./meta`.
 
 use clap::{Parser, Subcommand};
+use meta::discover::DiscoverArguments;
 use meta::image::{self, Arch};
 use meta::rules::RuleCommand;
 use meta::run::RunArguments;
 use meta::workspace::Workspace;
-use meta::{bench, doctor, machines, prompt, rules, run, suite, terminal};
+use meta::{bench, discover, doctor, machines, prompt, rules, run, suite, terminal};
 use std::process::ExitCode;
 
 /// Builds, runs, tests and measures MetaOS.
@@ -49,11 +50,8 @@ enum Command {
         #[arg(value_name = "MACHINE or ARCHITECTURE", default_value = machines::DEFAULT)]
         what: String,
     },
-    /// Boot a machine and print what was discovered
-    Discover {
-        #[arg(default_value = machines::DEFAULT)]
-        machine: String,
-    },
+    /// Tell what a machine is: boot it, look at it from outside, look at this computer, or read a machine.json
+    Discover(DiscoverArguments),
     /// Boot a machine and show generated code: a device, or DEVICE.OPERATION
     See {
         /// Such as virtio-net.transmit
@@ -101,7 +99,7 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<()> {
             ));
             Ok(())
         }
-        Command::Discover { machine } => answer(workspace, &machine, "machine"),
+        Command::Discover(arguments) => discover::run(workspace, &arguments),
         Command::See { name, machine } => answer(workspace, &machine, &format!("see {name}")),
         Command::Rule(command) => rules::run(workspace, command),
         Command::Machines => {

@@ -23,6 +23,7 @@ impl Mapping {
     }
 
     /// Fresh zeroed memory with these permissions.
+    #[cfg(feature = "run")]
     pub(crate) fn private(size: usize, protection: i32) -> Result<Mapping> {
         Mapping::map(
             size,
@@ -54,6 +55,7 @@ impl Mapping {
     }
 
     /// Changes the permissions of whole pages around a range that lies inside.
+    #[cfg(feature = "run")]
     pub(crate) fn protect(&self, offset: usize, length: usize, protection: i32) {
         let first = offset & !4095;
         let end = (offset + length).next_multiple_of(4096).min(self.size);

@@ -59,6 +59,7 @@ impl Windows {
         self.trace.borrow().clone()
     }
 
+    #[cfg(feature = "run")]
     pub(crate) fn clear_trace(&self) {
         self.trace.borrow_mut().clear();
     }

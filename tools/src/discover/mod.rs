@@ -1,0 +1,120 @@
+//! `meta discover`: what a machine is, from inside, from outside, of this computer, or from a file.
+
+pub mod outside;
+mod tree;
+mod words;
+
+use crate::workspace::Workspace;
+use crate::{image, machines, prompt, rules, run};
+use anyhow::{Context, Result};
+use clap::Args;
+use discovery::Candidate;
+use machine::{Machine, WindowKind};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub struct DiscoverArguments {
+    /// Boot this machine, and tell what it finds out about itself
+    #[arg(value_name = "BOOT", default_value = machines::DEFAULT, conflicts_with_all = ["machine", "host", "file"])]
+    boot: String,
+    #[command(flatten)]
+    whose: Whose,
+    /// Print the machine model (machine.json) and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which machine's model is wanted, when it is not one that is to be booted.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct Whose {
+    /// Look at this emulated machine from outside, as its firmware leaves it: nothing of ours runs in it
+    #[arg(long, value_name = "NAME")]
+    machine: Option<String>,
+    /// This computer (Linux), which is only read
+    #[arg(long)]
+    host: bool,
+    /// A machine model that was printed somewhere (by --json, or by the prompt's `machine`)
+    #[arg(long, value_name = "machine.json")]
+    file: Option<PathBuf>,
+}
+
+/// Runs `meta discover`.
+///
+/// # Errors
+/// When the machine does not come up, or the file holds no model.
+pub fn run(workspace: &Workspace, arguments: &DiscoverArguments) -> Result<()> {
+    let model = arguments.whose.model(workspace, &arguments.boot)?;
+    if arguments.json {
+        crate::terminal::print(serde_json::to_string(&model)?);
+    } else {
+        crate::terminal::print(tree::tree(&model).trim_end());
+    }
+    Ok(())
+}
+
+impl Whose {
+    /// The model; of the machine `boot`, booted, when no other is named.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn model(&self, workspace: &Workspace, boot: &str) -> Result<Machine> {
+        if let Some(name) = &self.machine {
+            let described = machines::named(workspace, name)?;
+            let candidates = candidates(&workspace.root.join("rules"))?;
+            let _progress =
+                crate::terminal::Progress::start(&format!("looking at {name} from outside"));
+            return Ok(outside::discover(workspace, &described, &candidates)?.model);
+        }
+        match &self.file {
+            Some(path) => read(path),
+            None => booted(workspace, boot),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Machine> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    model_of(&text).with_context(|| format!("in {}", path.display()))
+}
+
+/// The model in what the prompt's `machine` answered.
+///
+/// # Errors
+/// When it holds none.
+pub fn model_of(answer: &str) -> Result<Machine> {
+    let json = answer.lines().find(|line| line.starts_with('{'));
+    let json = json.context("there is no machine model: it is one line that begins with {")?;
+    serde_json::from_str(json).context("this is no machine model")
+}
+
+/// What a machine finds out about itself when it is booted.
+///
+/// # Errors
+/// When it does not come to its prompt.
+pub fn booted(workspace: &Workspace, name: &str) -> Result<Machine> {
+    let machine = machines::named(workspace, name)?;
+    let image = image::build(workspace, machine.arch)?;
+    let lines = ["machine"];
+    let answers = run::execute(workspace, &machine, &image, &[], &lines, prompt::PATIENCE)?;
+    model_of(answers.first().map_or("", String::as_str))
+}
+
+/// The places that the rules under `folder` name for devices that no table describes.
+///
+/// # Errors
+/// When a rule is wrong.
+pub fn candidates(folder: &Path) -> Result<Vec<Candidate>> {
+    let named = synthesis::candidates(&rules::book(folder)?);
+    let place = |c: synthesis::Candidate| Candidate {
+        kind: match c.ports {
+            true => WindowKind::Port,
+            false => WindowKind::Memory,
+        },
+        base: c.base,
+        size: c.size,
+        line: c.line,
+    };
+    Ok(named.into_iter().map(place).collect())
+}

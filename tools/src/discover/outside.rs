@@ -1,0 +1,91 @@
+//! An emulated machine as its firmware leaves it, discovered from outside: over the emulator's device protocol, with a
+//! halted processor, by the same code that runs inside.
+
+mod handed;
+mod hardware;
+mod processor;
+
+pub use hardware::{Access, Outside};
+
+use crate::image::Arch;
+use crate::machines::Machine as Described;
+use crate::workspace::Workspace;
+use anyhow::{Context, Result};
+use discovery::{Candidate, Firmware, Request};
+use machine::Machine;
+
+/// A machine that was discovered, and still stands there to be asked.
+pub struct Found {
+    pub model: Machine,
+    /// Every access that discovery made, in order.
+    pub accesses: Vec<Access>,
+    pub emulator: qtest::Machine,
+}
+
+/// Discovers `described`.
+///
+/// # Errors
+/// When the emulator cannot be started, or its firmware does not come to an end.
+pub fn discover(
+    workspace: &Workspace,
+    described: &Described,
+    candidates: &[Candidate],
+) -> Result<Found> {
+    let arguments = described.emulator_arguments(workspace)?;
+    emulated(described.arch, arguments, candidates).with_context(|| described.name.clone())
+}
+
+/// Discovers the machine that the emulator makes of these arguments.
+///
+/// # Errors
+/// As [`discover`].
+pub fn emulated(arch: Arch, arguments: Vec<String>, candidates: &[Candidate]) -> Result<Found> {
+    let arch = match arch {
+        Arch::X86_64 => qtest::Arch::X86_64,
+        Arch::Aarch64 => qtest::Arch::Aarch64,
+    };
+    let emulator = qtest::Machine::start(qtest::Config::emulated(arch, arguments))?;
+    let handed_over = emulator.settle()?;
+    let (model, accesses) = look(&emulator, handed_over, candidates)?;
+    Ok(Found {
+        model,
+        accesses,
+        emulator,
+    })
+}
+
+fn look(
+    emulator: &qtest::Machine,
+    handed_over: u64,
+    candidates: &[Candidate],
+) -> Result<(Machine, Vec<Access>)> {
+    let mut hardware = Outside::new(emulator)?;
+    let mut blob = Vec::new();
+    let request = match emulator.arch() {
+        qtest::Arch::X86_64 => {
+            let pc = handed::over_by_pvh(emulator, handed_over)?;
+            Request {
+                firmware: pc.rsdp.map_or(Firmware::None, Firmware::Acpi),
+                memory: pc.memory,
+                ..Request::new(machine::Arch::X86_64)
+            }
+        }
+        qtest::Arch::Aarch64 => {
+            blob = handed::devicetree(emulator, handed_over)?;
+            Request {
+                firmware: Firmware::Devicetree(&blob),
+                memory: handed::memory_of(&blob)?,
+                ..Request::new(machine::Arch::Aarch64)
+            }
+        }
+    };
+    let request = Request {
+        candidates,
+        ..request
+    };
+    let mut model = discovery::discover(&mut hardware, request);
+    drop(blob);
+    model.notes.extend(hardware.complaints());
+    model.unknown.extend(processor::not_known(emulator.arch()));
+    Ok((model, hardware.accesses))
+}
