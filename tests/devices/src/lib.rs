@@ -1,5 +1,7 @@
 //! Rules against real device models: from the rule's text to emitted code that a test drives.
 
+pub mod proof;
+
 use graph::{Access, Conduit, Fence, Late, Space, Width};
 use machine::{Arch, Cpu, Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
 use qtest::pci::Function;

@@ -63,10 +63,14 @@ impl<'a> Specialiser<'a, '_> {
         if let Some((_, part)) = instance.parts.iter().find(|(name, _)| *name == n) {
             return Ok(Some(Value::Instance(*part)));
         }
+        // A rule that names a fact of its class without a value learns it: the class's default does not hold.
+        let learned = self.instances[i].rule.items.iter().any(
+            |item| matches!(&item.kind, ItemKind::Fact { name, value: None, .. } if *name == n),
+        );
         let item = self.find_item(i, |k| match k {
             ItemKind::Reg(r) => r.name == n && r.at.is_some(),
             ItemKind::Space(s) => s.name == n && s.value.is_some(),
-            ItemKind::Fact { name, value, .. } => *name == n && value.is_some(),
+            ItemKind::Fact { name, value, .. } => *name == n && value.is_some() && !learned,
             ItemKind::Bits { name, .. }
             | ItemKind::State { name, .. }
             | ItemKind::Ring { name, .. }
