@@ -97,6 +97,8 @@ pub struct Specialiser<'a, 'l> {
     pub arena_align: u64,
     pub upcalls: Vec<String>,
     pub failures: Vec<String>,
+    /// Values of facts with parameters, for the numbers that they were asked for.
+    pub called: Vec<(InstanceId, Name, Vec<u64>, Value<'a>)>,
     /// Facts in the order they were learned.
     pub learned: Vec<machine::Fact>,
     /// Status that a live run ended with, if not by its end.
@@ -143,6 +145,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             arena_align: 64,
             upcalls: Vec::new(),
             failures: Vec::new(),
+            called: Vec::new(),
             learned: Vec::new(),
             ended: None,
             tails: None,
