@@ -25,6 +25,11 @@ pub struct Machine {
     pub network: Option<String>,
     /// Emulator device that becomes the disk, holding [`disk`].
     pub disk: Option<String>,
+    /// More disks, each an emulator device that holds a copy of the same.
+    #[serde(default)]
+    pub more_disks: Vec<String>,
+    /// Processors; one if nothing is said.
+    pub cpus: Option<u32>,
 }
 
 /// Every machine, sorted by name.
@@ -84,7 +89,7 @@ impl Machine {
                 "-accel",
                 "tcg",
                 "-smp",
-                "1",
+                &self.cpus.unwrap_or(1).to_string(),
                 "-nodefaults",
                 "-display",
                 "none",
@@ -103,17 +108,17 @@ impl Machine {
             words.extend(["-netdev".into(), "user,id=net0".into()]);
             words.extend(["-device".into(), format!("{device},netdev=net0{rom}")]);
         }
-        if let Some(device) = &self.disk {
+        for (number, device) in self.disk.iter().chain(&self.more_disks).enumerate() {
             let disk = disk(workspace)?;
             // What a guest writes is forgotten: every run sees the same disk, and runs can share it.
             words.extend([
                 "-drive".into(),
                 format!(
-                    "file={},format=raw,if=none,id=disk0,snapshot=on",
+                    "file={},format=raw,if=none,id=disk{number},snapshot=on",
                     disk.display()
                 ),
             ]);
-            words.extend(["-device".into(), format!("{device},drive=disk0")]);
+            words.extend(["-device".into(), format!("{device},drive=disk{number}")]);
         }
         Ok(words)
     }
