@@ -3,7 +3,8 @@
 use crate::memory::{self, Ranges};
 use abi::boot::Range;
 use abi::layout::PAGE;
-use alloc::vec::Vec;
+use abi::options;
+use alloc::{string::String, vec::Vec};
 use machine::MemoryRange;
 
 extern "C" {
@@ -50,8 +51,11 @@ pub struct Handover {
     pub module: Option<Range>,
     /// The memory map as the firmware gave it.
     pub map: Vec<MemoryRange>,
+    /// The words of the command line, known or not (`abi::options`).
+    pub options: Vec<String>,
     ram: Ranges,
     taken: Ranges,
+    line: ([u8; options::LONGEST], usize),
 }
 
 impl Handover {
@@ -61,6 +65,8 @@ impl Handover {
             firmware: Firmware::None,
             module: None,
             map: Vec::new(),
+            options: Vec::new(),
+            line: ([0; options::LONGEST], 0),
             ram: Ranges::EMPTY,
             taken: Ranges::EMPTY,
         }
@@ -87,11 +93,34 @@ impl Handover {
         }
     }
 
+    /// Copies the command line, which may lie in memory that the heap is about to get. It ends at a zero byte.
+    pub fn command_line(&mut self, bytes: impl Iterator<Item = u8>) {
+        let (line, length) = &mut self.line;
+        for (to, from) in line.iter_mut().zip(bytes.take_while(|byte| *byte != 0)) {
+            *to = from;
+            *length += 1;
+        }
+    }
+
+    /// Whether the command line has this word.
+    #[allow(dead_code)]
+    pub fn asks(&self, word: &str) -> bool {
+        self.options.iter().any(|option| option == word)
+    }
+
     /// The heap works from here on.
     pub fn start_memory(&mut self) {
         mark_stack();
         self.ram.join();
         self.taken.join();
         memory::start(self.ram, self.taken);
+        let (line, length) = &self.line;
+        let line = line.get(..*length).unwrap_or_default();
+        self.options = options::words(line).map(String::from).collect();
+        for word in &self.options {
+            if !options::KNOWN.contains(&word.as_str()) {
+                crate::log!("the command line's word {word:?} means nothing here");
+            }
+        }
     }
 }

@@ -6,7 +6,8 @@ use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::process::Command;
 
-/// The command that boots `image` on `machine`, with its serial port as `serial` says and `extra` arguments last.
+/// The command that boots `image` on `machine`, with its serial port as `serial` says, the machine's options as its command
+/// line, and `extra` arguments last.
 ///
 /// # Errors
 /// When the machine's disk cannot be made.
@@ -22,8 +23,11 @@ pub fn command(
         .args(machine.emulator_arguments(workspace)?)
         .args(["-serial", serial])
         .arg("-kernel")
-        .arg(&image.path)
-        .args(extra);
+        .arg(&image.path);
+    if !machine.options.is_empty() {
+        command.arg("-append").arg(machine.options.join(" "));
+    }
+    command.args(extra);
     Ok(command)
 }
 

@@ -30,6 +30,9 @@ pub struct Machine {
     pub more_disks: Vec<String>,
     /// Processors; one if nothing is said.
     pub cpus: Option<u32>,
+    /// Words of the command line (`abi::options`); a run sets them.
+    #[serde(skip)]
+    pub options: Vec<String>,
 }
 
 /// Every machine, sorted by name.

@@ -26,9 +26,27 @@ pub struct RunArguments {
     /// Boot this image instead of building one
     #[arg(long, value_name = "FILE")]
     pub image: Option<std::path::PathBuf>,
+    /// Tell the guest nothing: it uses no firmware tables, and finds out by careful probing what it can
+    #[arg(long)]
+    pub blind: bool,
+    /// Hide device IDs and classes: devices are known by what they do, or not at all
+    #[arg(long)]
+    pub masked: bool,
     /// More arguments for the emulator
     #[arg(last = true, value_name = "EMULATOR ARGUMENT")]
     pub extra: Vec<String>,
+}
+
+impl RunArguments {
+    /// The words of the guest's command line.
+    fn options(&self) -> Vec<String> {
+        use abi::options::{BLIND, MASKED};
+        [(self.blind, BLIND), (self.masked, MASKED)]
+            .into_iter()
+            .filter(|(asked, _)| *asked)
+            .map(|(_, word)| word.to_owned())
+            .collect()
+    }
 }
 
 /// Runs `meta run`.
@@ -36,7 +54,8 @@ pub struct RunArguments {
 /// # Errors
 /// When the image cannot be built, the guest does not answer in time, ends early, or answers with an error.
 pub fn run(workspace: &Workspace, arguments: &RunArguments) -> Result<()> {
-    let machine = machines::named(workspace, &arguments.machine)?;
+    let mut machine = machines::named(workspace, &arguments.machine)?;
+    machine.options = arguments.options();
     let image = match &arguments.image {
         Some(path) => Image {
             arch: machine.arch,

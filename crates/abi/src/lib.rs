@@ -8,6 +8,7 @@ pub mod context;
 #[cfg(feature = "inventory")]
 pub mod inventory;
 pub mod layout;
+pub mod options;
 pub mod program;
 pub mod ring;
 pub mod status;

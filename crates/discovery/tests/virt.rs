@@ -126,4 +126,5 @@ fn memory_is_known_before_the_heap() {
     let boot = discovery::devicetree::boot(BLOB).unwrap();
     assert_eq!(boot.ram(), [(0x4000_0000, 128 << 20)]);
     assert_eq!(boot.initrd, None);
+    assert_eq!(boot.arguments(), b"");
 }

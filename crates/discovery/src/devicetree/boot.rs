@@ -1,4 +1,4 @@
-//! What a boot entry must know before there is a heap: RAM, reservations, the initial file.
+//! What a boot entry must know before there is a heap: RAM, reservations, the initial file, the command line.
 
 use super::tree::number;
 use dtoolkit::fdt::{Fdt, FdtNode};
@@ -7,11 +7,15 @@ use dtoolkit::{Node, Property};
 /// Most ranges of each kind; further ones are refused.
 pub const MOST: usize = 32;
 
+/// Most bytes of the command line; the rest is left out.
+pub const LINE: usize = 512;
+
 /// Physical ranges as (base, bytes).
 pub struct Boot {
     ram: ([(u64, u64); MOST], usize),
     reserved: ([(u64, u64); MOST], usize),
     pub initrd: Option<(u64, u64)>,
+    arguments: ([u8; LINE], usize),
 }
 
 impl Boot {
@@ -20,6 +24,10 @@ impl Boot {
     }
     pub fn reserved(&self) -> &[(u64, u64)] {
         &self.reserved.0[..self.reserved.1]
+    }
+    /// The command line, up to [`LINE`] bytes of it.
+    pub fn arguments(&self) -> &[u8] {
+        &self.arguments.0[..self.arguments.1]
     }
 }
 
@@ -32,7 +40,7 @@ fn push(to: &mut ([(u64, u64); MOST], usize), range: (u64, u64)) -> Result<(), &
     Ok(())
 }
 
-/// Reads memory nodes, reservations and the initial file without allocating.
+/// Reads memory nodes, reservations, the initial file and the command line without allocating.
 ///
 /// # Errors
 /// Says what is wrong.
@@ -42,6 +50,7 @@ pub fn boot(blob: &[u8]) -> Result<Boot, &'static str> {
         ram: ([(0, 0); MOST], 0),
         reserved: ([(0, 0); MOST], 0),
         initrd: None,
+        arguments: ([0; LINE], 0),
     };
     for entry in fdt.memory_reservations() {
         push(&mut found.reserved, (entry.address(), entry.size()))?;
@@ -56,7 +65,12 @@ pub fn boot(blob: &[u8]) -> Result<Boot, &'static str> {
                     regions(&child, cells, &mut found.reserved)?;
                 }
             }
-            "chosen" => found.initrd = initrd(&node),
+            "chosen" => {
+                found.initrd = initrd(&node);
+                if let Some(line) = node.property("bootargs") {
+                    found.arguments = copied(line.value());
+                }
+            }
             _ => {}
         }
     }
@@ -67,6 +81,13 @@ fn initrd(chosen: &FdtNode) -> Option<(u64, u64)> {
     let from = number(chosen.property("linux,initrd-start")?.value());
     let to = number(chosen.property("linux,initrd-end")?.value());
     (to > from).then(|| (from, to - from))
+}
+
+fn copied(line: &[u8]) -> ([u8; LINE], usize) {
+    let mut copy = [0; LINE];
+    let length = line.len().min(LINE);
+    copy[..length].copy_from_slice(&line[..length]);
+    (copy, length)
 }
 
 fn cells(node: &FdtNode) -> (usize, usize) {

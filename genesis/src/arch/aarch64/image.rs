@@ -41,6 +41,7 @@ extern "C" fn door_image(dtb: u64, ticks: u64) -> ! {
     for (base, size) in found.reserved() {
         door.take(*base, *size);
     }
+    door.command_line(found.arguments().iter().copied());
     if let Some((base, size)) = found.initrd {
         door.take(base, size);
         door.module = Some(Range { base, size });

@@ -32,6 +32,10 @@ extern "C" fn door_pvh(info: u64, ticks: u64) -> ! {
     let rsdp = word(info + 32, 64);
     door.firmware = Firmware::Acpi { rsdp };
     modules(&mut door, info);
+    let line = word(info + 24, 64);
+    if line != 0 {
+        door.command_line((0..).map_while(|n| probe::read(line + n, 8).ok().map(|b| b as u8)));
+    }
     if word(info + 4, 32) == 0 {
         crate::stop!("the start information has no memory map (version 0)");
     }
