@@ -29,6 +29,7 @@ pub fn machine(door: &Handover, candidates: &[Candidate]) -> Machine {
         firmware,
         memory: door.map.clone(),
         candidates,
+        options: discovery::Options::parse(&door.options.join(" ")),
         ..discovery::Request::new(ARCH)
     };
     discovery::discover(&mut hardware, request)

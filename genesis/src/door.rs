@@ -102,12 +102,6 @@ impl Handover {
         }
     }
 
-    /// Whether the command line has this word.
-    #[allow(dead_code)]
-    pub fn asks(&self, word: &str) -> bool {
-        self.options.iter().any(|option| option == word)
-    }
-
     /// The heap works from here on.
     pub fn start_memory(&mut self) {
         mark_stack();
@@ -118,7 +112,7 @@ impl Handover {
         let line = line.get(..*length).unwrap_or_default();
         self.options = options::words(line).map(String::from).collect();
         for word in &self.options {
-            if !options::KNOWN.contains(&word.as_str()) {
+            if !options::known(word) {
                 crate::log!("the command line's word {word:?} means nothing here");
             }
         }
