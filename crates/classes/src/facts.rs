@@ -76,6 +76,8 @@ pub struct Facts {
     /// block: bytes of a block.
     pub size: u64,
     pub writable: bool,
+    /// Bits of the device's addresses.
+    pub reach: u64,
 }
 
 impl Default for Facts {
@@ -90,6 +92,7 @@ impl Default for Facts {
             sectors: 0,
             size: 512,
             writable: true,
+            reach: 64,
         }
     }
 }
@@ -108,6 +111,7 @@ impl Facts {
                 "mac" => facts.mac = Some(value),
                 "sectors" => facts.sectors = value,
                 "size" => facts.size = value.max(1),
+                "reach" => facts.reach = value,
                 "writable" => facts.writable = value != 0,
                 _ => {}
             }

@@ -78,6 +78,38 @@ impl Memory {
         }
     }
 
+    /// Copies from the arena into the pool; `false` (and nothing copied) if either range is not inside.
+    pub(crate) fn copy_out(&self, from: u64, to: u64, length: u64) -> bool {
+        let inside = from
+            .checked_add(length)
+            .is_some_and(|end| end <= self.arena_size as u64);
+        if !inside || !self.pool.holds(to, length) {
+            return false;
+        }
+        let (from, to, length) = (from as usize, to as usize, length as usize);
+        // SAFETY: both ranges are inside by the checks above, and arena and pool do not overlap (contract of `new`).
+        // A device may still write the source, another task the target: whatever bytes result, they are only bytes.
+        unsafe {
+            core::ptr::copy_nonoverlapping(self.arena.add(from), self.pool.base.add(to), length);
+        }
+        true
+    }
+
+    /// Whether the device reaches arena and pool with addresses of so many bits.
+    pub(crate) fn within(&self, reach: u64) -> bool {
+        let end = |base: u64, size: usize| base.checked_add(size as u64);
+        let top = u32::try_from(reach)
+            .ok()
+            .and_then(|bits| 1u64.checked_shl(bits));
+        let Some(top) = top else { return true };
+        [
+            end(self.arena_dma, self.arena_size),
+            end(self.pool_dma, self.pool.size),
+        ]
+        .iter()
+        .all(|end| end.is_some_and(|end| end <= top))
+    }
+
     /// State and arena as `init` wants them.
     pub(crate) fn zero(&mut self) {
         // SAFETY: both are writable for their sizes and no one else's (contract of `new`).

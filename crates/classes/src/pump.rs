@@ -73,7 +73,7 @@ pub struct Counters {
     pub refused: u64,
     pub interrupts: u64,
     pub resets: u64,
-    /// Bytes received that found no room (serial).
+    /// Bytes (serial) or frames (nic) received that found no room.
     pub dropped: u64,
 }
 
@@ -99,6 +99,9 @@ impl Pump {
         rings: Driver,
     ) -> Result<Pump, Unfit> {
         requests::fits(class, &residual)?;
+        if !memory.within(facts.reach) {
+            return Err(Unfit::Reach(facts.reach));
+        }
         Ok(Pump {
             context: memory.context(),
             upcalls: upcalls::table(class, upcalls)?,

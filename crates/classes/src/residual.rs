@@ -81,6 +81,8 @@ pub enum Unfit {
     Outside,
     /// More failures or upcalls than the pump serves.
     TooMany,
+    /// The device cannot address the memory it was given: the bits that it has.
+    Reach(u64),
 }
 
 impl core::fmt::Display for Unfit {
@@ -90,6 +92,12 @@ impl core::fmt::Display for Unfit {
                 write!(f, "the code has no entry `{name}`, which its class needs")
             }
             Unfit::Outside => write!(f, "an entry lies outside the code"),
+            Unfit::Reach(bits) => {
+                write!(
+                    f,
+                    "memory that the device cannot reach with its {bits} address bits"
+                )
+            }
             Unfit::TooMany => write!(
                 f,
                 "the code names more failures or upcalls than the pump serves"

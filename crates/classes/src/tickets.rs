@@ -69,7 +69,13 @@ impl Tickets {
 
     /// Any one that is outstanding, taken.
     pub fn take_any(&mut self) -> Option<Pending> {
-        let slot = self.slots.iter().position(Option::is_some)?;
+        self.take_first(|_| true)
+    }
+
+    /// Any one that `wanted` accepts, taken.
+    pub fn take_first(&mut self, wanted: impl Fn(&Pending) -> bool) -> Option<Pending> {
+        let fits = |slot: &Option<Pending>| slot.as_ref().is_some_and(&wanted);
+        let slot = self.slots.iter().position(fits)?;
         self.give_back(slot as u64)
     }
 }

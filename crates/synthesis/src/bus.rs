@@ -4,7 +4,7 @@ use crate::instance::Specialiser;
 use crate::layout::ones;
 use crate::value::{Buffer, Region, Value};
 use crate::{Error, Result};
-use alloc::{format, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 use graph::{BinOp, Conduit, Op, WindowKind};
 use rulebook::tree::{Argument, Expr, ExprKind, Name, Place};
 
@@ -27,6 +27,7 @@ impl<'a> Specialiser<'a, '_> {
             "true" => Some(Value::Num(self.constant(1))),
             "false" => Some(Value::Num(self.constant(0))),
             "random" => Some(Value::Random),
+            "shape" => Some(Value::Text(self.shape())),
             "cpus" => Some(Value::Num(self.constant(1))),
             "base" => Some(self.device_window(0)),
             "system" => Some(Value::Region(Region {
@@ -82,6 +83,18 @@ impl<'a> Specialiser<'a, '_> {
             );
         }
         None
+    }
+
+    /// The device's windows in words: `0 memory 131072, 1 ports 64`. No device that differs here has the same registers.
+    fn shape(&self) -> String {
+        let windows = self.subject.device.windows.iter().map(|w| {
+            let kind = match w.kind {
+                machine::WindowKind::Memory => "memory",
+                machine::WindowKind::Port => "ports",
+            };
+            format!("{} {kind} {}", w.index, w.size)
+        });
+        windows.collect::<Vec<String>>().join(", ")
     }
 
     fn device_window(&self, index: u64) -> Value<'a> {

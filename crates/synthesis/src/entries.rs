@@ -160,6 +160,7 @@ fn entry<'a>(
     s.depth = 0;
     s.nest = 0;
     s.narrowed.clear();
+    s.floors.clear();
     s.unreachable = false;
     let value = body(s)?;
     if let Some(n) = value {

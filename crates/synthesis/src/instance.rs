@@ -115,6 +115,8 @@ pub struct Specialiser<'a, 'l> {
     pub otherwise: Option<&'a Stmt>,
     /// Bounds that a `check` proved, by node.
     pub narrowed: Vec<(Id, u64)>,
+    /// The same from below: node, least, and how many of `narrowed` there were by then.
+    pub floors: Vec<(Id, u64, usize)>,
     pub narrow_marks: Vec<usize>,
     /// Inside `match`: only pure reads may touch the device.
     pub probing: bool,
@@ -154,6 +156,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             broke: false,
             otherwise: None,
             narrowed: Vec::new(),
+            floors: Vec::new(),
             narrow_marks: Vec::new(),
             probing: false,
             may_touch: false,

@@ -128,6 +128,15 @@ fn receives(driver: &mut Driver, cable: &peer::Cable) {
     }
 }
 
+/// The self-test as at boot, and with a full queue. The machine's card is on the emulator's own network, which answers.
+pub fn nic_answers(machine: &Machine, written: &Written) {
+    let mut device = running(machine, written);
+    let mut driver = device.pump(Class::Nic, facts(written)).unwrap();
+    for effort in [Effort::Quick, Effort::Thorough] {
+        assert_eq!(driver.selftest(effort).unwrap(), Outcome::Verified);
+    }
+}
+
 /// Accesses with repeated polling reads collapsed to one: address (windows may overlap), whether it writes.
 fn collapsed(written: &Written, trace: &[qtest::Touch]) -> Vec<(u64, bool)> {
     let base = |t: &qtest::Touch| written.residual.windows[usize::from(t.window)].base;

@@ -113,5 +113,7 @@ fn interpreter_and_code_touch_each_transport_alike() {
         proof::same_trace(Class::Block, || disk(transport, &outside.drive("d0")));
         let user = ["-netdev", "user,id=n0"].map(String::from);
         proof::same_trace(Class::Nic, || net(transport, &user));
+        let (machine, written) = net(transport, &user);
+        proof::nic_answers(&machine, &written);
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Request {
 pub(super) fn fits(class: Class, residual: &Residual) -> Result<(), Unfit> {
     let needed: &[(EntryId, &'static str)] = match class {
         Class::Serial => &[(EntryId::Send, "send")],
-        Class::Nic => &[(EntryId::Transmit, "transmit"), (EntryId::Supply, "supply")],
+        Class::Nic => &[(EntryId::Transmit, "transmit")],
         Class::Block => &[(EntryId::Read, "read")],
     };
     for (id, name) in [(EntryId::Init, "init")].iter().chain(needed) {
@@ -174,7 +174,7 @@ impl Pump {
         let Request { pending, lba } = request;
         let id = pending.kind.entry();
         let Some(code) = self.residual.entry(id) else {
-            return Served::Blocked;
+            return self.lay_by(request);
         };
         let idle = self.tickets.busy() == 0;
         let Some(ticket) = self.tickets.take(pending) else {
@@ -203,6 +203,16 @@ impl Pump {
                 Served::Done
             }
         }
+    }
+
+    /// A buffer for a driver that receives into memory of its own: it waits here for a frame that is copied.
+    fn lay_by(&mut self, request: Request) -> Served {
+        if self.tickets.take(request.pending).is_none() {
+            return Served::Blocked;
+        }
+        self.head = None;
+        self.counters.accepted += 1;
+        Served::Done
     }
 
     /// No room: back to the head. With nothing outstanding there never will be any, so that is an answer.
@@ -272,7 +282,7 @@ fn check(
         Kind::Flush => true,
     };
     let range = kind == Kind::Flush || pool.holds(offset, length);
-    if !right || !range || !residual.has(kind.entry()) {
+    if !right || !range || !(residual.has(kind.entry()) || kind == Kind::Supply) {
         return None;
     }
     Some(Request {

@@ -17,6 +17,7 @@ pub(super) fn table<'a>(
         *table.get_mut(at).ok_or(Unfit::TooMany)? = match (class, name) {
             (Class::Nic, "sent") => sent,
             (Class::Nic, "received") => received,
+            (Class::Nic, "arrived") => arrived,
             (Class::Nic, "link") => link,
             (Class::Block, "finished") => finished,
             (Class::Block, "resized") => resized,
@@ -65,6 +66,22 @@ extern "C" fn received(context: *mut Context, ticket: u64, length: u64, _: u64, 
             return;
         };
         if length > u64::from(pending.length) {
+            pump.answer(&pending, false, pending.length);
+            return pump.violate(Violation::Overlong(length));
+        }
+        pump.finish(&pending, true, length as u32);
+    })
+}
+
+/// `arrived(place, length)`: a frame in the arena. Without a supplied buffer that holds it, it is lost.
+extern "C" fn arrived(context: *mut Context, at: u64, length: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        let fits = |p: &Pending| p.kind == Kind::Supply && length <= u64::from(p.length);
+        let Some(pending) = pump.tickets.take_first(fits) else {
+            pump.counters.dropped += 1;
+            return;
+        };
+        if !pump.memory.copy_out(at, u64::from(pending.offset), length) {
             pump.answer(&pending, false, pending.length);
             return pump.violate(Violation::Overlong(length));
         }

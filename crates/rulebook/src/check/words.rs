@@ -24,7 +24,7 @@ pub const FUNCTIONS: [(&str, usize, usize); 20] = [
     ("bar_size", 1, 1),
 ];
 
-pub const VALUES: [&str; 15] = [
+pub const VALUES: [&str; 16] = [
     "true",
     "false",
     "none",
@@ -37,6 +37,7 @@ pub const VALUES: [&str; 15] = [
     "system",
     "config",
     "candidate",
+    "shape",
     "at",
     "cell",
     "lap",

@@ -104,7 +104,23 @@ impl<'a> Specialiser<'a, '_> {
             None => self.b.late(late),
         };
         let id = self.b.bin(BinOp::Add, base, at.id);
-        Ok(Value::Num(self.node(id, u64::MAX)))
+        let most = self.reach();
+        Ok(Value::Num(self.node(id, most)))
+    }
+
+    /// The largest device address, by the rule's fact `reach`: the pump gives no memory beyond it.
+    fn reach(&mut self) -> u64 {
+        let name = self.subject.book.names.iter().position(|n| n == "reach");
+        let Some(name) = name.map(|k| Name(k as u16)) else {
+            return u64::MAX;
+        };
+        match self.resolve(self.here(), name, Place::default()) {
+            Ok(Value::Num(n)) => self
+                .b
+                .known(n.id)
+                .map_or(u64::MAX, |bits| ones(bits.min(64) as u32)),
+            _ => u64::MAX,
+        }
     }
 
     pub fn buffers(&mut self, e: &'a Expr) -> Result<Vec<Buffer<'a>>> {

@@ -40,7 +40,8 @@ impl<'a> Specialiser<'a, '_> {
                 }
             },
             Value::Buffer(b) => match word {
-                "len" => Ok(Value::Num(b.len)),
+                // A `check` may have said more of it since.
+                "len" => Ok(Value::Num(self.node(b.len.id, b.len.most))),
                 "last" => Ok(Value::Num(self.constant(b.last as u64))),
                 "in" | "out" => Ok(Value::Buffers(vec![Buffer {
                     inward: word == "in",

@@ -173,6 +173,7 @@ impl<'a> Specialiser<'a, '_> {
         // What was proved inside does not hold outside.
         let mark = self.narrow_marks.pop().unwrap_or(0);
         self.narrowed.truncate(mark);
+        self.floors.retain(|(_, _, at)| *at <= mark);
         self.b.close()
     }
 }

@@ -101,6 +101,11 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<Num<'a>> {
         let (node, most, swap) = match op {
             BinaryOp::Add => (BinOp::Add, x.most.saturating_add(y.most), false),
+            // What was checked to be large enough does not wrap.
+            BinaryOp::Sub if self.least(x) >= y.most => {
+                let least = self.b.known(y.id).unwrap_or(0);
+                (BinOp::Sub, x.most.saturating_sub(least), false)
+            }
             BinaryOp::Sub => (BinOp::Sub, u64::MAX, false),
             BinaryOp::Mul => (BinOp::Mul, x.most.saturating_mul(y.most), false),
             BinaryOp::Div | BinaryOp::Rem => {

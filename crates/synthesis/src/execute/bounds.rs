@@ -32,8 +32,16 @@ impl<'a> Specialiser<'a, '_> {
                     },
                 );
             }
+            ExprKind::Binary(BinaryOp::Ge, a, b) => {
+                if let Some(limit) = self.limit(b) {
+                    self.raise_expr(a, limit);
+                }
+            }
             ExprKind::In(a, set) => {
-                if let ExprKind::Range(_, hi) = &set.kind {
+                if let ExprKind::Range(lo, hi) = &set.kind {
+                    if let Some(limit) = self.limit(lo) {
+                        self.raise_expr(a, limit);
+                    }
                     if let Some(limit) = self.limit(hi) {
                         self.narrow_expr(a, limit.saturating_sub(1));
                     }
@@ -55,22 +63,47 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Only values that were copied can be narrowed: a second read may say something else.
     pub(super) fn narrow_expr(&mut self, e: &'a Expr, most: u64) {
+        if let Some(n) = self.copied(e) {
+            self.narrowed.push((n.id, most));
+        }
+    }
+
+    fn raise_expr(&mut self, e: &'a Expr, least: u64) {
+        if let Some(n) = self.copied(e) {
+            self.narrowed.push((n.id, u64::MAX));
+            self.floors.push((n.id, least, self.narrowed.len()));
+        }
+    }
+
+    /// The least that a value can be, by what was checked before.
+    pub fn least(&self, n: Num<'a>) -> u64 {
+        let known = self.b.known(n.id).unwrap_or(0);
+        let of = self.floors.iter().filter(|(id, _, _)| *id == n.id);
+        of.fold(known, |least, (_, floor, _)| least.max(*floor))
+    }
+
+    fn copied(&mut self, e: &'a Expr) -> Option<Num<'a>> {
         let base = match &e.kind {
             ExprKind::Name(n) => *n,
             ExprKind::Dot(of, _) => match &of.kind {
                 ExprKind::Name(n) => *n,
-                _ => return,
+                _ => return None,
             },
-            _ => return,
+            _ => return None,
         };
         let from = self.frames.last().map_or(0, |f| f.scope);
         if !self.scopes[from..].iter().any(|(n, b)| {
-            *n == base && matches!(b, Binding::Value(Value::Num(_) | Value::Copy(..)))
+            *n == base
+                && matches!(
+                    b,
+                    Binding::Value(Value::Num(_) | Value::Copy(..) | Value::Buffer(_))
+                )
         }) {
-            return;
+            return None;
         }
-        if let Ok(Value::Num(n)) = self.value(e) {
-            self.narrowed.push((n.id, most));
+        match self.value(e) {
+            Ok(Value::Num(n)) => Some(n),
+            _ => None,
         }
     }
 }

@@ -1,0 +1,50 @@
+//! Network cards on the emulator's devices.
+
+use classes::Class;
+use device_tests::{pci_device, proof};
+use qtest::{pci, peer, Config, Machine};
+use synthesis::Written;
+
+/// The card, and its driver. `ports`: without its memory BARs, so that it is driven by I/O ports.
+fn card(options: &str, rule: &str, outside: &[String], ports: bool) -> (Machine, Written) {
+    let config = Config::q35().args(outside.iter().cloned());
+    let device = format!("{options},netdev=n0,mac=52:54:00:12:34:56");
+    let machine = Machine::start(config.args(["-device", &device])).unwrap();
+    let found = pci::scan(&machine).unwrap();
+    let function = found.iter().find(|f| f.class >> 16 == 2).unwrap();
+    function.bus_master(true).unwrap();
+    let mut device = pci_device(function);
+    if ports {
+        device
+            .windows
+            .retain(|w| w.kind == machine::WindowKind::Port);
+        assert!(!device.windows.is_empty());
+    }
+    let written = proof::written(&machine, &mut device, "nic", rule);
+    (machine, written)
+}
+
+fn user() -> [String; 2] {
+    ["-netdev", "user,id=n0"].map(String::from)
+}
+
+fn proved(options: &str, rule: &str, ports: bool) {
+    let cable = peer::Cable::new().unwrap();
+    let (machine, written) = card(options, rule, &cable.netdev("n0"), ports);
+    proof::nic(&machine, &written, &cable);
+    drop(machine);
+    let (machine, written) = card(options, rule, &user(), ports);
+    proof::nic_answers(&machine, &written);
+    drop(machine);
+    proof::same_trace(Class::Nic, || card(options, rule, &user(), ports));
+}
+
+#[test]
+fn rtl8139_by_memory() {
+    proved("rtl8139", "rtl8139", false);
+}
+
+#[test]
+fn rtl8139_by_ports() {
+    proved("rtl8139", "rtl8139", true);
+}
