@@ -1,11 +1,16 @@
-//! Step 1: what is this machine?
+//! Step 1: what is this machine? And how its devices may be asked after that.
 
 use crate::{
     door::{Firmware, Handover},
-    hardware, log,
+    hardware, journal, log, memory,
 };
-use discovery::Candidate;
-use machine::{Arch, Machine};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use discovery::{Candidate, Journal};
+use machine::{Arch, Fact, Machine, Source, Value};
 
 #[cfg(target_arch = "aarch64")]
 const ARCH: Arch = Arch::Aarch64;
@@ -13,8 +18,14 @@ const ARCH: Arch = Arch::Aarch64;
 const ARCH: Arch = Arch::X86_64;
 
 /// Discovers the machine; `candidates` are the places that the rulebook names.
-pub fn machine(door: &Handover, candidates: &[Candidate]) -> Machine {
-    let mut hardware = hardware::Machine::new(&door.map);
+pub fn machine(door: &Handover, candidates: &[Candidate]) -> (Machine, Probing) {
+    let options = discovery::Options::parse(&door.options.join(" "));
+    let mut probing = Probing {
+        hardware: hardware::Machine::new(&door.map),
+        journal: journal::open(),
+        blind: options.blind,
+        hang: options.hang.clone(),
+    };
     let firmware = match door.firmware {
         Firmware::None | Firmware::Acpi { rsdp: 0 } => discovery::Firmware::None,
         Firmware::Acpi { rsdp } => discovery::Firmware::Acpi(rsdp),
@@ -29,15 +40,90 @@ pub fn machine(door: &Handover, candidates: &[Candidate]) -> Machine {
         firmware,
         memory: door.map.clone(),
         candidates,
-        options: discovery::Options::parse(&door.options.join(" ")),
+        options,
+        in_use: memory::in_use(),
+        boot: of_this_boot(door),
+        journal: Some(&mut probing.journal),
         ..discovery::Request::new(ARCH)
     };
-    discovery::discover(&mut hardware, request)
+    let machine = discovery::discover(&mut probing.hardware, request);
+    (machine, probing)
 }
 
-/// What was odd about the machine.
+fn of_this_boot(door: &Handover) -> Vec<Fact> {
+    let fact = |name: &str, value| Fact {
+        name: name.to_string(),
+        value,
+        source: Source::System,
+    };
+    let firmware = match door.firmware {
+        Firmware::None => "none",
+        Firmware::Acpi { .. } => "ACPI",
+        Firmware::Devicetree { .. } => "devicetree",
+    };
+    Vec::from([
+        fact("tables", Value::Text(firmware.to_string())),
+        fact("options", Value::Texts(door.options.clone())),
+    ])
+}
+
+/// The way to devices while rules are matched and drivers proved.
+pub struct Probing {
+    hardware: hardware::Machine,
+    journal: Journal,
+    pub blind: bool,
+    hang: Vec<String>,
+}
+
+impl Probing {
+    /// Does what could hang the machine, with the device's path in the journal meanwhile; `None` if that hung an earlier
+    /// boot.
+    pub fn guarded<R>(&mut self, path: &str, probe: impl FnOnce() -> R) -> Option<R> {
+        if !self.journal.begin(path) {
+            return None;
+        }
+        if self.hang.iter().any(|hang| hang == path) {
+            log!("{path}: made to hang, as the command line asks");
+            loop {
+                core::hint::spin_loop();
+            }
+        }
+        let result = probe();
+        self.journal.end();
+        Some(result)
+    }
+
+    /// Lets a device read and write memory of its own accord, or takes that from it again.
+    pub fn bus_master(&mut self, machine: &Machine, path: &str, on: bool) {
+        discovery::bus_master(&mut self.hardware, machine, path, on);
+    }
+}
+
+/// Puts what went wrong while a device was asked into the model.
+pub fn faults(machine: &mut Machine, path: &str, errors: &[String]) {
+    let Some(device) = machine.devices.iter_mut().find(|d| d.path == path) else {
+        return;
+    };
+    for error in errors {
+        let told = Value::Text(error.clone());
+        if device.learned.iter().any(|f| f.value == told) {
+            continue;
+        }
+        machine.notes.push(format!("{path}: {error}"));
+        device.learned.push(Fact {
+            name: "fault".to_string(),
+            value: told,
+            source: Source::Probe,
+        });
+    }
+}
+
+/// What was odd about the machine, and what nothing could tell.
 pub fn say_notes(machine: &Machine) {
     for note in &machine.notes {
         log!("  note: {note}");
+    }
+    for unknown in &machine.unknown {
+        log!("  not known: {unknown}");
     }
 }

@@ -52,6 +52,20 @@ impl Machine {
         self.pieces.push(piece);
     }
 
+    /// Makes memory at a place reachable, past caches where the door's own tables do not reach; false if genesis itself
+    /// stands on it.
+    fn reach_memory(&mut self, physical: u64) -> bool {
+        if crate::memory::uses(physical) {
+            return false;
+        }
+        let piece = physical / PIECE;
+        if physical >= arch::REACH && !self.pieces.contains(&piece) {
+            paging::device(piece * PIECE, PIECE);
+            self.pieces.push(piece);
+        }
+        true
+    }
+
     fn memory_in(&self, from: u64, size: u64) -> bool {
         let touches =
             |(base, length): &(u64, u64)| from < base + length && *base < from.saturating_add(size);
@@ -101,6 +115,29 @@ impl Hardware for Machine {
 
     fn port_write(&mut self, port: u16, bits: u32, value: u64) {
         arch::port_write(port, bits, value);
+    }
+
+    fn ram_write(&mut self, physical: u64, bits: u32, value: u64) -> bool {
+        if !self.reach_memory(physical) {
+            return false;
+        }
+        // SAFETY: RAM that genesis does not use, or no memory at all: no Rust value lives there. Who tests it puts back
+        // what was there.
+        let written = unsafe { probe::write(physical, bits, value) }.is_ok();
+        arch::past_caches(physical);
+        written
+    }
+
+    fn ram_read(&mut self, physical: u64, bits: u32) -> Option<u64> {
+        if !self.reach_memory(physical) {
+            return None;
+        }
+        arch::past_caches(physical);
+        probe::read(physical, bits).ok()
+    }
+
+    fn what_failed(&mut self) -> Option<alloc::string::String> {
+        Some(arch::refused())
     }
 
     fn cpuid(&mut self, leaf: u32, sub: u32) -> [u32; 4] {

@@ -2,6 +2,7 @@
 
 use crate::{arch, clock, memory, probe, run};
 use alloc::{format, string::String, vec::Vec};
+use discovery::policy::{self, Answer, Place, Probe};
 use graph::{Access, Conduit, Fence, Late, Space, Width, Window, WindowKind};
 
 /// Room for what the first run uses: it is not known before what the rule will need.
@@ -12,8 +13,10 @@ const POOL: usize = 64 * 1024;
 const ALIGN: u64 = 64 * 1024;
 
 /// One device, as a rule sees it.
-#[derive(Default)]
 pub struct Live {
+    /// What the policy knows it as.
+    place: Place,
+    blind: bool,
     windows: Vec<Option<Window>>,
     state: Vec<u8>,
     /// Physical addresses, once used.
@@ -23,8 +26,34 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn new() -> Live {
-        Live::default()
+    /// For the clues of rules, which may read, and write what they put back.
+    pub fn asking(place: Place, blind: bool) -> Live {
+        Live {
+            place,
+            blind,
+            windows: Vec::new(),
+            state: Vec::new(),
+            arena: None,
+            pool: None,
+            errors: Vec::new(),
+        }
+    }
+
+    /// For the rule that was chosen.
+    pub fn chosen() -> Live {
+        Live::asking(Place::Chosen, false)
+    }
+
+    /// Whether the policy allows it. (What only the journal allows is in the journal: see `discover::Probing::guarded`.)
+    fn may(&mut self, probe: Probe) -> bool {
+        let allowed = policy::allowed(probe, self.place, self.blind) != Answer::No;
+        if !allowed {
+            let place = self.place;
+            self.error(format!(
+                "{probe:?} is against the policy for a place known as {place:?}"
+            ));
+        }
+        allowed
     }
 
     /// Accesses outside of the windows or the memory, or that nothing answered: they read as all ones or 0, and are told
@@ -106,7 +135,8 @@ impl synthesis::LiveAccess for Live {
 
 impl Access for Live {
     fn read(&mut self, window: u8, at: u64, width: Width) -> u64 {
-        let Some((kind, place)) = self.place(window, at, width) else {
+        let may = self.may(Probe::Read);
+        let Some((kind, place)) = self.place(window, at, width).filter(|_| may) else {
             return width.mask();
         };
         let value = match kind {
@@ -115,13 +145,19 @@ impl Access for Live {
             WindowKind::System | WindowKind::Model => probe::register(place as u32, None),
         };
         if value.is_none() {
-            self.error(format!("nothing answers a read at {place:#x}"));
+            let why = arch::refused();
+            self.error(format!("nothing answers a read at {place:#x}: {why}"));
         }
         value.unwrap_or(width.mask())
     }
 
     fn write(&mut self, window: u8, at: u64, width: Width, value: u64) {
-        let Some((kind, place)) = self.place(window, at, width) else {
+        // The checker of rules sees to it that clues put back what they write.
+        let may = self.may(match self.place {
+            Place::Chosen => Probe::Reset,
+            _ => Probe::Restore,
+        });
+        let Some((kind, place)) = self.place(window, at, width).filter(|_| may) else {
             return;
         };
         let done = match kind {
@@ -136,7 +172,8 @@ impl Access for Live {
             }
         };
         if !done {
-            self.error(format!("nothing answers a write at {place:#x}"));
+            let why = arch::refused();
+            self.error(format!("nothing answers a write at {place:#x}: {why}"));
         }
     }
 
@@ -182,6 +219,9 @@ impl Access for Live {
     }
 
     fn late(&mut self, late: Late) -> u64 {
+        if !self.may(Probe::Dma) {
+            return 0;
+        }
         match late {
             Late::ArenaDma => self.arena(),
             Late::PoolDma => self.pool(),

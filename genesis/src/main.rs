@@ -13,6 +13,7 @@ mod generate;
 mod hardware;
 mod heap;
 mod install;
+mod journal;
 mod live;
 mod log;
 mod memory;
@@ -31,7 +32,7 @@ fn main(door: door::Handover) -> ! {
     stages.passed("unpack");
 
     // 1 discover: hardware → machine model
-    let mut machine = discover::machine(&door, &generate::candidates(&book));
+    let (mut machine, mut probing) = discover::machine(&door, &generate::candidates(&book));
     stages.passed("discover");
     log!(
         "genesis: {} devices found; writing their drivers",
@@ -39,7 +40,7 @@ fn main(door: door::Handover) -> ! {
     );
 
     // 2 match, 3 specialise, 4 emit, 5 prove: facts × rulebook → rule → code graph → machine code → verdict
-    let mut written = generate::all(&book, &mut machine, &mut stages);
+    let mut written = generate::all(&book, &mut machine, &mut probing, &mut stages);
     discover::say_notes(&machine);
 
     // 6 install, and vanish

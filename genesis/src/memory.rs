@@ -4,6 +4,7 @@
 use crate::single::Single;
 use abi::boot::{Range, RANGES};
 use abi::layout::PAGE;
+use alloc::vec::Vec;
 
 /// A sorted list of at most [`RANGES`] ranges.
 #[derive(Clone, Copy)]
@@ -85,6 +86,9 @@ impl Ranges {
     }
 }
 
+/// The heap may grow so far while the machine is looked at.
+const GROWS: u64 = 16 << 20;
+
 pub struct Memory {
     /// All RAM.
     pub ram: Ranges,
@@ -96,6 +100,8 @@ pub struct Memory {
     high: u64,
     pub keep: Ranges,
     pub modules: Ranges,
+    /// Physical address of the journal's page, if there is room for one.
+    journal: Option<u64>,
 }
 
 static MEMORY: Single<Memory> = Single::new(Memory {
@@ -106,7 +112,27 @@ static MEMORY: Single<Memory> = Single::new(Memory {
     high: 0,
     keep: Ranges::EMPTY,
     modules: Ranges::EMPTY,
+    journal: None,
 });
+
+/// A page that is the same after a warm reset: firmware leaves it alone, and no image is loaded there. The nucleus keeps it,
+/// so that it outlasts this boot, too.
+fn journal(free: &Ranges) -> Option<u64> {
+    let at = match crate::arch::JOURNAL {
+        Some(at) => at,
+        None => {
+            let largest = free.all().iter().max_by_key(|r| r.size)?;
+            largest.base + largest.size - PAGE
+        }
+    };
+    let holds = |r: &Range| r.base <= at && at + PAGE <= r.base + r.size;
+    free.all().iter().any(holds).then_some(at)
+}
+
+/// The journal's page.
+pub fn journal_page() -> Option<u64> {
+    MEMORY.with(|memory| memory.journal)
+}
 
 /// Takes over the RAM. `taken` is what must not be touched yet. Only what the door's own tables reach is used; the
 /// nucleus gets all of it.
@@ -118,12 +144,22 @@ pub fn start(ram: Ranges, taken: Ranges) {
             reach.add(range.base, end - range.base);
         }
     }
+    let mut taken = taken;
+    let journal = journal(&reach.without(&taken));
+    if let Some(at) = journal {
+        taken.add(at, PAGE);
+        taken.join();
+    }
     let free = reach.without(&taken);
     let Some(largest) = free.all().iter().max_by_key(|r| r.size) else {
         crate::stop!("the firmware names no free memory");
     };
     MEMORY.with(|memory| {
         memory.ram = ram;
+        memory.journal = journal;
+        if let Some(at) = journal {
+            memory.keep.add(at, PAGE);
+        }
         memory.taken = taken;
         memory.bottom = largest.base;
         memory.low = largest.base;
@@ -200,6 +236,29 @@ pub fn used() -> Ranges {
         used.add(memory.bottom, memory.low - memory.bottom);
         used.join();
         used
+    })
+}
+
+/// Whether genesis stands on this byte, or has put there what it keeps.
+pub fn uses(at: u64) -> bool {
+    MEMORY.with(|memory| {
+        let within = |r: &Range| at >= r.base && at - r.base < r.size;
+        (memory.bottom..memory.low).contains(&at)
+            || memory.taken.all().iter().any(within)
+            || memory.keep.all().iter().any(within)
+            || memory.modules.all().iter().any(within)
+    })
+}
+
+/// What must stay as it is while the machine is looked at: what is used, and where the heap grows next.
+pub fn in_use() -> Vec<(u64, u64)> {
+    MEMORY.with(|memory| {
+        let lists = [&memory.taken, &memory.keep, &memory.modules];
+        let ranges = lists.into_iter().flat_map(|list| list.all());
+        let heap = memory.low - memory.bottom + GROWS;
+        core::iter::once((memory.bottom, heap.min(memory.high - memory.bottom)))
+            .chain(ranges.map(|r| (r.base, r.size)))
+            .collect()
     })
 }
 

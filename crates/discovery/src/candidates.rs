@@ -14,9 +14,18 @@ pub struct Candidate {
     pub line: Option<u32>,
 }
 
-/// Adds each candidate whose place no other device claims.
-pub(crate) fn add(machine: &mut Machine, candidates: &[Candidate], overrides: &Overrides) {
-    for candidate in candidates {
+/// Adds each candidate whose place no other device claims. Those in memory are for blind mode: otherwise nothing is looked
+/// for where no table names anything.
+pub(crate) fn add(
+    machine: &mut Machine,
+    candidates: &[Candidate],
+    overrides: &Overrides,
+    hung: &[String],
+    blind: bool,
+) {
+    let looked_for =
+        |c: &&Candidate| (blind || c.kind == WindowKind::Port) && !hung.contains(&path(c));
+    for candidate in candidates.iter().filter(looked_for) {
         let taken = machine.devices.iter().flat_map(|d| &d.windows).any(|w| {
             let apart = w.base.saturating_add(w.size) <= candidate.base
                 || candidate.base.saturating_add(candidate.size) <= w.base;
@@ -25,6 +34,13 @@ pub(crate) fn add(machine: &mut Machine, candidates: &[Candidate], overrides: &O
         if !taken {
             machine.devices.push(device(candidate, overrides));
         }
+    }
+}
+
+fn path(candidate: &Candidate) -> String {
+    match candidate.kind {
+        WindowKind::Port => format!("isa/{:x}", candidate.base),
+        WindowKind::Memory => format!("memory/{:x}", candidate.base),
     }
 }
 
@@ -40,7 +56,7 @@ fn device(candidate: &Candidate, overrides: &Overrides) -> Device {
         }
     });
     Device {
-        path: format!("isa/{:x}", candidate.base),
+        path: path(candidate),
         bus: String::from("platform"),
         facts: Vec::from([Fact {
             name: String::from("candidate"),

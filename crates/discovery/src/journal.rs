@@ -13,8 +13,9 @@ const HEADER: usize = 8 + 4 + 2;
 pub trait Keep {
     /// The bytes that are there, whatever they are.
     fn load(&mut self) -> Box<[u8; SIZE]>;
-    /// Puts them there so that they outlast a reset: caches are cleaned, and it is done when this returns.
-    fn store(&mut self, bytes: &[u8; SIZE]);
+    /// Puts bytes there, at most [`SIZE`], a multiple of 8, so that they outlast a reset: caches are cleaned, and it is done
+    /// when this returns. Those behind them may stay.
+    fn store(&mut self, bytes: &[u8]);
 }
 
 /// Names of probes: the one that is being made, and those that hung before.
@@ -62,6 +63,11 @@ impl Journal {
         true
     }
 
+    /// Whether a probe is being made.
+    pub fn under_way(&self) -> bool {
+        self.current.is_some()
+    }
+
     /// The probe came back.
     pub fn end(&mut self) {
         self.current = None;
@@ -88,20 +94,19 @@ impl Journal {
 }
 
 /// Text: one line for the probe that is being made (empty if none is), then one for each that hung.
-fn written(current: &str, hung: &[String]) -> Option<Box<[u8; SIZE]>> {
+fn written(current: &str, hung: &[String]) -> Option<Vec<u8>> {
     let mut text = String::from(current);
     for probe in hung {
         text.push('\n');
         text.push_str(probe);
     }
-    let mut bytes = Box::new([0; SIZE]);
-    bytes
-        .get_mut(HEADER..HEADER + text.len())?
-        .copy_from_slice(text.as_bytes());
-    bytes[..8].copy_from_slice(&MAGIC);
-    bytes[8..12].copy_from_slice(&sum(text.as_bytes()).to_le_bytes());
-    bytes[12..14].copy_from_slice(&(text.len() as u16).to_le_bytes());
-    Some(bytes)
+    let mut bytes = Vec::with_capacity(HEADER + text.len() + 8);
+    bytes.extend(MAGIC);
+    bytes.extend(sum(text.as_bytes()).to_le_bytes());
+    bytes.extend((text.len() as u16).to_le_bytes());
+    bytes.extend(text.as_bytes());
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    (bytes.len() <= SIZE).then_some(bytes)
 }
 
 /// The probe that was being made, and those that hung; `None` if this is no journal.
@@ -148,8 +153,8 @@ mod tests {
         fn load(&mut self) -> Box<[u8; SIZE]> {
             self.0.borrow().clone()
         }
-        fn store(&mut self, bytes: &[u8; SIZE]) {
-            **self.0.borrow_mut() = *bytes;
+        fn store(&mut self, bytes: &[u8]) {
+            self.0.borrow_mut()[..bytes.len()].copy_from_slice(bytes);
         }
     }
 

@@ -1,19 +1,23 @@
 //! Finds out what a machine is: firmware tables, processor, buses → [`machine::Machine`].
 //!
-//! Nothing is written but PCI configuration space, and nothing is read that no table names. What cannot be understood
-//! becomes a note; no table, however broken, makes discovery fail or run on.
+//! All accesses go through the [`policy`]. What cannot be understood becomes a note; no table, however broken, makes
+//! discovery fail or run on.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
 
 mod acpi;
 mod aml;
+mod blind;
 mod candidates;
 pub mod devicetree;
 mod hardware;
 pub mod journal;
+mod masked;
+mod memory;
 mod notes;
 mod pci;
+pub mod policy;
 mod processor;
 mod request;
 
@@ -21,97 +25,211 @@ pub use candidates::Candidate;
 pub use hardware::Hardware;
 pub use journal::Journal;
 pub(crate) use notes::Notes;
+pub use pci::bus_master;
 pub use request::{Firmware, Options, Request};
 
-use alloc::{boxed::Box, vec::Vec};
-use machine::Machine;
+use alloc::{boxed::Box, format, string::String, vec::Vec};
+use machine::{Fact, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind};
+use policy::{Gate, Place};
 
 /// Discovers the machine.
 pub fn discover(hardware: &mut dyn Hardware, request: Request) -> Machine {
-    let candidates = request.candidates;
+    let mut forgetful = Journal::forgetful();
+    let journal = request.journal.unwrap_or(&mut forgetful);
     let mut notes = Notes::default();
     let mut machine = Machine {
-        memory: request.memory,
         boot: request.boot,
         ..Machine::new(request.arch)
     };
+    let mut gate = Gate::new(hardware, journal, request.options.blind);
+    if !request.options.blind {
+        know_memory(&mut gate, &request.memory);
+        machine.memory = request.memory;
+    }
+    for (base, size) in &request.in_use {
+        gate.know(*base, *size, Place::InUse);
+    }
+    let mut finder = Finder {
+        gate: &mut gate,
+        machine: &mut machine,
+        candidates: request.candidates,
+        in_use: &request.in_use,
+        notes: &mut notes,
+    };
     match request.firmware {
+        _ if request.options.blind => finder.blind(),
         Firmware::None => {
-            notes.say("no firmware tables: only the processor is known".into());
-            processor::discover(hardware, &mut machine, &Default::default());
+            let said = "no firmware tables: only the processor is known";
+            finder.notes.say(said.into());
+            processor::discover(finder.gate, finder.machine, &Default::default());
+            finder.finish(&[]);
         }
-        Firmware::Acpi(rsdp) => from_acpi(hardware, &mut machine, rsdp, candidates, &mut notes),
-        Firmware::Devicetree(blob) => from_devicetree(hardware, &mut machine, blob, &mut notes),
+        Firmware::Acpi(rsdp) => finder.by_acpi(rsdp),
+        Firmware::Devicetree(blob) => finder.by_devicetree(blob),
+    }
+    faults(&mut gate, &mut machine, &mut notes);
+    skipped(&gate, &mut machine, &mut notes);
+    if request.options.masked {
+        masked::hide(&mut machine);
     }
     machine.notes = notes.list();
     machine
 }
 
-fn from_acpi(
-    hardware: &mut dyn Hardware,
-    machine: &mut Machine,
-    rsdp: u64,
-    candidates: &[Candidate],
-    notes: &mut Notes,
-) {
-    let tables = acpi::Tables::read(hardware, rsdp, notes);
-    let interrupts = match tables.find(b"APIC") {
-        Some(table) => acpi::Interrupts::parse(table, notes),
-        None => Default::default(),
-    };
-    processor::discover(hardware, machine, &interrupts);
-    machine.devices.extend(interrupts.devices);
-    let mut described = acpi::devices(&tables);
-    let config = acpi::configuration(&tables, notes).unwrap_or(pci::Config::Ports);
-    let mut aml = acpi::loaded(&tables, notes);
-    if let Some((a, b)) = acpi::soft_off(&mut aml, hardware, &config, notes) {
-        acpi::sleep(&mut described, a, b);
+/// RAM may be tested. Everything else that the map names is only read.
+fn know_memory(gate: &mut Gate, map: &[MemoryRange]) {
+    let ram = |r: &&MemoryRange| r.kind == MemoryKind::Ram;
+    for range in map.iter().filter(ram) {
+        gate.know(range.base, range.size, Place::Ram);
     }
-    machine.devices.extend(described);
-    let routes = acpi::routings(&mut aml, hardware, &config, &interrupts.overrides, notes);
-    drop(aml);
-    let host = pci::Host {
-        config,
-        path: "acpi/PCI".into(),
-        segment: 0,
-        first_bus: 0,
-        last_bus: match config {
-            pci::Config::Mapped { last, .. } => last,
-            _ => 255,
-        },
-        apertures: Vec::new(),
-        routings: Box::new(move |bridges, device, pin| match bridges {
-            [] => routes.get(&(device, pin)).copied(),
-            _ => None,
-        }),
-    };
-    machine
-        .devices
-        .extend(pci::discover(hardware, &host, notes));
-    candidates::add(machine, candidates, &interrupts.overrides);
+    for range in map.iter().filter(|r| !ram(r)) {
+        gate.know(range.base, range.size, Place::Named);
+    }
 }
 
-fn from_devicetree(
-    hardware: &mut dyn Hardware,
-    machine: &mut Machine,
-    blob: &[u8],
-    notes: &mut Notes,
-) {
-    let tree = match devicetree::Tree::new(blob) {
-        Ok(tree) => tree,
-        Err(why) => {
-            notes.say(alloc::format!("devicetree: {why}"));
-            return;
+/// What a discovery works on.
+struct Finder<'f, 'h> {
+    gate: &'f mut Gate<'h>,
+    machine: &'f mut Machine,
+    candidates: &'f [Candidate],
+    in_use: &'f [(u64, u64)],
+    notes: &'f mut Notes,
+}
+
+impl Finder<'_, '_> {
+    fn by_acpi(&mut self, rsdp: u64) {
+        self.gate.about = String::from("acpi");
+        let (machine, notes) = (&mut *self.machine, &mut *self.notes);
+        let tables = acpi::Tables::read(self.gate, rsdp, notes);
+        let interrupts = match tables.find(b"APIC") {
+            Some(table) => acpi::Interrupts::parse(table, notes),
+            None => Default::default(),
+        };
+        processor::discover(self.gate, machine, &interrupts);
+        machine.devices.extend(interrupts.devices);
+        let mut described = acpi::devices(&tables);
+        let config = acpi::configuration(&tables, notes).unwrap_or(pci::Config::Ports);
+        let mut aml = acpi::loaded(&tables, notes);
+        if let Some((a, b)) = acpi::soft_off(&mut aml, self.gate, &config, notes) {
+            acpi::sleep(&mut described, a, b);
         }
-    };
-    if tree.cut {
-        notes.say("devicetree: too many nodes, or too deep: some are left out".into());
+        machine.devices.extend(described);
+        let routes = acpi::routings(&mut aml, self.gate, &config, &interrupts.overrides, notes);
+        drop(aml);
+        let host = pci::Host {
+            path: "acpi/PCI".into(),
+            source: Source::Firmware(*b"MCFG"),
+            segment: 0,
+            config,
+            first_bus: 0,
+            last_bus: match config {
+                pci::Config::Mapped { last, .. } => last,
+                _ => 255,
+            },
+            apertures: Vec::new(),
+            routings: Box::new(move |bridges, device, pin| match bridges {
+                [] => routes.get(&(device, pin)).copied(),
+                _ => None,
+            }),
+        };
+        let hosts = [host];
+        self.buses(&hosts);
+        candidates::add(
+            self.machine,
+            self.candidates,
+            &interrupts.overrides,
+            self.gate.hung(),
+            false,
+        );
+        self.finish(&hosts);
     }
-    devicetree::processors(hardware, &tree, machine);
-    machine.devices.extend(devicetree::devices(&tree, notes));
-    for host in devicetree::hosts(&tree, notes) {
-        machine
-            .devices
-            .extend(pci::discover(hardware, &host, notes));
+
+    fn by_devicetree(&mut self, blob: &[u8]) {
+        let tree = match devicetree::Tree::new(blob) {
+            Ok(tree) => tree,
+            Err(why) => {
+                self.notes.say(format!("devicetree: {why}"));
+                self.finish(&[]);
+                return;
+            }
+        };
+        if tree.cut {
+            self.notes
+                .say("devicetree: too many nodes, or too deep: some are left out".into());
+        }
+        devicetree::processors(self.gate, &tree, self.machine);
+        let described = devicetree::devices(&tree, self.notes);
+        self.machine.devices.extend(described);
+        let hosts = devicetree::hosts(&tree, self.notes);
+        self.buses(&hosts);
+        self.finish(&hosts);
+    }
+
+    /// Everything behind these host bridges.
+    fn buses(&mut self, hosts: &[pci::Host]) {
+        self.gate.about = String::from("pci");
+        for host in hosts {
+            if let Some((base, size)) = host.config.range() {
+                self.gate.know(base, size, Place::Configuration);
+            }
+        }
+        let windows = self.machine.devices.iter().flat_map(|d| &d.windows);
+        let taken: Vec<pci::Taken> = windows
+            .map(|w| pci::Taken {
+                port: w.kind == WindowKind::Port,
+                base: w.base,
+                size: w.size,
+            })
+            .chain(hosts.iter().filter_map(|host| {
+                let (base, size) = host.config.range()?;
+                Some(pci::Taken {
+                    port: false,
+                    base,
+                    size,
+                })
+            }))
+            .collect();
+        let found = pci::discover(self.gate, hosts, &taken, self.notes);
+        self.machine.devices.extend(found);
+    }
+
+    /// The account of memory, once all devices are known.
+    fn finish(&mut self, hosts: &[pci::Host]) {
+        self.gate.about = String::from("memory");
+        let bits = memory::width(self.gate, self.machine.arch);
+        memory::tile(self.machine, hosts, bits, self.notes);
+        memory::sample(self.gate, &mut self.machine.memory, self.in_use, self.notes);
+    }
+}
+
+/// What the processor or the policy refused.
+fn faults(gate: &mut Gate, machine: &mut Machine, notes: &mut Notes) {
+    for (about, at, what) in gate.faults.drain(..) {
+        machine.facts.push(Fact {
+            name: String::from("fault"),
+            value: Value::Text(format!("{about}: {at:#x}: {what}")),
+            source: Source::Probe,
+        });
+    }
+    for refusal in gate.refusals.drain(..) {
+        notes.say(refusal);
+    }
+}
+
+/// What hung an earlier boot.
+fn skipped(gate: &Gate, machine: &mut Machine, notes: &mut Notes) {
+    let hung = gate.hung();
+    for probe in hung {
+        notes.say(format!(
+            "{probe}: its probe hung the machine before the last reset, and is not made again; switch the machine off \
+             and on to try once more"
+        ));
+    }
+    if !hung.is_empty() {
+        machine.boot.push(Fact {
+            name: String::from("skipped"),
+            value: Value::Texts(hung.to_vec()),
+            source: Source::Probe,
+        });
     }
 }

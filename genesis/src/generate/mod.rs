@@ -8,13 +8,18 @@ mod record;
 pub use bind::bind;
 pub use record::keep;
 
-use crate::{arch, live::Live};
+use crate::{
+    arch,
+    discover::{self, Probing},
+    live::Live,
+};
 use abi::inventory::Proof;
 use alloc::{
     format,
     string::{String, ToString},
     vec::Vec,
 };
+use discovery::policy::Place;
 use machine::Machine;
 use rulebook::tree::Book;
 use synthesis::{Choice, Job, Plan, Unmatched, Written};
@@ -116,10 +121,31 @@ pub fn candidates(book: &Book) -> Vec<discovery::Candidate> {
 }
 
 /// Writes and proves a driver for each device that a rule serves. What is learned goes into the machine model.
-pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
+pub fn all(
+    book: &Book,
+    machine: &mut Machine,
+    probing: &mut Probing,
+    stages: &mut Stages,
+) -> Output {
+    let mut faults: Vec<(String, Vec<String>)> = Vec::new();
     let Plan { jobs, unmatched } = synthesis::plan(book, machine, |subject| {
-        synthesis::match_device(subject, Some(&mut Live::new()))
+        let device = subject.device;
+        let place = match device.fact("candidate") {
+            Some(_) => Place::Candidate,
+            None => Place::Window,
+        };
+        let mut live = Live::asking(place, probing.blind);
+        let verdict = probing.guarded(&device.path, || {
+            synthesis::match_device(subject, Some(&mut live))
+        });
+        if !live.errors().is_empty() {
+            faults.push((device.path.clone(), live.errors().to_vec()));
+        }
+        verdict.unwrap_or_else(|| synthesis::match_device(subject, None))
     });
+    for (path, errors) in faults {
+        discover::faults(machine, &path, &errors);
+    }
     stages.passed("match");
     let mut drivers: Vec<Driver> = Vec::new();
     for job in jobs {
@@ -128,7 +154,7 @@ pub fn all(book: &Book, machine: &mut Machine, stages: &mut Stages) -> Output {
             name,
             choice,
         } = job;
-        match one(book, machine, device, &choice, stages) {
+        match guarded(book, machine, device, &choice, probing, stages) {
             Ok((written, code, proof)) => {
                 let driver = Driver {
                     device,
@@ -198,8 +224,29 @@ fn say(driver: &Driver, machine: &Machine) {
 }
 
 const GONE: &str = "the device is not in the model";
+const HUNG: &str =
+    "asking it hung the machine before the last reset; switch off and on to try once more";
 
 type Proved = (Written, emit::Code, Proof);
+
+/// As `one`, with the device in the journal, and master of its bus if it is PCI's; it stays that if its driver can be used.
+fn guarded(
+    book: &Book,
+    machine: &mut Machine,
+    device: usize,
+    choice: &Choice,
+    probing: &mut Probing,
+    stages: &mut Stages,
+) -> Result<Proved, String> {
+    let path = machine.devices.get(device).ok_or(GONE)?.path.clone();
+    probing.bus_master(machine, &path, true);
+    let proved = probing.guarded(&path, || one(book, machine, device, choice, stages));
+    let proved = proved.unwrap_or_else(|| Err(HUNG.to_string()));
+    if !matches!(&proved, Ok((.., proof)) if !matches!(proof, Proof::Rejected(_))) {
+        probing.bus_master(machine, &path, false);
+    }
+    proved
+}
 
 fn one(
     book: &Book,
@@ -210,7 +257,7 @@ fn one(
 ) -> Result<Proved, String> {
     let learned = {
         let subject = synthesis::subject(book, machine, device).ok_or(GONE)?;
-        let mut live = Live::new();
+        let mut live = Live::chosen();
         let learned = synthesis::learn(subject, choice, &mut live);
         let learned = learned.map_err(|e| e.show(book))?;
         if let Some(error) = live.errors().first() {

@@ -39,6 +39,7 @@ pub(crate) fn hosts<'a>(tree: &Tree, notes: &mut Notes) -> Vec<Host<'a>> {
         hosts.push(Host {
             config: Config::Mapped { base, first, last },
             path: format!("dt/{}", node.name),
+            source: SOURCE,
             // The binding's `linux,pci-domain` numbers them; without it, in order.
             segment: node
                 .number("linux,pci-domain")

@@ -10,6 +10,27 @@ pub struct Address {
     pub function: u8,
 }
 
+impl Address {
+    /// From a path of the model: `pci/00:02.0`, or `pci/0001:00:02.0` in another segment than 0.
+    pub fn of_path(path: &str) -> Option<Address> {
+        let place = path.strip_prefix("pci/")?;
+        let (bus, rest) = place.get(place.len().checked_sub(7)?..)?.split_once(':')?;
+        let (device, function) = rest.split_once('.')?;
+        let number = |text| u8::from_str_radix(text, 16).ok();
+        let (device, function) = (number(device)?, number(function)?);
+        (device < 32 && function < 8).then_some(Address {
+            bus: number(bus)?,
+            device,
+            function,
+        })
+    }
+
+    /// Where a function's 4 KiB are in mapped configuration space that begins with bus 0.
+    pub(crate) fn offset(&self) -> u64 {
+        (self.bus as u64) << 20 | (self.device as u64) << 15 | (self.function as u64) << 12
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{:02x}:{:02x}.{}", self.bus, self.device, self.function)
@@ -29,12 +50,34 @@ const ADDRESS_PORT: u16 = 0xcf8;
 const DATA_PORT: u16 = 0xcfc;
 
 impl Config {
+    /// Whether the 4 KiB of PCI Express are reached on this bus, and not only PCI's 256 bytes.
+    pub(crate) fn extended(&self, bus: u8) -> bool {
+        match self {
+            Config::Mapped { first, last, .. } => (*first..=*last).contains(&bus),
+            Config::Ports => false,
+        }
+    }
+
+    /// Physical address and bytes of the whole space, where it is mapped.
+    pub(crate) fn range(&self) -> Option<(u64, u64)> {
+        match self {
+            Config::Mapped { base, first, last } => {
+                Some((*base, (last.checked_sub(*first)? as u64 + 1) << 20))
+            }
+            Config::Ports => None,
+        }
+    }
+
+    /// Physical address of a function's configuration space, where it is mapped.
+    pub(crate) fn mapped(&self, at: Address) -> Option<u64> {
+        self.place(at, 0)
+    }
+
     fn place(&self, at: Address, offset: u16) -> Option<u64> {
         match self {
             Config::Mapped { base, first, last } if (*first..=*last).contains(&at.bus) => {
-                let function =
-                    (at.bus - first) as u64 * 256 + at.device as u64 * 8 + at.function as u64;
-                base.checked_add(function * 4096 + offset as u64)
+                let below = (*first as u64) << 20;
+                base.checked_add(at.offset() - below + offset as u64)
             }
             _ => None,
         }

@@ -1,6 +1,7 @@
 //! Exceptions: a faulting probe goes on at its recovery point, everything else stops the machine and says why.
 
 use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What `vectors.s` leaves on the stack.
 #[repr(C)]
@@ -35,22 +36,37 @@ pub struct Probe {
     pub failed: u64,
 }
 
+/// Syndrome of the last exception that a probe met.
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
+/// What the processor said when the last probe failed.
+pub fn refused() -> alloc::string::String {
+    alloc::format!("exception with syndrome {:#x}", REFUSED.load(Relaxed))
+}
+
+fn syndrome() -> u64 {
+    let syndrome;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, esr_el1", out(reg) syndrome, options(nomem, nostack)) };
+    syndrome
+}
+
 /// Called by vectors.s; `kind` is the number of the vector.
 #[no_mangle]
 extern "C" fn exception(kind: u64, frame: &mut Frame) {
     let first = &raw const probe_first as u64;
     let last = &raw const probe_last as u64;
     if (first..last).contains(&frame.ip) {
+        REFUSED.store(syndrome(), Relaxed);
         frame.ip = probe_failed as *const () as u64;
         return;
     }
-    let (syndrome, address): (u64, u64);
-    // SAFETY: reads registers.
-    unsafe {
-        asm!("mrs {}, esr_el1", "mrs {}, far_el1", out(reg) syndrome, out(reg) address, options(nomem, nostack))
-    };
+    let address: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, far_el1", out(reg) address, options(nomem, nostack)) };
     crate::stop!(
-        "exception {kind} (syndrome {syndrome:#x}) at {:#x}, address {address:#x}, image at {:#x}",
+        "exception {kind} (syndrome {:#x}) at {:#x}, address {address:#x}, image at {:#x}",
+        syndrome(),
         frame.ip,
         super::image::start()
     );

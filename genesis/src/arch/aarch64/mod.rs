@@ -5,7 +5,7 @@ mod exceptions;
 mod image;
 mod port;
 
-pub use exceptions::{probe_read, probe_register, probe_write, Probe};
+pub use exceptions::{probe_read, probe_register, probe_write, refused, Probe};
 pub use port::{port_read, port_write};
 
 use core::arch::asm;
@@ -15,6 +15,9 @@ core::arch::global_asm!(include_str!("vectors.s"));
 
 /// The door maps this much memory, from 0.
 pub const REACH: u64 = 512 << 30;
+
+/// The journal is where RAM ends: the loader puts images and the devicetree to its beginning.
+pub const JOURNAL: Option<u64> = None;
 
 /// Stops this processor for good.
 pub fn halt() -> ! {
@@ -107,6 +110,12 @@ pub fn code_written(base: u64, size: u64) {
     }
     // SAFETY: invalidating instruction caches only costs time.
     unsafe { asm!("dsb ish", "ic ialluis", "dsb ish", "isb", options(nostack)) };
+}
+
+/// Writes back and forgets the cache line at `at`, so that memory itself holds what was stored, and is read next.
+pub fn past_caches(at: u64) {
+    // SAFETY: `at` is mapped RAM; no value changes, only where it is held.
+    unsafe { asm!("dsb sy", "dc civac, {}", "dsb sy", in(reg) at, options(nostack)) };
 }
 
 /// Switches the kernel's half to the tables at `root` and jumps to `nucleus` with `info` as its argument. The lower half

@@ -2,6 +2,7 @@
 
 use crate::single::Single;
 use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What `vectors.s` leaves on the stack.
 #[repr(C)]
@@ -74,12 +75,22 @@ pub fn set_vectors() {
     });
 }
 
+/// Vector and error code of the last exception that a probe met.
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
+/// What the processor said when the last probe failed.
+pub fn refused() -> alloc::string::String {
+    let refused = REFUSED.load(Relaxed);
+    alloc::format!("exception {} (error {:#x})", refused >> 32, refused as u32)
+}
+
 /// Called by vectors.s.
 #[no_mangle]
 extern "C" fn exception(frame: &mut Frame) {
     let first = &raw const probe_first as u64;
     let last = &raw const probe_last as u64;
     if (first..last).contains(&frame.ip) {
+        REFUSED.store(frame.vector << 32 | frame.error & 0xffff_ffff, Relaxed);
         frame.ip = probe_failed as *const () as u64;
         return;
     }

@@ -6,7 +6,7 @@ mod port;
 mod pvh;
 
 use exceptions::set_vectors;
-pub use exceptions::{probe_read, probe_register, probe_write, Probe};
+pub use exceptions::{probe_read, probe_register, probe_write, refused, Probe};
 pub use port::{port_read, port_write};
 
 use core::arch::asm;
@@ -16,6 +16,9 @@ core::arch::global_asm!(include_str!("vectors.s"), options(raw));
 
 /// The door maps this much memory, from 0.
 pub const REACH: u64 = 4 << 30;
+
+/// Where the journal is: in conventional memory, which firmware hardly uses, and above the page where it starts others.
+pub const JOURNAL: Option<u64> = Some(0x2_0000);
 
 /// Stops this processor for good.
 pub fn halt() -> ! {
@@ -64,6 +67,12 @@ pub fn barrier() {
 
 /// New code becomes visible to execution: nothing to do, caches are coherent on this architecture.
 pub fn code_written(_base: u64, _size: u64) {}
+
+/// Writes back and forgets the cache line at `at`, so that memory itself holds what was stored, and is read next.
+pub fn past_caches(at: u64) {
+    // SAFETY: `at` is mapped RAM; no value changes, only where it is held.
+    unsafe { asm!("mfence", "clflush [{}]", "mfence", in(reg) at, options(nostack)) };
+}
 
 /// Switches to the kernel's page tables at `root` and jumps to `nucleus` with `info` as its argument. `room` is the end
 /// of the nucleus's room for generated code, `room_physical` the same byte for writing.
