@@ -1,6 +1,10 @@
 //! The whole system, as its users meet it: images are built from rules, booted in every machine of `machines/`, and
 //! spoken to at the prompt. `./meta test` runs this; it needs what the script `meta` sets up.
 
+#[path = "system/account.rs"]
+mod account;
+#[path = "system/agrees.rs"]
+mod agrees;
 #[path = "system/boots.rs"]
 mod boots;
 #[path = "system/hostile.rs"]
@@ -9,7 +13,11 @@ mod hostile;
 mod monitor;
 #[path = "system/prompt.rs"]
 mod prompt;
+#[path = "system/ranges.rs"]
+mod ranges;
 #[path = "system/rules.rs"]
 mod rules;
 #[path = "system/same.rs"]
 mod same;
+#[path = "system/sweep.rs"]
+mod sweep;

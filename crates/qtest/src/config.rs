@@ -59,6 +59,8 @@ impl Config {
         };
         Config {
             firmware: true,
+            // Firmware waits for devices by the clock.
+            real_time: true,
             arguments: arguments.into_iter().map(Into::into).collect(),
             ..like
         }

@@ -77,7 +77,10 @@ impl Machine {
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(error);
+                return Err(match error {
+                    Error::Gone(_) => Error::Gone(said(path)),
+                    other => other,
+                });
             }
         };
         let machine = Machine {
