@@ -7,7 +7,7 @@ pub struct Account {
     pub functions: Vec<Function>,
     /// The physical address space as a processor sees it, sorted.
     pub memory: Vec<Range>,
-    /// Memory that was plugged in (base, bytes).
+    /// Memory modules that were plugged in (base, bytes).
     pub plugged: Vec<(u64, u64)>,
     /// What interrupts are sent to.
     pub cpus: Vec<u64>,
@@ -101,12 +101,11 @@ pub fn ask(emulator: &qtest::Machine) -> Account {
     };
     let dimms = command("query-memory-devices", json!({}));
     let dimms = dimms.as_array().expect("a list of memory devices").iter();
-    let place = |d: &Value| {
-        let at = d["data"]["addr"].as_u64().or(d["data"]["memaddr"].as_u64());
-        (
-            at.expect("an address"),
-            d["data"]["size"].as_u64().expect("a size"),
-        )
+    // Other kinds offer memory by protocols of their own.
+    let dimms = dimms.filter(|device| device["type"] == "dimm");
+    let place = |dimm: &Value| {
+        let number = |name: &str| dimm["data"][name].as_u64().expect("a number");
+        (number("addr"), number("size"))
     };
     Account {
         functions: match emulator.ask("query-pci", json!({})) {

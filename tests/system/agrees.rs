@@ -9,6 +9,36 @@ use meta::machines;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
+/// Differences that are known and wait for mending: which machine, and part of what is said of it. A row that no longer is
+/// so must go.
+pub const KNOWN: &[(&str, &str)] = &[
+    // Devices that only ACPI's own language describes.
+    ("microvm", "acpi-ged"),
+    ("microvm", "virtio-mmio"),
+    // Host bridges beside the first.
+    ("pxb", "pci/20:00.0 is not in the model"),
+];
+
+/// Takes out what is known; says which known differences of these machines are gone.
+pub fn without_known(faults: Vec<String>, machines: &[&str]) -> Vec<String> {
+    let is = |fault: &str, (machine, part): &(&str, &str)| {
+        fault.starts_with(&format!("{machine}: ")) && fault.contains(part)
+    };
+    let unknown = |fault: &&String| !KNOWN.iter().any(|known| is(fault, known));
+    let mut left: Vec<String> = faults.iter().filter(unknown).cloned().collect();
+    for known in KNOWN
+        .iter()
+        .filter(|(machine, _)| machines.contains(machine))
+    {
+        if !faults.iter().any(|fault| is(fault, known)) {
+            left.push(format!(
+                "{known:?} is no longer so: take it out of the table"
+            ));
+        }
+    }
+    left
+}
+
 /// Everything in which the model differs from the account.
 pub fn differences(model: &Machine, account: &Account) -> Vec<String> {
     let mut all = functions(model, account);
@@ -170,7 +200,8 @@ fn every_machine_is_what_the_emulator_says() {
             });
         }
     });
-    let faults = faults.into_inner().expect("the list");
+    let names: Vec<&str> = machines.iter().map(|m| m.name.as_str()).collect();
+    let faults = without_known(faults.into_inner().expect("the list"), &names);
     assert!(
         faults.is_empty(),
         "{} differences:\n{}",

@@ -4,7 +4,14 @@ use crate::account::{Account, Kind, Range};
 use machine::{Machine, MemoryKind, WindowKind};
 
 /// What no source of discovery tells of a machine, though the emulator has it: name in its account, and why.
-const NOT_TOLD: &[(&str, &str)] = &[];
+const NOT_TOLD: &[(&str, &str)] = &[
+    // Where the processor begins; microvm's firmware leaves its own ROM out of its map.
+    ("pc.bios", "no map tells the firmware's ROM"),
+    (
+        "offered",
+        "a device offers this memory by its own protocol, which a rule must speak",
+    ),
+];
 
 /// What the model says of one address, and to where that holds.
 fn at(model: &Machine, address: u64) -> (MemoryKind, u64) {

@@ -41,8 +41,8 @@ const NEEDS: &[(&str, &str, &[&str])] = &[
         "cryptodev=c",
         &["-object", "cryptodev-backend-builtin,id=c"],
     ),
-    ("virtio-mem-pci", "memdev=m", PLUGGED),
-    ("virtio-pmem-pci", "memdev=m", PLUGGED),
+    ("virtio-mem-pci", "memdev=offered", PLUGGED),
+    ("virtio-pmem-pci", "memdev=offered", PLUGGED),
     ("pci-ipmi", "bmc=b", &["-device", "ipmi-bmc-sim,id=b"]),
 ];
 const DRIVE: &[&str] = &[
@@ -54,7 +54,7 @@ const PLUGGED: &[&str] = &[
     "-m",
     "64M,slots=2,maxmem=1G",
     "-object",
-    "memory-backend-ram,id=m,size=128M,reserve=off",
+    "memory-backend-ram,id=offered,size=128M,reserve=off",
 ];
 
 /// What cannot be plugged in here: beginning of its name, part of the emulator's refusal, why.
@@ -211,7 +211,8 @@ fn every_pci_device_of_the_emulator_is_what_it_says() {
             });
         }
     });
-    let told = faults.into_inner().expect("the list");
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let told = agrees::without_known(faults.into_inner().expect("the list"), &known);
     assert!(
         told.is_empty(),
         "{} differences:\n{}",

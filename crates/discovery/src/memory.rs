@@ -26,7 +26,8 @@ pub(crate) fn width(hardware: &mut dyn Hardware, arch: Arch) -> u32 {
             stated.clamp(32, 52)
         }
         Arch::Aarch64 => {
-            let range = hardware.register(0xc038).unwrap_or(0) & 15;
+            // Where the register is out of reach, the widest that is common: nothing is left out.
+            let range = hardware.register(0xc038).unwrap_or(5) & 15;
             [32, 36, 40, 42, 44, 48, 52]
                 .get(range as usize)
                 .copied()
@@ -48,6 +49,7 @@ struct Claim {
 const WINDOW: u32 = 100;
 const SHADOWED: u32 = 5;
 const PASSED: u32 = 1;
+const UNSAID: u32 = 0;
 
 /// Among claims of a memory map the more careful one counts.
 fn rank(kind: MemoryKind) -> u32 {
@@ -70,6 +72,9 @@ pub(crate) fn tile(machine: &mut Machine, hosts: &[Host], bits: u32, notes: &mut
         claim(&mut claims, range, limit, notes);
     }
     let mapped = claims.len();
+    if machine.arch == Arch::X86_64 {
+        claims.extend(architecture());
+    }
     for host in hosts {
         passed(&mut claims, host, limit);
     }
@@ -133,6 +138,19 @@ fn mmio(first: u64, last: u64, rank: u32, source: Source, facts: Vec<Fact>) -> C
         range,
         mapped: false,
     }
+}
+
+/// What is so on every PC, and in no table: it counts only where nothing else is said.
+fn architecture() -> [Claim; 2] {
+    // Memory of adapters, their ROMs, and the firmware's. What of it is there, nobody tells.
+    let what = text("what", "adapters and firmware", Source::Inferred);
+    let mut adapters = mmio(0xa_0000, 0xf_ffff, UNSAID, Source::Inferred, [what].into());
+    adapters.range.kind = MemoryKind::Reserved;
+    // Stores to it become interrupts (Intel SDM volume 3A, 11.11.1).
+    let what = text("what", "interrupt messages", Source::Processor);
+    let (first, last) = (0xfee0_0000, 0xfeef_ffff);
+    let messages = mmio(first, last, UNSAID, Source::Processor, [what].into());
+    [adapters, messages]
 }
 
 /// What a host bridge passes on, and its configuration space.

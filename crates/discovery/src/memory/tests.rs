@@ -17,7 +17,7 @@ fn range(base: u64, size: u64, kind: MemoryKind) -> MemoryRange {
 }
 
 fn tiled(memory: Vec<MemoryRange>, devices: Vec<Device>, hosts: &[Host]) -> (Machine, Vec<String>) {
-    let mut machine = Machine::new(Arch::X86_64);
+    let mut machine = Machine::new(Arch::Aarch64);
     machine.memory = memory;
     machine.devices = devices;
     let mut notes = Notes::default();
@@ -187,4 +187,27 @@ fn a_window_over_ram_is_said_and_ram_stays() {
     let (machine, notes) = tiled(map, devices, &[]);
     assert_eq!(kinds(&machine), [(0, Ram), (0x10_0000, Void)]);
     assert!(notes[0].starts_with("pci/00:03.0: its window 0 at 0x80000 lies over"));
+}
+
+#[test]
+fn what_every_pc_has_counts_only_where_nothing_is_said() {
+    let mut machine = Machine::new(Arch::X86_64);
+    machine.memory = vec![
+        range(0, 0xa_0000, MemoryKind::Ram),
+        range(0xc_0000, 0x1_0000, MemoryKind::Ram),
+    ];
+    tile(&mut machine, &[], 36, &mut Notes::default());
+    let kinds: Vec<(u64, MemoryKind)> = machine.memory.iter().map(|r| (r.base, r.kind)).collect();
+    assert_eq!(
+        kinds,
+        [
+            (0, MemoryKind::Ram),
+            (0xa_0000, MemoryKind::Reserved),
+            (0xc_0000, MemoryKind::Ram),
+            (0xd_0000, MemoryKind::Reserved),
+            (0x10_0000, MemoryKind::Void),
+            (0xfee0_0000, MemoryKind::Mmio),
+            (0xfef0_0000, MemoryKind::Void)
+        ]
+    );
 }
