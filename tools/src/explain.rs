@@ -102,6 +102,7 @@ fn what(device: &Device) -> String {
                 text += &format!(", {} {n:#06x}", fact.name);
             }
             (Value::Text(t), "acpi") => text += &format!(", ACPI {t}"),
+            (Value::Text(t), "hid") => text += &format!(", {t}"),
             (Value::Texts(t), "compatible") => text += &format!(", {}", t.join(", ")),
             _ => {}
         }

@@ -28,7 +28,7 @@ pub(crate) use notes::Notes;
 pub use pci::bus_master;
 pub use request::{Firmware, Options, Request};
 
-use alloc::{boxed::Box, format, string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 use machine::{Fact, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind};
 use policy::{Gate, Place};
 
@@ -99,68 +99,20 @@ struct Finder<'f, 'h> {
 impl Finder<'_, '_> {
     fn by_acpi(&mut self, rsdp: u64) {
         self.gate.about = String::from("acpi");
-        let (machine, notes) = (&mut *self.machine, &mut *self.notes);
-        let tables = acpi::Tables::read(self.gate, rsdp, notes);
-        let interrupts = match tables.find(b"APIC") {
-            Some(table) => acpi::Interrupts::parse(table, notes),
-            None => Default::default(),
-        };
-        processor::discover(self.gate, machine, &interrupts);
-        machine.devices.extend(interrupts.devices);
-        let mut described = acpi::devices(&tables);
-        let config = acpi::configuration(&tables, notes).unwrap_or(pci::Config::Ports);
-        let mut aml = acpi::loaded(&tables, notes);
-        if let Some((a, b)) = acpi::soft_off(&mut aml, self.gate, &config, notes) {
-            acpi::sleep(&mut described, a, b);
-        }
-        machine.devices.extend(described);
-        let routes = acpi::routings(&mut aml, self.gate, &config, &interrupts.overrides, notes);
-        drop(aml);
-        let host = pci::Host {
-            path: "acpi/PCI".into(),
-            source: Source::Firmware(*b"MCFG"),
-            segment: 0,
-            config,
-            first_bus: 0,
-            last_bus: match config {
-                pci::Config::Mapped { last, .. } => last,
-                _ => 255,
-            },
-            apertures: Vec::new(),
-            routings: Box::new(move |bridges, device, pin| match bridges {
-                [] => routes.get(&(device, pin)).copied(),
-                _ => None,
-            }),
-        };
-        let hosts = [host];
-        self.buses(&hosts);
+        let found = acpi::discover(self.gate, self.machine, rsdp, self.notes);
+        self.buses(&found.hosts);
         candidates::add(
             self.machine,
             self.candidates,
-            &interrupts.overrides,
+            &found.overrides,
             self.gate.hung(),
             false,
         );
-        self.finish(&hosts);
+        self.finish(&found.hosts);
     }
 
     fn by_devicetree(&mut self, blob: &[u8]) {
-        let tree = match devicetree::Tree::new(blob) {
-            Ok(tree) => tree,
-            Err(why) => {
-                self.notes.say(format!("devicetree: {why}"));
-                self.finish(&[]);
-                return;
-            }
-        };
-        if tree.cut {
-            self.notes
-                .say("devicetree: too many nodes, or too deep: some are left out".into());
-        }
-        devicetree::processors(self.gate, &tree, self.machine);
-        let described = devicetree::devices(&tree, self.notes);
-        self.machine.devices.extend(described);
-        let hosts = devicetree::hosts(&tree, self.notes);
+        let hosts = devicetree::discover(self.gate, self.machine, blob, self.notes);
         self.buses(&hosts);
         self.finish(&hosts);
     }

@@ -116,16 +116,18 @@ fn entries_without_a_size() {
 
 #[test]
 fn methods_without_an_end() {
-    // Device (HOST) { Method (_PRT) { While (One) { } } }
+    // Device (HOST) { Name (_HID, "PNP0A03") Method (_PRT) { While (One) { } } }
+    let name = b"\x08_HID\x0dPNP0A03\0";
     let mut prt = vec![0x14, 0x09];
     prt.extend(b"_PRT\0");
     prt.extend([0xa2, 0x02, 0x01]);
-    let mut body = vec![0x5b, 0x82, prt.len() as u8 + 5];
+    let mut body = vec![0x5b, 0x82, (name.len() + prt.len()) as u8 + 5];
     body.extend(b"HOST");
+    body.extend(name);
     body.extend(&prt);
     let (mut fake, root) = with_dsdt(&body);
     let machine = acpi(&mut fake, root);
-    let said = "acpi: \\HOST._PRT cannot be used: Budget";
+    let said = "acpi: \\HOST._PRT cannot be used: it takes too many steps, or nests too deep";
     assert!(
         machine.notes.iter().any(|n| n == said),
         "{:?}",
@@ -136,8 +138,9 @@ fn methods_without_an_end() {
     let mut prt = vec![0x14, 0x0a];
     prt.extend(b"_PRT\0");
     prt.extend(b"_PRT");
-    let mut body = vec![0x5b, 0x82, prt.len() as u8 + 5];
+    let mut body = vec![0x5b, 0x82, (name.len() + prt.len()) as u8 + 5];
     body.extend(b"HOST");
+    body.extend(name);
     body.extend(&prt);
     let (mut fake, root) = with_dsdt(&body);
     let machine = acpi(&mut fake, root);
@@ -167,7 +170,7 @@ fn methods_that_write_to_devices() {
     let (mut fake, root) = with_dsdt(&body);
     // The fake's ports panic when written.
     let machine = acpi(&mut fake, root);
-    let said = "acpi: \\_PIC failed: Write";
+    let said = "acpi: \\_PIC failed: it writes to a device";
     assert!(
         machine.notes.iter().any(|n| n == said),
         "{:?}",

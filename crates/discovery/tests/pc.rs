@@ -142,14 +142,16 @@ fn candidates_give_way_to_devices() {
             candidate(0x3f8, 4),
             candidate(0xc020, 3),
             candidate(0x70, 9),
+            candidate(0x80, 9),
         ],
     );
     let found = device(&machine, "isa/3f8");
     assert_eq!((found.wires[0].line, found.wires[0].level), (4, false));
     assert_eq!(found.fact("candidate"), Some(&Value::Flag(true)));
-    // A function has the ports of the second; the table overrides the wire of the third.
+    // A function has the ports of the second, the namespace names the third; a table overrides the wire of the last.
     assert!(!machine.devices.iter().any(|d| d.path == "isa/c020"));
-    assert!(device(&machine, "isa/70").wires[0].level);
+    assert!(!machine.devices.iter().any(|d| d.path == "isa/70"));
+    assert!(device(&machine, "isa/80").wires[0].level);
 }
 
 #[test]

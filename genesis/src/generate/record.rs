@@ -133,6 +133,7 @@ fn what(device: &Device) -> String {
         let text = match (&fact.value, fact.name.as_str()) {
             (Value::Number(n), "vendor" | "device" | "class") => format!("{} {n:#06x}", fact.name),
             (Value::Text(t), "acpi") => format!("ACPI {t}"),
+            (Value::Text(t), "hid") => t.clone(),
             (Value::Texts(t), "compatible") => t.first().cloned().unwrap_or_default(),
             _ => continue,
         };

@@ -1,7 +1,6 @@
 //! Devices that a table of their own describes.
 
 use super::tables::{number, Tables};
-use crate::{pci::Config, Notes};
 use alloc::{format, string::String, vec::Vec};
 use machine::{Device, Fact, Source, Value, Window, WindowKind, Wire};
 
@@ -139,27 +138,6 @@ fn console(table: &[u8]) -> Option<Device> {
         });
     }
     Some(device)
-}
-
-/// Mapped configuration space (PCI Firmware 3.3, 4.1.2): the first entry of segment 0.
-pub fn configuration(tables: &Tables, notes: &mut Notes) -> Option<Config> {
-    let table = tables.find(b"MCFG")?;
-    let mut first = None;
-    for entry in table.get(44..)?.chunks_exact(16) {
-        let (base, segment) = (number(entry, 0, 8)?, number(entry, 8, 2)?);
-        if segment != 0 || first.is_some() || entry[11] < entry[10] {
-            notes.say(format!(
-                "acpi: PCI segment {segment} at {base:#x} is left out"
-            ));
-            continue;
-        }
-        first = Some(Config::Mapped {
-            base,
-            first: entry[10],
-            last: entry[11],
-        });
-    }
-    first
 }
 
 /// Adds what `\_S5_` said to the fixed hardware: the two values that switch the machine off.

@@ -25,8 +25,13 @@ pub struct Overrides(Vec<Override>);
 impl Overrides {
     /// (line, level, low) of an ISA wire.
     pub fn of(&self, wire: u32) -> (u32, bool, bool) {
+        self.find(wire).unwrap_or((wire, false, false))
+    }
+
+    /// The same, where a wire is not what it always was.
+    pub fn find(&self, wire: u32) -> Option<(u32, bool, bool)> {
         let found = self.0.iter().find(|o| o.from as u32 == wire);
-        found.map_or((wire, false, false), |o| (o.line, o.level, o.low))
+        found.map(|o| (o.line, o.level, o.low))
     }
 }
 

@@ -1,16 +1,16 @@
 //! PCI's wires and the way to switch off, from AML.
 
-use super::{madt::Overrides, tables::Tables};
+use super::{
+    madt::Overrides,
+    namespace::{wire, SOURCE},
+    tables::Tables,
+};
 use crate::{
-    aml::{resources, Aml, Error, NodeId, Value, World},
-    hardware::Hardware,
-    pci::{Config, Routing},
+    aml::{resources, Aml, Error, NodeId, Value, World, ROOT},
+    pci::Routing,
     Notes,
 };
-use alloc::{collections::BTreeMap, format, vec::Vec};
-use machine::Source;
-
-const SOURCE: Source = Source::Firmware(*b"DSDT");
+use alloc::{collections::BTreeMap, format};
 
 /// (device, pin) → line
 pub type Map = BTreeMap<(u8, u8), Routing>;
@@ -28,82 +28,66 @@ pub fn loaded<'a>(tables: &'a Tables, notes: &mut Notes) -> Aml<'a> {
 }
 
 /// What `\_S5_` says: the values for the two control registers.
-pub fn soft_off(
-    aml: &mut Aml,
-    hardware: &mut dyn Hardware,
-    config: &Config,
-    notes: &mut Notes,
-) -> Option<(u64, u64)> {
-    let node = aml.member(0, b"_S5_")?;
-    let mut world = World { hardware, config };
-    let found = aml.evaluate(&mut world, node, &[]).and_then(|value| {
+pub fn soft_off(aml: &mut Aml, world: &mut World, notes: &mut Notes) -> Option<(u64, u64)> {
+    let node = aml.member(ROOT, b"_S5_")?;
+    let found = aml.evaluate(world, node, &[]).and_then(|value| {
         let elements = value.elements()?;
         let number = |n: usize| elements.get(n).ok_or(Error::Kind)?.integer();
         Ok((number(0)?, number(1).unwrap_or(0)))
     });
     found
-        .map_err(|e| notes.say(format!("acpi: \\_S5_ cannot be used: {e:?}")))
+        .map_err(|e| notes.say(format!("acpi: \\_S5_ cannot be used: {}", e.told())))
         .ok()
 }
 
-/// Where the pins of the first host bridge's devices end.
-pub fn routings(
+/// 5.8.1: the machine is told which kind of interrupt controller is in use, and what its firmware sets up for itself.
+pub fn prepare(aml: &mut Aml, world: &mut World, notes: &mut Notes) {
+    if let Some(node) = aml.member(ROOT, b"_PIC") {
+        if let Err(why) = aml.evaluate(world, node, &[Value::Integer(1)]) {
+            notes.say(format!("acpi: \\_PIC failed: {}", why.told()));
+        }
+    }
+}
+
+/// The wires of one bus, as its bridge's `_PRT` has them.
+pub fn table(
     aml: &mut Aml,
-    hardware: &mut dyn Hardware,
-    config: &Config,
+    world: &mut World,
+    node: NodeId,
     overrides: &Overrides,
+    links: &mut Links,
     notes: &mut Notes,
 ) -> Map {
     let mut map = Map::new();
-    let mut world = World { hardware, config };
-    // 5.8.1: the machine is told which kind of interrupt controller is in use.
-    if let Some(node) = aml.member(0, b"_PIC") {
-        if let Err(why) = aml.evaluate(&mut world, node, &[Value::Integer(1)]) {
-            notes.say(format!("acpi: \\_PIC failed: {why:?}"));
-        }
-    }
-    let hosts: Vec<NodeId> = aml
-        .devices()
-        .filter(|device| aml.member(*device, b"_PRT").is_some())
-        .collect();
-    let Some(host) = hosts.first().copied() else {
-        return map;
-    };
-    if hosts.len() > 1 {
-        notes.say(format!(
-            "acpi: only the wires of {} are used, not those of {} other bridges",
-            aml.path(host),
-            hosts.len() - 1
-        ));
-    }
-    let Some(table) = aml.member(host, b"_PRT") else {
-        return map;
-    };
     let entries = match aml
-        .evaluate(&mut world, table, &[])
+        .evaluate(world, node, &[])
         .and_then(|value| value.elements())
     {
         Ok(entries) => entries,
         Err(why) => {
             notes.say(format!(
-                "acpi: {}._PRT cannot be used: {why:?}",
-                aml.path(host)
+                "acpi: {} cannot be used: {}",
+                aml.path(node),
+                why.told()
             ));
             return map;
         }
     };
-    let mut links = BTreeMap::new();
     for entry in &entries {
-        match route(aml, &mut world, overrides, entry, &mut links) {
+        match route(aml, world, overrides, entry, links) {
             Ok((at, routing)) => drop(map.insert(at, routing)),
             Err(why) => notes.say(format!(
-                "acpi: an entry of {}._PRT is left out: {why:?}",
-                aml.path(host)
+                "acpi: an entry of {} is left out: {}",
+                aml.path(node),
+                why.told()
             )),
         }
     }
     map
 }
+
+/// What link devices were found to be set to.
+pub type Links = BTreeMap<NodeId, Result<Routing, Error>>;
 
 type Place = (u8, u8);
 
@@ -113,7 +97,7 @@ fn route(
     world: &mut World,
     overrides: &Overrides,
     entry: &Value,
-    links: &mut BTreeMap<NodeId, Result<Routing, Error>>,
+    links: &mut Links,
 ) -> Result<(Place, Routing), Error> {
     let parts = entry.elements()?;
     let part = |n: usize| parts.get(n).ok_or(Error::Kind);
@@ -153,17 +137,7 @@ fn linked(
     let current = aml.member(link, b"_CRS").ok_or(Error::NoName(*b"_CRS"))?;
     let value = aml.evaluate(world, current, &[])?;
     let found = resources::interrupt(value.bytes()?).ok_or(Error::Kind)?;
-    // A link that ends at an ISA wire is what the override of that wire says.
-    let (line, level, low) = match found.line {
-        0..=15 => {
-            let (line, level, low) = overrides.of(found.line);
-            match (line, level, low) {
-                (same, false, false) if same == found.line => (found.line, found.level, found.low),
-                other => other,
-            }
-        }
-        _ => (found.line, found.level, found.low),
-    };
+    let (line, level, low) = wire(&found, overrides);
     Ok(Routing {
         line,
         level,

@@ -51,12 +51,15 @@ impl<'a> Aml<'a> {
         node: NodeId,
         arguments: &[Value],
     ) -> Result<Value, Error> {
-        self.steps = STEPS;
+        let given = STEPS.min(self.left);
+        self.steps = given;
         self.depth = 0;
-        match self.node(node)?.kind {
+        let value = match self.node(node)?.kind {
             Kind::Method { .. } => self.call(world, node, arguments),
             _ => self.value(world, node),
-        }
+        };
+        self.left -= given - self.steps.min(given);
+        value
     }
 
     pub(super) fn call(

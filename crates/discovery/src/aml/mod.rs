@@ -12,11 +12,11 @@ mod regions;
 pub mod resources;
 mod value;
 
-pub use namespace::NodeId;
+pub use namespace::{NodeId, ROOT};
 pub use regions::World;
 pub use value::Value;
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use namespace::Node;
 
 /// Why an evaluation gave nothing.
@@ -38,8 +38,25 @@ pub enum Error {
     Budget,
 }
 
+impl Error {
+    /// For a person.
+    pub fn told(self) -> String {
+        match self {
+            Error::Truncated => String::from("its bytes end inside of something"),
+            Error::Unknown(code) => format!("operator {code:#x} is not known"),
+            Error::NoName(name) => format!("there is no {}", String::from_utf8_lossy(&name)),
+            Error::Kind => String::from("a value of the wrong kind"),
+            Error::Write => String::from("it writes to a device"),
+            Error::Region => String::from("it asks a region that cannot be read"),
+            Error::Budget => String::from("it takes too many steps, or nests too deep"),
+        }
+    }
+}
+
 /// Most steps (terms) of one evaluation.
 const STEPS: u32 = 100_000;
+/// Most steps of all evaluations together.
+const STEPS_IN_ALL: u32 = 2_000_000;
 /// Deepest nesting of terms and calls.
 const DEPTH: u32 = 48;
 /// Most nodes of the namespace.
@@ -54,6 +71,8 @@ pub struct Aml<'a> {
     /// Values of names that were evaluated or stored to.
     values: BTreeMap<NodeId, Value>,
     steps: u32,
+    /// Steps that are left for all evaluations.
+    left: u32,
     depth: u32,
     /// What could not be understood while loading.
     pub notes: Vec<alloc::string::String>,
@@ -66,6 +85,7 @@ impl<'a> Aml<'a> {
             nodes: Vec::from([Node::root()]),
             values: BTreeMap::new(),
             steps: 0,
+            left: STEPS_IN_ALL,
             depth: 0,
             notes: Vec::new(),
         }

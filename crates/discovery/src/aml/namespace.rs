@@ -198,21 +198,26 @@ impl Aml<'_> {
         self.child(of, *name).and_then(|id| self.behind(id).ok())
     }
 
-    /// Every device, in the order the tables name them.
-    pub fn devices(&self) -> impl Iterator<Item = NodeId> + '_ {
-        (0..self.nodes.len() as NodeId).filter(|id| {
-            self.node(*id)
-                .is_ok_and(|node| matches!(node.kind, Kind::Device))
-        })
+    pub fn is_device(&self, id: NodeId) -> bool {
+        self.node(id)
+            .is_ok_and(|node| matches!(node.kind, Kind::Device))
     }
 
-    /// A device's name and its parents', as `\_SB_.PCI0`.
+    /// The devices and scopes directly below, in the order they were named.
+    pub fn holders(&self, of: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let holds = |node: &super::namespace::Node| matches!(node.kind, Kind::Device | Kind::Scope);
+        self.children(of)
+            .filter(move |id| self.node(*id).is_ok_and(holds))
+    }
+
+    /// A device's name and its parents', without their padding: `\_SB.PCI0`.
     pub fn path(&self, of: NodeId) -> alloc::string::String {
         let mut segments = alloc::vec::Vec::new();
         let mut at = of;
         while at != ROOT {
             let Ok(node) = self.node(at) else { break };
-            segments.push(alloc::string::String::from_utf8_lossy(&node.name).into_owned());
+            let name = alloc::string::String::from_utf8_lossy(&node.name);
+            segments.push(alloc::string::String::from(name.trim_end_matches('_')));
             at = node.parent;
         }
         segments.reverse();

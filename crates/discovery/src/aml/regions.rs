@@ -1,15 +1,16 @@
 //! Reading fields of operation regions, and bits of buffers.
 
 use super::{
-    namespace::{Kind, NodeId, Span},
+    namespace::{Kind, NodeId, Span, ROOT},
     Aml, Error, Value,
 };
-use crate::{hardware::Hardware, pci::Address, pci::Config};
+use crate::{acpi::Spaces, hardware::Hardware, pci::Address, pci::Config};
+use alloc::vec::Vec;
 
 /// What an evaluation may look at.
 pub struct World<'h> {
     pub hardware: &'h mut dyn Hardware,
-    pub config: &'h Config,
+    pub spaces: &'h Spaces,
 }
 
 impl Aml<'_> {
@@ -72,10 +73,8 @@ impl Aml<'_> {
             0 => world.hardware.read(address, bits).ok_or(Error::Region),
             1 if address <= 0xffff => Ok(world.hardware.port_read(address as u16, bits)),
             2 if address < 256 => {
-                let function = self.function(world, region)?;
-                let word = world
-                    .config
-                    .read(world.hardware, function, address as u16 & !3);
+                let (config, function) = self.function(world, region)?;
+                let word = config.read(world.hardware, function, address as u16 & !3);
                 let shifted = (word as u64) >> (8 * (address & 3));
                 Ok(shifted & (u64::MAX >> (64 - bits.min(32))))
             }
@@ -83,21 +82,71 @@ impl Aml<'_> {
         }
     }
 
-    /// The PCI function that a configuration region belongs to: the nearest device above with an `_ADR`, on bus 0.
-    fn function(&mut self, world: &mut World, region: NodeId) -> Result<Address, Error> {
+    /// The PCI function that a configuration region belongs to: the nearest device above with an `_ADR`, followed down from
+    /// its host bridge through the bridges in between.
+    fn function(&mut self, world: &mut World, region: NodeId) -> Result<(Config, Address), Error> {
+        let mut way = Vec::new();
         let mut at = self.node(region)?.parent;
-        while at != 0 {
-            if let Some(address) = self.member(at, b"_ADR") {
-                let place = self.value(world, address)?.integer()?;
-                return Ok(Address {
-                    bus: 0,
-                    device: (place >> 16) as u8 & 31,
-                    function: place as u8 & 7,
-                });
+        while at != ROOT && !self.is_host(world, at) {
+            if let Some(place) = self.inner_number(world, at, b"_ADR") {
+                way.push(place);
             }
             at = self.node(at)?.parent;
         }
+        let (mut bus, segment) = match at {
+            ROOT => (0, 0),
+            host => (
+                self.inner_number(world, host, b"_BBN").unwrap_or(0) as u8,
+                self.inner_number(world, host, b"_SEG").unwrap_or(0) as u16,
+            ),
+        };
+        // Without a host bridge above, only the nearest is believed.
+        if at == ROOT {
+            way.truncate(1);
+        }
+        while let Some(place) = way.pop() {
+            let address = Address {
+                bus,
+                device: (place >> 16) as u8 & 31,
+                function: place as u8 & 7,
+            };
+            let config = world.spaces.of(segment, bus).ok_or(Error::Region)?;
+            if way.is_empty() {
+                return Ok((config, address));
+            }
+            // PCI-to-PCI bridge 1.2, 3.2.5.4: the bus behind it.
+            bus = (config.read(world.hardware, address, 0x18) >> 8) as u8;
+        }
         Err(Error::Region)
+    }
+
+    /// The value of a member that is a number, or a method that gives one; inside of an evaluation.
+    fn inner_number(&mut self, world: &mut World, of: NodeId, name: &[u8; 4]) -> Option<u64> {
+        let node = self.member(of, name)?;
+        let value = match self.node(node).ok()?.kind {
+            Kind::Method { .. } => self.call(world, node, &[]),
+            _ => self.value(world, node),
+        };
+        value.and_then(|value| value.integer()).ok()
+    }
+
+    /// The same, as an evaluation of its own.
+    pub fn number(&mut self, world: &mut World, of: NodeId, name: &[u8; 4]) -> Option<u64> {
+        let node = self.member(of, name)?;
+        let value = self.evaluate(world, node, &[]);
+        value.and_then(|value| value.integer()).ok()
+    }
+
+    /// Calls itself a PCI host bridge: `PNP0A03` or `PNP0A08`, packed or as text.
+    fn is_host(&mut self, world: &mut World, node: NodeId) -> bool {
+        let Some(id) = self.member(node, b"_HID") else {
+            return false;
+        };
+        match self.value(world, id) {
+            Ok(Value::Integer(packed)) => matches!(packed, 0x030a_d041 | 0x080a_d041),
+            Ok(Value::Text(text)) => text == b"PNP0A03" || text == b"PNP0A08",
+            _ => false,
+        }
     }
 
     /// Reads bits of a buffer that a name holds.

@@ -44,7 +44,7 @@ pub const VALUES: [&str; 16] = [
 ];
 
 /// What discovery says of every PCI function, what names a platform device, and what the installer decides.
-pub const FACTS: [&str; 13] = [
+pub const FACTS: [&str; 16] = [
     "vendor",
     "device",
     "subvendor",
@@ -56,6 +56,9 @@ pub const FACTS: [&str; 13] = [
     "irq",
     "compatible",
     "acpi",
+    "hid",
+    "cid",
+    "uid",
     "timer_vector",
     "spurious_vector",
 ];
