@@ -59,6 +59,19 @@ pub mod todo {
     pub const BLOCK_READ: u16 = 1;
     pub const BLOCK_WRITE: u16 = 2;
     pub const BLOCK_FLUSH: u16 = 3;
+    pub const ENTROPY_FILL: u16 = 1;
+    /// `value`: nanoseconds until it resets the machine.
+    pub const WATCHDOG_START: u16 = 1;
+    pub const WATCHDOG_KICK: u16 = 2;
+    pub const WATCHDOG_STOP: u16 = 3;
+    /// `value`: width, and height from bit 32.
+    pub const FRAMEBUFFER_MODE: u16 = 1;
+    /// Bytes of the pool become pixels; `value`: bytes from the first pixel.
+    pub const FRAMEBUFFER_DRAW: u16 = 2;
+    /// `value`: the line shown first.
+    pub const FRAMEBUFFER_PAN: u16 = 3;
+    /// `value`: one bit a lamp: scroll, number, capitals.
+    pub const INPUT_LEDS: u16 = 1;
 }
 
 pub mod done {
@@ -71,4 +84,10 @@ pub mod done {
     pub const LINK: u16 = 3;
     /// The driver failed: `value` is the status; it starts anew if it can.
     pub const FAILED: u16 = 4;
+    /// input: `value` is the key, `ok` 1 when it went down and 0 when it came up.
+    pub const KEY: u16 = 5;
+    /// input: moved by `offset` to the right and `length` up, both signed.
+    pub const MOVED: u16 = 6;
+    /// framebuffer: a mode was set. `offset` pixels wide, `length` lines high, `value` bytes from line to line.
+    pub const CHANGED: u16 = 7;
 }

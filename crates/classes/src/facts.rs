@@ -8,6 +8,10 @@ pub enum Class {
     Serial,
     Nic,
     Block,
+    Entropy,
+    Watchdog,
+    Framebuffer,
+    Input,
 }
 
 impl Class {
@@ -17,6 +21,10 @@ impl Class {
             "serial" => Class::Serial,
             "nic" => Class::Nic,
             "block" => Class::Block,
+            "entropy" => Class::Entropy,
+            "watchdog" => Class::Watchdog,
+            "framebuffer" => Class::Framebuffer,
+            "input" => Class::Input,
             _ => return None,
         })
     }
@@ -26,6 +34,10 @@ impl Class {
             Class::Serial => "serial",
             Class::Nic => "nic",
             Class::Block => "block",
+            Class::Entropy => "entropy",
+            Class::Watchdog => "watchdog",
+            Class::Framebuffer => "framebuffer",
+            Class::Input => "input",
         }
     }
 }
@@ -39,6 +51,14 @@ pub enum Kind {
     Read,
     Write,
     Flush,
+    Fill,
+    Start,
+    Kick,
+    Stop,
+    Mode,
+    Draw,
+    Pan,
+    Leds,
 }
 
 impl Kind {
@@ -51,8 +71,39 @@ impl Kind {
             (Class::Block, todo::BLOCK_READ) => Kind::Read,
             (Class::Block, todo::BLOCK_WRITE) => Kind::Write,
             (Class::Block, todo::BLOCK_FLUSH) => Kind::Flush,
+            (Class::Entropy, todo::ENTROPY_FILL) => Kind::Fill,
+            (Class::Watchdog, todo::WATCHDOG_START) => Kind::Start,
+            (Class::Watchdog, todo::WATCHDOG_KICK) => Kind::Kick,
+            (Class::Watchdog, todo::WATCHDOG_STOP) => Kind::Stop,
+            (Class::Framebuffer, todo::FRAMEBUFFER_MODE) => Kind::Mode,
+            (Class::Framebuffer, todo::FRAMEBUFFER_DRAW) => Kind::Draw,
+            (Class::Framebuffer, todo::FRAMEBUFFER_PAN) => Kind::Pan,
+            (Class::Input, todo::INPUT_LEDS) => Kind::Leds,
             _ => return None,
         })
+    }
+
+    /// Whether the operation is over when it returns: it has no ticket, and `busy` means that it was refused.
+    pub const fn at_once(self) -> bool {
+        matches!(
+            self,
+            Kind::Start
+                | Kind::Kick
+                | Kind::Stop
+                | Kind::Mode
+                | Kind::Draw
+                | Kind::Pan
+                | Kind::Leds
+        )
+    }
+
+    /// Whether it comes with bytes of the pool.
+    pub const fn has_bytes(self) -> bool {
+        match self {
+            Kind::Flush => false,
+            Kind::Draw => true,
+            other => !other.at_once(),
+        }
     }
 }
 
@@ -78,6 +129,8 @@ pub struct Facts {
     pub writable: bool,
     /// Bits of the device's addresses.
     pub reach: u64,
+    /// watchdog: the longest time that it waits, in nanoseconds.
+    pub longest: u64,
 }
 
 impl Default for Facts {
@@ -93,6 +146,7 @@ impl Default for Facts {
             size: 512,
             writable: true,
             reach: 64,
+            longest: 0,
         }
     }
 }
@@ -112,6 +166,7 @@ impl Facts {
                 "sectors" => facts.sectors = value,
                 "size" => facts.size = value.max(1),
                 "reach" => facts.reach = value,
+                "longest" => facts.longest = value,
                 "writable" => facts.writable = value != 0,
                 _ => {}
             }

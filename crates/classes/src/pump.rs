@@ -73,7 +73,7 @@ pub struct Counters {
     pub refused: u64,
     pub interrupts: u64,
     pub resets: u64,
-    /// Bytes (serial) or frames (nic) received that found no room.
+    /// Bytes, frames, keys and other news that found no room.
     pub dropped: u64,
 }
 

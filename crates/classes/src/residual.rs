@@ -28,11 +28,26 @@ pub enum EntryId {
     Flush,
     FlushThen,
     SendThen,
+    /// `fill(offset, length, ticket)`
+    Fill,
+    FillThen,
+    /// `start(time)`
+    Start,
+    Kick,
+    Stop,
+    /// `mode(width, height)`
+    Mode,
+    /// `draw(at, offset, length)`
+    Draw,
+    /// `pan(line)`
+    Pan,
+    /// `leds(mask)`
+    Leds,
     /// `irq()`
     Irq,
 }
 
-const NAMES: [(&str, EntryId); 14] = [
+const NAMES: [(&str, EntryId); 23] = [
     ("init", EntryId::Init),
     ("send", EntryId::Send),
     ("transmit", EntryId::Transmit),
@@ -46,6 +61,15 @@ const NAMES: [(&str, EntryId); 14] = [
     ("flush", EntryId::Flush),
     ("flush.then", EntryId::FlushThen),
     ("send.then", EntryId::SendThen),
+    ("fill", EntryId::Fill),
+    ("fill.then", EntryId::FillThen),
+    ("start", EntryId::Start),
+    ("kick", EntryId::Kick),
+    ("stop", EntryId::Stop),
+    ("mode", EntryId::Mode),
+    ("draw", EntryId::Draw),
+    ("pan", EntryId::Pan),
+    ("leds", EntryId::Leds),
     ("irq", EntryId::Irq),
 ];
 

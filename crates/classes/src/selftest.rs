@@ -10,9 +10,13 @@
 //! ```
 
 mod block;
+mod entropy;
+mod framebuffer;
+mod input;
 mod nic;
 mod serial;
 pub mod timer;
+mod watchdog;
 
 use crate::facts::Class;
 use crate::pump::{Failure, Pump};
@@ -87,6 +91,10 @@ pub fn run(pump: &mut Pump, client: Client, effort: Effort) -> Outcome {
         Class::Serial => serial::run(&mut bench),
         Class::Nic => nic::run(&mut bench, effort),
         Class::Block => block::run(&mut bench),
+        Class::Entropy => entropy::run(&mut bench),
+        Class::Watchdog => watchdog::run(&mut bench),
+        Class::Framebuffer => framebuffer::run(&mut bench),
+        Class::Input => input::run(&mut bench),
     };
     let outcome = outcome.unwrap_or_else(Outcome::Rejected);
     match pump.start() {

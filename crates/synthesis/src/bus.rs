@@ -27,6 +27,17 @@ impl<'a> Specialiser<'a, '_> {
             "true" => Some(Value::Num(self.constant(1))),
             "false" => Some(Value::Num(self.constant(0))),
             "random" => Some(Value::Random),
+            "config" => match self.fact_named("configuration") {
+                Some(Value::Num(n)) => self.b.known(n.id).map(|base| {
+                    Value::Region(Region {
+                        kind: WindowKind::Memory,
+                        base,
+                        size: 4096,
+                        offset: None,
+                    })
+                }),
+                _ => Some(Value::None),
+            },
             "shape" => Some(Value::Text(self.shape())),
             "cpus" => Some(Value::Num(self.constant(1))),
             "base" => Some(self.device_window(0)),

@@ -536,7 +536,9 @@ impl<'a> Specialiser<'a, '_> {
         from: Buffer<'a>,
         place: Place,
     ) -> Result<()> {
-        if from.len.most > count {
+        // A `check` may have said more of it since.
+        let length = self.node(from.len.id, from.len.most);
+        if length.most > count {
             return Err(Error::new(
                 place,
                 "more bytes than there is room for",
@@ -544,7 +546,7 @@ impl<'a> Specialiser<'a, '_> {
             ));
         }
         let target = to.clone();
-        self.counted(from.len, place, move |s, k| {
+        self.counted(length, place, move |s, k| {
             let source = s.sum(from.at, k);
             let byte = s.raw_load(from.space, source, Width::B8);
             let at = s.sum(target.at, k);

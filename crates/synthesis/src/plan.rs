@@ -12,8 +12,19 @@ use machine::{Fact, Machine, Source, Value};
 use rulebook::tree::Book;
 
 /// The order in which classes are written: what others need first, and a console as early as can be.
-const ORDER: [&str; 8] = [
-    "clock", "serial", "lines", "vectors", "timer", "power", "nic", "block",
+const ORDER: [&str; 12] = [
+    "clock",
+    "serial",
+    "lines",
+    "vectors",
+    "timer",
+    "power",
+    "entropy",
+    "nic",
+    "block",
+    "framebuffer",
+    "input",
+    "watchdog",
 ];
 
 /// Facts that the nucleus decides, for every driver.

@@ -58,6 +58,8 @@ impl World {
                 Class::Serial => {}
                 Class::Nic => world.nics.push(Nic::new(link)),
                 Class::Block => world.disks.push(Disk::new(link)),
+                // Nothing here uses them yet.
+                Class::Entropy | Class::Watchdog | Class::Framebuffer | Class::Input => {}
             }
         }
         world

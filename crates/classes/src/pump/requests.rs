@@ -22,6 +22,10 @@ pub(super) fn fits(class: Class, residual: &Residual) -> Result<(), Unfit> {
         Class::Serial => &[(EntryId::Send, "send")],
         Class::Nic => &[(EntryId::Transmit, "transmit")],
         Class::Block => &[(EntryId::Read, "read")],
+        Class::Entropy => &[(EntryId::Fill, "fill")],
+        Class::Watchdog => &[(EntryId::Start, "start"), (EntryId::Kick, "kick")],
+        Class::Framebuffer => &[(EntryId::Mode, "mode"), (EntryId::Draw, "draw")],
+        Class::Input => &[],
     };
     for (id, name) in [(EntryId::Init, "init")].iter().chain(needed) {
         if !residual.has(*id) {
@@ -40,18 +44,27 @@ impl Kind {
             Kind::Read => EntryId::Read,
             Kind::Write => EntryId::Write,
             Kind::Flush => EntryId::Flush,
+            Kind::Fill => EntryId::Fill,
+            Kind::Start => EntryId::Start,
+            Kind::Kick => EntryId::Kick,
+            Kind::Stop => EntryId::Stop,
+            Kind::Mode => EntryId::Mode,
+            Kind::Draw => EntryId::Draw,
+            Kind::Pan => EntryId::Pan,
+            Kind::Leds => EntryId::Leds,
         }
     }
 }
 
 /// The tails, and the operation each belongs to.
-const TAILS: [(EntryId, EntryId); 6] = [
+const TAILS: [(EntryId, EntryId); 7] = [
     (EntryId::Send, EntryId::SendThen),
     (EntryId::Transmit, EntryId::TransmitThen),
     (EntryId::Supply, EntryId::SupplyThen),
     (EntryId::Read, EntryId::ReadThen),
     (EntryId::Write, EntryId::WriteThen),
     (EntryId::Flush, EntryId::FlushThen),
+    (EntryId::Fill, EntryId::FillThen),
 ];
 
 /// What became of the request at the head.
@@ -135,6 +148,7 @@ impl Pump {
         }
         match request.pending.kind {
             Kind::Send => self.send(request.pending, used),
+            kind if kind.at_once() => self.at_once(request),
             _ => self.operate(request, used),
         }
     }
@@ -169,7 +183,37 @@ impl Pump {
         Served::Done
     }
 
-    /// nic, block: the operation is outstanding from before the call, since its answer may come inside.
+    /// An operation without a ticket: over when it returns.
+    fn at_once(&mut self, request: Request) -> Served {
+        let pending = request.pending;
+        let id = pending.kind.entry();
+        let value = request.lba;
+        let bytes = [u64::from(pending.offset), u64::from(pending.length)];
+        let args = match pending.kind {
+            Kind::Mode => [value & 0xffff_ffff, value >> 32, 0, 0],
+            Kind::Draw => [value, bytes[0], bytes[1], 0],
+            _ => [value, 0, 0, 0],
+        };
+        self.head = None;
+        let Some(code) = self.residual.entry(id) else {
+            self.answer(&pending, false, pending.length);
+            return Served::Done;
+        };
+        match self.enter(code, args) {
+            status::OK => {
+                self.counters.accepted += 1;
+                self.finish(&pending, true, pending.length);
+            }
+            status::BUSY => self.answer(&pending, false, pending.length),
+            other => {
+                self.answer(&pending, false, pending.length);
+                self.failed(id, other);
+            }
+        }
+        Served::Done
+    }
+
+    /// nic, block, entropy: the operation is outstanding from before the call, since its answer may come inside.
     fn operate(&mut self, request: Request, used: &mut u32) -> Served {
         let Request { pending, lba } = request;
         let id = pending.kind.entry();
@@ -279,9 +323,11 @@ fn check(
         Kind::Supply => length >= facts.buffer && offset >= facts.headroom,
         Kind::Read => length > 0 && length % facts.size == 0,
         Kind::Write => length > 0 && length % facts.size == 0 && facts.writable,
-        Kind::Flush => true,
+        Kind::Fill | Kind::Draw => length > 0,
+        Kind::Start => entry.value > 0 && entry.value <= facts.longest,
+        Kind::Flush | Kind::Kick | Kind::Stop | Kind::Mode | Kind::Pan | Kind::Leds => true,
     };
-    let range = kind == Kind::Flush || pool.holds(offset, length);
+    let range = !kind.has_bytes() || pool.holds(offset, length);
     if !right || !range || !(residual.has(kind.entry()) || kind == Kind::Supply) {
         return None;
     }

@@ -21,6 +21,10 @@ pub(super) fn table<'a>(
             (Class::Nic, "link") => link,
             (Class::Block, "finished") => finished,
             (Class::Block, "resized") => resized,
+            (Class::Entropy, "filled") => filled,
+            (Class::Framebuffer, "changed") => changed,
+            (Class::Input, "key") => key,
+            (Class::Input, "moved") => moved,
             (Class::Serial, "received") => received_byte,
             (Class::Serial, "room") => room,
             _ => foreign,
@@ -105,17 +109,66 @@ extern "C" fn resized(context: *mut Context, sectors: u64, _: u64, _: u64, _: u6
 /// `received(byte)`
 extern "C" fn received_byte(context: *mut Context, byte: u64, _: u64, _: u64, _: u64) -> u64 {
     with(context, |pump| {
-        pump.resets = 0;
-        let entry = Entry {
+        pump.news(Entry {
             kind: done::RECEIVED,
             ok: 1,
             length: 1,
             value: byte & 0xff,
             ..Entry::default()
+        });
+    })
+}
+
+/// `filled(ticket, length)`
+extern "C" fn filled(context: *mut Context, ticket: u64, length: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        let Some(pending) = pump.back(ticket, &[Kind::Fill]) else {
+            return;
         };
-        if pump.spare() <= RESERVE || !pump.rings.put(entry) {
-            pump.counters.dropped += 1;
+        if length > u64::from(pending.length) {
+            pump.answer(&pending, false, pending.length);
+            return pump.violate(Violation::Overlong(length));
         }
+        pump.finish(&pending, length > 0, length as u32);
+    })
+}
+
+/// `changed(width, height, stride)`
+extern "C" fn changed(context: *mut Context, width: u64, height: u64, stride: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        pump.news(Entry {
+            kind: done::CHANGED,
+            ok: 1,
+            offset: width as u32,
+            length: height as u32,
+            value: stride,
+            ..Entry::default()
+        });
+    })
+}
+
+/// `key(code, down)`
+extern "C" fn key(context: *mut Context, code: u64, down: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        pump.news(Entry {
+            kind: done::KEY,
+            ok: u16::from(down != 0),
+            value: code,
+            ..Entry::default()
+        });
+    })
+}
+
+/// `moved(right, up)`, two's complement of 32 bits
+extern "C" fn moved(context: *mut Context, right: u64, up: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        pump.news(Entry {
+            kind: done::MOVED,
+            ok: 1,
+            offset: right as u32,
+            length: up as u32,
+            ..Entry::default()
+        });
     })
 }
 
@@ -143,8 +196,16 @@ impl Pump {
         self.tickets.give_back(ticket)
     }
 
+    /// What no request paid for: lost when there is no room.
+    fn news(&mut self, entry: Entry) {
+        self.resets = 0;
+        if self.spare() <= RESERVE || !self.rings.put(entry) {
+            self.counters.dropped += 1;
+        }
+    }
+
     /// The device's answer.
-    fn finish(&mut self, pending: &Pending, ok: bool, length: u32) {
+    pub(super) fn finish(&mut self, pending: &Pending, ok: bool, length: u32) {
         if ok {
             self.resets = 0;
         }

@@ -125,6 +125,10 @@ pub fn rig(class: Class, facts: Facts) -> Rig {
         Class::Serial => &["received", "room"],
         Class::Nic => &["sent", "received", "link", "odd"],
         Class::Block => &["finished", "resized"],
+        Class::Entropy => &["filled"],
+        Class::Watchdog => &[],
+        Class::Framebuffer => &["changed"],
+        Class::Input => &["key", "moved"],
     };
     let pool = Vec::leak(vec![0u8; POOL]).as_mut_ptr();
     let ring_bytes = Box::leak(Box::new(Ring([0; BYTES]))).0.as_mut_ptr();
