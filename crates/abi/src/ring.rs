@@ -46,7 +46,8 @@ pub struct Entry {
     pub length: u32,
     /// Block address (`read`, `write`), byte (`RECEIVED` of serial), link state, or status of a failure.
     pub value: u64,
-    pub reserved: u64,
+    /// Requests: which of several instances (disk, port) is meant, from 0.
+    pub unit: u64,
 }
 
 const _: () = assert!(core::mem::size_of::<Entry>() == 32);

@@ -67,12 +67,13 @@ impl<'a> Direct<'a> {
             .flatten()
             .copied()
             .find(|(known, _)| *known == name)?;
+        let [a, b, c, d] = args;
         let direct: *mut Direct = self;
         // SAFETY: `direct` is valid and this call's alone; the upcalls run inside it. The context's memory is valid by
         // the contract of `Memory::new`.
         let value = unsafe {
             (*direct).context.upcalls = (&raw const (*direct).table).cast();
-            code.call(direct.cast::<Context>(), args)
+            code.call(direct.cast::<Context>(), [a, b, c, d, 0])
         };
         Some(value)
     }

@@ -131,6 +131,8 @@ pub struct Facts {
     pub reach: u64,
     /// watchdog: the longest time that it waits, in nanoseconds.
     pub longest: u64,
+    /// block: most bytes of one request.
+    pub most: u64,
 }
 
 impl Default for Facts {
@@ -147,6 +149,7 @@ impl Default for Facts {
             writable: true,
             reach: 64,
             longest: 0,
+            most: u64::MAX,
         }
     }
 }
@@ -156,27 +159,163 @@ impl Facts {
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, u64)>) -> Facts {
         let mut facts = Facts::default();
         for (name, value) in pairs {
-            match name {
-                "depth" => facts.depth = value.max(1),
-                "headroom" => facts.headroom = value,
-                "min" => facts.min = value,
-                "mtu" => facts.mtu = value,
-                "buffer" => facts.buffer = value,
-                "mac" => facts.mac = Some(value),
-                "sectors" => facts.sectors = value,
-                "size" => facts.size = value.max(1),
-                "reach" => facts.reach = value,
-                "longest" => facts.longest = value,
-                "writable" => facts.writable = value != 0,
-                _ => {}
-            }
+            facts.set(name, value);
         }
         facts
+    }
+
+    fn set(&mut self, name: &str, value: u64) {
+        match name {
+            "depth" => self.depth = value.max(1),
+            "headroom" => self.headroom = value,
+            "min" => self.min = value,
+            "mtu" => self.mtu = value,
+            "buffer" => self.buffer = value,
+            "mac" => self.mac = Some(value),
+            "sectors" => self.sectors = value,
+            "size" => self.size = value.max(1),
+            "reach" => self.reach = value,
+            "longest" => self.longest = value,
+            "writable" => self.writable = value != 0,
+            "most" => self.most = value.max(1),
+            _ => {}
+        }
     }
 
     /// The station address in the order it is sent.
     pub fn station(&self) -> Option<[u8; 6]> {
         let bytes = self.mac?.to_le_bytes();
         Some([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5]])
+    }
+}
+
+/// Most instances (disks, ports) that one driver serves.
+pub const UNITS: usize = 16;
+
+/// The facts of each instance of a driver; most drivers have one.
+#[derive(Clone, Copy, Debug)]
+pub struct Units {
+    count: usize,
+    first: Facts,
+    /// Of the others, what can differ: kept small, for every driver has this on its stack.
+    more: [Part; UNITS - 1],
+}
+
+/// What instances of one driver may have of their own.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    sectors: u64,
+    size: u32,
+    most: u32,
+    writable: bool,
+}
+
+impl Part {
+    fn of(facts: &Facts) -> Part {
+        Part {
+            sectors: facts.sectors,
+            size: u32::try_from(facts.size).unwrap_or(u32::MAX),
+            most: u32::try_from(facts.most).unwrap_or(u32::MAX),
+            writable: facts.writable,
+        }
+    }
+
+    fn put_into(&self, facts: &mut Facts) {
+        facts.sectors = self.sectors;
+        facts.size = u64::from(self.size);
+        facts.most = u64::from(self.most);
+        facts.writable = self.writable;
+    }
+}
+
+impl From<Facts> for Units {
+    fn from(facts: Facts) -> Units {
+        Units {
+            count: 1,
+            first: facts,
+            more: [Part::of(&Facts::default()); UNITS - 1],
+        }
+    }
+}
+
+impl Units {
+    /// As [`Facts::from_pairs`]; `units` says how many there are, and `2.sectors` is a fact of the third. What an
+    /// instance does not say of itself is the default, not the first one's.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, u64)>) -> Units {
+        let mut units = Units::from(Facts::default());
+        for (name, value) in pairs {
+            if name == "units" {
+                units.count = usize::try_from(value).unwrap_or(UNITS).min(UNITS);
+                continue;
+            }
+            let Some((unit, name)) = name.split_once('.') else {
+                units.first.set(name, value);
+                continue;
+            };
+            let at = unit
+                .parse()
+                .ok()
+                .and_then(|unit: usize| unit.checked_sub(1));
+            if let Some(part) = at.and_then(|at| units.more.get_mut(at)) {
+                let mut facts = Facts::default();
+                part.put_into(&mut facts);
+                facts.set(name, value);
+                *part = Part::of(&facts);
+            }
+        }
+        units
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    pub fn get(&self, unit: u64) -> Option<Facts> {
+        let unit = usize::try_from(unit).ok().filter(|u| *u < self.count)?;
+        let mut facts = self.first;
+        if let Some(at) = unit.checked_sub(1) {
+            self.more.get(at)?.put_into(&mut facts);
+        }
+        Some(facts)
+    }
+
+    /// Those of the first instance: of the only one, mostly.
+    pub fn first(&self) -> &Facts {
+        &self.first
+    }
+
+    pub(crate) fn first_mut(&mut self) -> &mut Facts {
+        &mut self.first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_instance_has_facts_of_its_own() {
+        let units = Units::from_pairs([
+            ("sectors", 7),
+            ("1.sectors", 9),
+            ("1.writable", 0),
+            ("units", 2),
+        ]);
+        assert_eq!(units.count(), 2);
+        assert_eq!(
+            units.get(0).map(|f| (f.sectors, f.writable)),
+            Some((7, true))
+        );
+        assert_eq!(
+            units.get(1).map(|f| (f.sectors, f.writable)),
+            Some((9, false))
+        );
+        assert!(units.get(2).is_none());
+    }
+
+    #[test]
+    fn a_device_without_instances_is_its_own() {
+        let units = Units::from_pairs([("sectors", 7), ("99.sectors", 1), ("x.sectors", 1)]);
+        assert_eq!((units.count(), units.first().sectors), (1, 7));
     }
 }

@@ -23,7 +23,7 @@ pub mod ring;
 pub mod selftest;
 pub mod tickets;
 
-pub use facts::{Class, Facts};
+pub use facts::{Class, Facts, Units};
 pub use memory::{Memory, Pool};
 pub use pump::{Failure, Pump, Turn};
 pub use residual::Residual;

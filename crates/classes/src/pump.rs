@@ -10,7 +10,7 @@ mod upcalls;
 
 pub use failure::{Failure, Violation};
 
-use crate::facts::{Class, Facts};
+use crate::facts::{Class, Facts, Units};
 use crate::memory::{Memory, Pool};
 use crate::residual::{Code, EntryId, Residual, Unfit};
 use crate::ring::{Driver, State};
@@ -43,7 +43,7 @@ pub struct Pump {
     residual: Residual,
     memory: Memory,
     class: Class,
-    facts: Facts,
+    units: Units,
     rings: Driver,
     tickets: Tickets,
     /// The request at the head of `todo`, copied, while there is no room for it.
@@ -92,13 +92,15 @@ impl Pump {
     /// A driver that is not started. `upcalls` are the residual's names for them, by index.
     pub fn new<'a>(
         class: Class,
-        facts: Facts,
+        units: impl Into<Units>,
         residual: Residual,
         upcalls: impl IntoIterator<Item = &'a str>,
         memory: Memory,
         rings: Driver,
     ) -> Result<Pump, Unfit> {
         requests::fits(class, &residual)?;
+        let units: Units = units.into();
+        let facts = units.first();
         if !memory.within(facts.reach) {
             return Err(Unfit::Reach(facts.reach));
         }
@@ -108,7 +110,7 @@ impl Pump {
             residual,
             memory,
             class,
-            facts,
+            units,
             rings,
             tickets: Tickets::default(),
             head: None,
@@ -188,8 +190,14 @@ impl Pump {
         self.class
     }
 
+    /// The facts of the first instance.
     pub fn facts(&self) -> &Facts {
-        &self.facts
+        self.units.first()
+    }
+
+    /// The facts of every instance.
+    pub fn units(&self) -> &Units {
+        &self.units
     }
 
     pub fn has(&self, id: EntryId) -> bool {
@@ -209,7 +217,7 @@ impl Pump {
     }
 
     /// Calls code of the residual. A contract broken meanwhile outweighs what it returned.
-    fn enter(&mut self, code: Code, args: [u64; 4]) -> u64 {
+    fn enter(&mut self, code: Code, args: [u64; 5]) -> u64 {
         let pump: *mut Pump = self;
         // SAFETY: `pump` is valid and this function's alone until the call returns; the upcalls, which run inside the
         // call and on this thread, are the only ones that use it meanwhile. The context's memory is valid by the
@@ -228,7 +236,7 @@ impl Pump {
         let Some(code) = self.residual.entry(EntryId::Init) else {
             return status::VIOLATION;
         };
-        match self.enter(code, [0; 4]) {
+        match self.enter(code, [0; 5]) {
             wrong @ (status::BUSY | status::NOT_MINE | status::AGAIN) => {
                 self.violation = Some(Violation::Status(EntryId::Init, wrong));
                 status::VIOLATION
@@ -250,7 +258,7 @@ impl Pump {
         for _ in 0..EVENTS {
             self.posted = false;
             self.counters.interrupts += 1;
-            let status = self.enter(irq, [0; 4]);
+            let status = self.enter(irq, [0; 5]);
             mine |= status != status::NOT_MINE;
             self.settle(status);
             if !self.posted || self.failure.is_some() {
@@ -278,7 +286,7 @@ impl Pump {
                 status::CHANGED => return self.fail(Failure::Changed),
                 other => match other.checked_sub(status::FAIL) {
                     Some(number) => match self.residual.recovery(number) {
-                        Some(code) => self.enter(code, [0; 4]),
+                        Some(code) => self.enter(code, [0; 5]),
                         None => return self.fail(Failure::Unrecovered(number)),
                     },
                     None => {

@@ -77,9 +77,9 @@ const NAMES: [(&str, EntryId); 23] = [
 #[derive(Clone, Copy)]
 pub(crate) struct Code(*const u8);
 
-/// The shape of every entry. Fewer arguments are called the same way: both architectures pass four words in
+/// The shape of every entry. Fewer arguments are called the same way: both architectures pass six words in
 /// registers, and an entry does not look at those it does not have.
-type Function = extern "C" fn(*mut Context, u64, u64, u64, u64) -> u64;
+type Function = extern "C" fn(*mut Context, u64, u64, u64, u64, u64) -> u64;
 
 impl Code {
     /// Whoever calls it vouches for the address.
@@ -89,10 +89,10 @@ impl Code {
 
     /// # Safety
     /// `context` is what the residual was generated against: its memory, windows and upcalls are valid.
-    pub(crate) unsafe fn call(self, context: *mut Context, args: [u64; 4]) -> u64 {
+    pub(crate) unsafe fn call(self, context: *mut Context, args: [u64; 5]) -> u64 {
         // SAFETY: the address is an entry of generated code (contract of `Residual::new`), which has this shape.
         let function = unsafe { core::mem::transmute::<*const u8, Function>(self.0) };
-        function(context, args[0], args[1], args[2], args[3])
+        function(context, args[0], args[1], args[2], args[3], args[4])
     }
 }
 
@@ -164,7 +164,7 @@ impl Residual {
     /// From functions, each at its own address: for tests whose residual is written by hand.
     ///
     /// # Safety
-    /// Each address is a function `extern "C" fn(*mut Context, u64, u64, u64, u64) -> u64` (or with fewer words).
+    /// Each address is a function `extern "C" fn(*mut Context, u64, u64, u64, u64, u64) -> u64` (or with fewer words).
     pub unsafe fn from_functions<'a>(
         functions: impl IntoIterator<Item = (&'a str, *const u8)>,
         failures: impl IntoIterator<Item = &'a str> + Clone,

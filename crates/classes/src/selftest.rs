@@ -86,6 +86,7 @@ pub fn run(pump: &mut Pump, client: Client, effort: Effort) -> Outcome {
         pump,
         client,
         ticket: 0,
+        unit: 0,
     };
     let outcome = match class {
         Class::Serial => serial::run(&mut bench),
@@ -111,6 +112,8 @@ struct Bench<'a> {
     pump: &'a mut Pump,
     client: Client,
     ticket: u32,
+    /// The instance that is asked.
+    unit: u64,
 }
 
 impl Bench<'_> {
@@ -123,6 +126,7 @@ impl Bench<'_> {
             offset,
             length,
             value,
+            unit: self.unit,
             ..Entry::default()
         });
         self.client.publish();

@@ -40,6 +40,7 @@ impl<'a> Specialiser<'a, '_> {
             },
             "shape" => Some(Value::Text(self.shape())),
             "cpus" => Some(Value::Num(self.constant(1))),
+            "lane" => Some(Value::Num(self.constant(0))),
             "base" => Some(self.device_window(0)),
             "system" => Some(Value::Region(Region {
                 kind: WindowKind::System,

@@ -1,5 +1,6 @@
 //! The entries of a driver: what the class calls, written one after another.
 
+use crate::execute::Flow;
 use crate::instance::{Binding, InstanceId, Specialiser};
 use crate::matching::Choice;
 use crate::value::{Buffer, Num, Value};
@@ -11,7 +12,7 @@ use alloc::{
     vec::Vec,
 };
 use graph::{Op, Residual, Space};
-use rulebook::tree::{Class, ItemKind, Name, Parameter, Place, Routine, TypeBase};
+use rulebook::tree::{Class, Item, ItemKind, Name, Parameter, Place, Routine, Stmt, TypeBase};
 
 /// A driver as a code graph, and what its class wants to know.
 #[derive(Clone, Debug)]
@@ -35,7 +36,7 @@ pub fn chain<'a>(s: &mut Specialiser<'a, '_>, rules: &[usize]) -> Result<Instanc
         } else {
             book.name(rule.name).to_string()
         };
-        let id = s.instantiate(label, rule, &rule.items, lower)?;
+        let id = s.instantiate(label, rule, &rule.items, lower, None)?;
         if let Some(below) = below {
             s.instances[below].upper = Some((id, None));
         }
@@ -56,7 +57,12 @@ pub fn learn(
     for id in inits(&mut s, function) {
         let name = name_of(&s, "init");
         let Some(name) = name else { continue };
-        s.call_routine(id, name, Vec::new(), Place::default())?;
+        if has_init(&mut s, id) {
+            s.call_routine(id, name, Vec::new(), Place::default())?;
+        }
+        if s.ended.is_none() {
+            s.start_eaches(id)?;
+        }
         if let Some(status) = s.ended.take() {
             let why = match status.checked_sub(status::FAIL) {
                 Some(n) => format!(
@@ -84,8 +90,8 @@ fn name_of(s: &Specialiser, text: &str) -> Option<Name> {
         .map(|k| Name(k as u16))
 }
 
-/// Instances of the chain that have an `init` of their own, the lowest first.
-fn inits(s: &mut Specialiser, function: InstanceId) -> Vec<InstanceId> {
+/// The function and what it stands on, the lowest first.
+fn chain_of(s: &Specialiser, function: InstanceId) -> Vec<InstanceId> {
     let mut list = Vec::new();
     let mut at = Some(function);
     while let Some(id) = at {
@@ -93,39 +99,71 @@ fn inits(s: &mut Specialiser, function: InstanceId) -> Vec<InstanceId> {
         at = s.instances[id].lower;
     }
     list.reverse();
-    let Some(init) = name_of(s, "init") else {
-        return Vec::new();
-    };
-    list.retain(|id| {
-        s.find_item(
-            *id,
-            |k| matches!(k, ItemKind::Routine(r) if r.name == init && r.body.is_some()),
-        )
-        .is_some()
-    });
     list
 }
 
+/// Instances of the chain that come up with something, an `init` or an `each`; the lowest first.
+fn inits(s: &mut Specialiser, function: InstanceId) -> Vec<InstanceId> {
+    let mut list = chain_of(s, function);
+    list.retain(|id| has_init(s, *id) || !s.instances[*id].eaches.is_empty());
+    list
+}
+
+fn has_init(s: &mut Specialiser, id: InstanceId) -> bool {
+    let Some(init) = name_of(s, "init") else {
+        return false;
+    };
+    s.find_item(
+        id,
+        |k| matches!(k, ItemKind::Routine(r) if r.name == init && r.body.is_some()),
+    )
+    .is_some()
+}
+
+/// Facts that differ between instances stay in a record, as long as nothing must be decided by them; those that decide
+/// something are folded, at the price of code for each of their values.
 pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {
-    let mut s = Specialiser::new(subject, None);
-    // Facts and guards are evaluated in a region that no entry uses.
-    s.b.open();
-    let function = chain(&mut s, &choice.rules)?;
-    s.use_parts(function)?;
-    let class = s.class_named(s.instances[function].rule.class);
-    s.b.close();
-    init_entry(&mut s, function)?;
-    if let Some(class) = class {
-        for routine in contract(class) {
-            operation(&mut s, function, class, routine)?;
+    let mut folded: Vec<String> = Vec::new();
+    loop {
+        let mut s = Specialiser::new(subject, None);
+        s.folded = folded.clone();
+        let outcome = write(&mut s, choice);
+        let more = s.deciding_facts();
+        if !more.is_empty() {
+            folded.extend(more);
+        } else if outcome.is_err() && s.has_records() {
+            folded.push("*".to_string());
+        } else {
+            return outcome;
         }
     }
-    irq_entry(&mut s, function)?;
-    recover_entries(&mut s)?;
+}
+
+fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
+    // Facts and guards are evaluated in a region that no entry uses.
     s.b.open();
-    let facts = class
-        .map(|c| class_facts(&mut s, function, c))
-        .unwrap_or_default();
+    let function = chain(s, &choice.rules)?;
+    s.use_parts(function)?;
+    let class = s.class_named(s.instances[function].rule.class);
+    for id in chain_of(s, function) {
+        for (name, item) in s.instances[id].eaches.clone() {
+            s.banks_of(id, name, item.place)?;
+        }
+    }
+    s.b.close();
+    init_entry(s, function)?;
+    if let Some(class) = class {
+        for routine in contract(class) {
+            operation(s, function, class, routine)?;
+        }
+    }
+    irq_entry(s, function)?;
+    recover_entries(s, function)?;
+    s.b.open();
+    let facts = match class {
+        Some(class) => unit_facts(s, function, class)?,
+        None => Vec::new(),
+    };
     s.b.close();
     let (graph, entries) = core::mem::take(&mut s.b).into_parts();
     let mut residual = Residual {
@@ -161,6 +199,7 @@ fn entry<'a>(
     s.nest = 0;
     s.narrowed.clear();
     s.floors.clear();
+    s.taken.clear();
     s.unreachable = false;
     let value = body(s)?;
     if let Some(n) = value {
@@ -178,9 +217,12 @@ fn init_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
     };
     let list = inits(s, function);
     entry(s, "init", 0, |s| {
+        s.fill_records();
         for id in list {
-            s.call_routine(id, init, Vec::new(), Place::default())?;
-            if core::mem::take(&mut s.unreachable) {
+            if has_init(s, id) {
+                s.call_routine(id, init, Vec::new(), Place::default())?;
+            }
+            if core::mem::take(&mut s.unreachable) || s.start_eaches(id)? != Flow::Next {
                 break;
             }
         }
@@ -215,19 +257,11 @@ fn operation<'a>(
     wanted: &'a Routine,
 ) -> Result<()> {
     let name = wanted.name;
-    let exists = s
-        .find_item(
-            function,
-            |k| matches!(k, ItemKind::Routine(r) if r.name == name && r.body.is_some()),
-        )
-        .is_some();
-    if !exists {
-        return Ok(());
-    }
+    let each = units(s, function);
     s.b.open();
-    let usable = s.routine(function, name, class.place).is_ok();
+    let usable = usable(s, function, each, name, class.place);
     s.b.close();
-    if !usable {
+    if !usable? {
         return Ok(());
     }
     let mut words = 0u8;
@@ -246,7 +280,9 @@ fn operation<'a>(
         u32::MAX as u64
     };
     s.tails = Some(Vec::new());
-    entry(s, &text, words, |s| {
+    // Which instance is meant comes last.
+    let all = words + each.is_some() as u8;
+    entry(s, &text, all, |s| {
         let mut values = Vec::new();
         for (buffer, word, most) in plan {
             values.push(if buffer {
@@ -255,7 +291,17 @@ fn operation<'a>(
                 Value::Num(argument(s, word, most))
             });
         }
-        let value = s.call_routine(function, name, values, class.place)?;
+        let value = match each {
+            None => s.call_routine(function, name, values, class.place)?,
+            Some(each) => {
+                let unit = argument(s, words, u64::from(u32::MAX));
+                s.for_unit(function, each, unit, class.place, &mut |s, view| {
+                    s.call_routine(view, name, values.clone(), class.place)?;
+                    Ok(Flow::Next)
+                })?;
+                Value::None
+            }
+        };
         match value {
             Value::Num(n) if returns => Ok(Some(n)),
             other if returns && !matches!(other, Value::None) => {
@@ -268,11 +314,86 @@ fn operation<'a>(
     if !tails.is_empty() {
         entry(s, &format!("{text}.then"), 0, |s| {
             for (instance, body) in tails {
-                s.run_body(instance, Vec::new(), body)?;
+                tail(s, instance, body, class.place)?;
             }
             Ok(None)
         })?;
     }
+    Ok(())
+}
+
+/// The `each` that the operations of the class are for, if the rule's first line names one.
+fn units(s: &Specialiser, function: InstanceId) -> Option<Name> {
+    let each = s.instances[function].rule.each?;
+    let eaches = &s.instances[function].eaches;
+    eaches.iter().any(|(name, _)| *name == each).then_some(each)
+}
+
+/// Whether the function, or any of its instances, has this operation.
+fn usable<'a>(
+    s: &mut Specialiser<'a, '_>,
+    function: InstanceId,
+    each: Option<Name>,
+    name: Name,
+    place: Place,
+) -> Result<bool> {
+    let mut owners = alloc::vec![function];
+    if let Some(each) = each {
+        for bank in s.banks_of(function, each, place)? {
+            let first = s.constant(0);
+            owners.push(s.view(bank, first)?);
+        }
+    }
+    for owner in owners {
+        let exists = s
+            .find_item(
+                owner,
+                |k| matches!(k, ItemKind::Routine(r) if r.name == name && r.body.is_some()),
+            )
+            .is_some();
+        if exists && s.routine(owner, name, place).is_ok() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The tail of a batch. For one of several instances it runs for all of them: the batch does not say which were meant.
+fn tail<'a>(
+    s: &mut Specialiser<'a, '_>,
+    instance: InstanceId,
+    body: &'a [Stmt],
+    place: Place,
+) -> Result<()> {
+    let Some((bank, position)) = s.instances[instance].bank else {
+        s.run_body(instance, Vec::new(), body)?;
+        return Ok(());
+    };
+    if s.b.known(position.id).is_some() {
+        s.run_body(instance, Vec::new(), body)?;
+        return Ok(());
+    }
+    // The way from the view to the part whose tail it is.
+    let mut path = Vec::new();
+    let mut at = instance;
+    while let Some((upper, Some(used))) = s.instances[at].upper {
+        path.push(used);
+        at = upper;
+    }
+    path.reverse();
+    s.for_bank(bank, &mut |s, view| {
+        let mut at = view;
+        for name in &path {
+            let part = s.instances[at].parts.iter().find(|(n, _)| n == name);
+            let Some((_, part)) = part else {
+                return Err(Error::new(place, "a part is missing", "report this"));
+            };
+            at = *part;
+        }
+        s.run_body(at, Vec::new(), body)?;
+        let over = core::mem::take(&mut s.unreachable);
+        Ok(if over { Flow::Ended } else { Flow::Next })
+    })?;
     Ok(())
 }
 
@@ -294,6 +415,7 @@ fn argument_buffer<'a>(s: &mut Specialiser<'a, '_>, word: u8, longest: u64) -> V
         len,
         inward: false,
         last: true,
+        ends: None,
     })
 }
 
@@ -302,23 +424,25 @@ fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
     let Some(irq) = name_of(s, "irq") else {
         return Ok(());
     };
-    let mut ids = Vec::new();
-    let mut at = Some(function);
-    while let Some(id) = at {
-        ids.insert(0, id);
-        at = s.instances[id].lower;
-    }
+    let ids = chain_of(s, function);
     s.b.open();
     let mut found = Vec::new();
+    let mut several = Vec::new();
     for id in ids {
         if let Some(event) = s.find_event(id, None, irq, None)? {
             found.push((id, event));
         }
+        for (name, item) in s.instances[id].eaches.clone() {
+            if hears(item, irq) {
+                several.push((id, name, item.place));
+            }
+        }
     }
     s.b.close();
-    if found.is_empty() {
+    if found.is_empty() && several.is_empty() {
         return Ok(());
     }
+    let claimed = !found.is_empty();
     entry(s, "irq", 0, |s| {
         let slot = s.b.new_local();
         let zero = s.b.constant(0);
@@ -331,15 +455,55 @@ fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
                 return Ok(None);
             }
         }
-        s.finish(status::OK)?;
+        if several.is_empty() {
+            s.finish(status::OK)?;
+            return Ok(None);
+        }
+        let mine = s.b.new_local();
+        let first = s.b.constant(claimed as u64);
+        s.b.step(Op::SetLocal(mine, first));
+        for (id, name, place) in several {
+            s.for_views(id, name, place, |s, view| {
+                match s.find_event(view, None, irq, None)? {
+                    Some(event) => s.run_event_of(view, event, mine),
+                    None => Ok(Flow::Next),
+                }
+            })?;
+        }
+        let mine = s.b.step(Op::Local(mine));
+        let mine = s.node(mine, 1);
+        s.branch(
+            mine,
+            |s| s.finish(status::OK),
+            |s| s.finish(status::NOT_MINE),
+        )?;
         Ok(None)
     })
 }
 
+/// Whether an instance of this `each` has an event for the interrupt.
+fn hears(item: &Item, irq: Name) -> bool {
+    match &item.kind {
+        ItemKind::Each { items, .. }
+        | ItemKind::Way { items, .. }
+        | ItemKind::When { yes: items, .. } => items.iter().any(|inner| hears(inner, irq)),
+        ItemKind::Event(e) => e.part.is_none() && e.name == irq,
+        _ => false,
+    }
+}
+
 /// `recover a, b { … }`: an entry for each name, the function's own words before those of what it stands on.
-fn recover_entries(s: &mut Specialiser) -> Result<()> {
+fn recover_entries(s: &mut Specialiser, function: InstanceId) -> Result<()> {
     let mut done: Vec<Name> = Vec::new();
+    for id in chain_of(s, function) {
+        for (each, item) in s.instances[id].eaches.clone() {
+            recover_each(s, function, id, each, item, &mut done)?;
+        }
+    }
     for id in (0..s.instances.len()).rev() {
+        if s.instances[id].bank.is_some() {
+            continue;
+        }
         for item in s.items(id) {
             let ItemKind::Recover { names, body } = &item.kind else {
                 continue;
@@ -354,6 +518,7 @@ fn recover_entries(s: &mut Specialiser) -> Result<()> {
                     continue;
                 }
                 entry(s, &format!("recover.{text}"), 0, |s| {
+                    unless_gone(s, function)?;
                     s.run_body(id, Vec::new(), body)?;
                     Ok(None)
                 })?;
@@ -363,15 +528,98 @@ fn recover_entries(s: &mut Specialiser) -> Result<()> {
     Ok(())
 }
 
+/// `gone when …` as an item: asked before anything is recovered, for a device that was pulled out fails first.
+fn unless_gone(s: &mut Specialiser, function: InstanceId) -> Result<()> {
+    for id in chain_of(s, function) {
+        for item in s.items(id) {
+            let ItemKind::Gone(test) = &item.kind else {
+                continue;
+            };
+            s.enter(id, Vec::new());
+            let gone = s.condition(test);
+            s.leave();
+            s.branch(gone?, |s| s.finish(status::GONE), |_| Ok(Flow::Next))?;
+        }
+    }
+    Ok(())
+}
+
+/// The recoveries of one of several instances: of the one that failed last.
+fn recover_each<'a>(
+    s: &mut Specialiser<'a, '_>,
+    function: InstanceId,
+    owner: InstanceId,
+    each: Name,
+    item: &'a Item,
+    done: &mut Vec<Name>,
+) -> Result<()> {
+    let ItemKind::Each { items, .. } = &item.kind else {
+        return Ok(());
+    };
+    for inner in items {
+        let ItemKind::Recover { names, body } = &inner.kind else {
+            continue;
+        };
+        for name in names {
+            let text = s.text(*name);
+            if done.contains(name) || !s.failures.iter().any(|f| f == text) {
+                continue;
+            }
+            done.push(*name);
+            entry(s, &format!("recover.{text}"), 0, |s| {
+                unless_gone(s, function)?;
+                let unit = s.failed_unit(owner, each)?;
+                s.for_unit(owner, each, unit, inner.place, &mut |s, view| {
+                    s.run_body(view, Vec::new(), body)?;
+                    Ok(Flow::Next)
+                })?;
+                Ok(None)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The facts of the function; with several instances, those of the first by their names, of the others as `1.sectors`.
+fn unit_facts<'a>(
+    s: &mut Specialiser<'a, '_>,
+    function: InstanceId,
+    class: &'a Class,
+) -> Result<Vec<(String, u64)>> {
+    let Some(each) = units(s, function) else {
+        return Ok(class_facts(s, function, &[], class));
+    };
+    let mut all = Vec::new();
+    let mut unit = 0;
+    for bank in s.banks_of(function, each, class.place)? {
+        let members = s.banks[bank].members.clone();
+        for (k, member) in members.iter().enumerate() {
+            let position = s.constant(k as u64);
+            let view = s.view(bank, position)?;
+            let own = s.items(view);
+            let mut facts = class_facts(s, view, &own, class);
+            facts.push((s.text(each).to_string(), *member));
+            all.extend(facts.into_iter().map(|(name, value)| match unit {
+                0 => (name, value),
+                n => (format!("{n}.{name}"), value),
+            }));
+            unit += 1;
+        }
+    }
+    all.push(("units".to_string(), unit));
+    Ok(all)
+}
+
 /// The facts that the class's contract or the rule itself names, as far as this device has them as numbers.
 fn class_facts<'a>(
     s: &mut Specialiser<'a, '_>,
     function: InstanceId,
+    more: &[&'a Item],
     class: &'a Class,
 ) -> Vec<(String, u64)> {
     let mut names: Vec<Name> = Vec::new();
     let own = s.items(function);
-    for item in class.items.iter().chain(own) {
+    for item in class.items.iter().chain(own).chain(more.iter().copied()) {
         if let ItemKind::Fact {
             name, parameters, ..
         } = &item.kind

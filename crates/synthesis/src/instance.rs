@@ -33,6 +33,10 @@ pub struct Instance<'a> {
     items: Vec<&'a Item>,
     guarded: Vec<Guarded<'a>>,
     pub parameters: Vec<(Name, Value<'a>)>,
+    /// `each` items that make instances of their own.
+    pub eaches: Vec<(Name, &'a Item)>,
+    /// The instances of an `each` that this one stands for, and which of them it is.
+    pub bank: Option<(usize, Num<'a>)>,
     pub lower: Option<InstanceId>,
     /// Who gets its upcalls, and under which name it is used there.
     pub upper: Option<(InstanceId, Option<Name>)>,
@@ -95,6 +99,21 @@ pub struct Specialiser<'a, 'l> {
     pub state_top: u64,
     pub arena_top: u64,
     pub arena_align: u64,
+    pub banks: Vec<crate::each::Bank<'a>>,
+    /// What is reserved next is reserved so many times, and how far apart that is.
+    pub copies: u64,
+    pub stride: u64,
+    /// Facts of instances that must be folded, though their values differ: each value gets code of its own.
+    pub folded: Vec<String>,
+    /// Slots taken in this entry, as far as the current region sees them: `busy` gives them back.
+    pub taken: Vec<(InstanceId, Name, Num<'a>)>,
+    /// Members that their filter left out, in the first run: bank and position.
+    pub dropped: Vec<(usize, u64)>,
+    /// Loads of facts that differ, and the tests that could not be decided.
+    pub record_loads: Vec<(Id, String)>,
+    pub undecided: Vec<Id>,
+    /// Inside the event of one of several instances: whether any claimed it, and where to go if this one does not.
+    pub claims: Option<(u16, Exit)>,
     pub upcalls: Vec<String>,
     pub failures: Vec<String>,
     /// Values of facts with parameters, for the numbers that they were asked for.
@@ -117,7 +136,7 @@ pub struct Specialiser<'a, 'l> {
     pub narrowed: Vec<(Id, u64)>,
     /// The same from below: node, least, and how many of `narrowed` there were by then.
     pub floors: Vec<(Id, u64, usize)>,
-    pub narrow_marks: Vec<usize>,
+    pub narrow_marks: Vec<(usize, usize)>,
     /// Inside `match`: only pure reads may touch the device.
     pub probing: bool,
     /// … unless an earlier clue held, or the rule itself named the place.
@@ -145,6 +164,15 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             state_top: 0,
             arena_top: 0,
             arena_align: 64,
+            banks: Vec::new(),
+            copies: 1,
+            stride: 0,
+            folded: Vec::new(),
+            taken: Vec::new(),
+            dropped: Vec::new(),
+            record_loads: Vec::new(),
+            undecided: Vec::new(),
+            claims: None,
             upcalls: Vec::new(),
             failures: Vec::new(),
             called: Vec::new(),
@@ -197,13 +225,27 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         rule: &'a Rule,
         items: &'a [Item],
         lower: Option<InstanceId>,
+        bank: Option<(usize, Num<'a>)>,
     ) -> Result<InstanceId> {
         let mut flat = Vec::new();
         let mut guarded = Vec::new();
         let mut parameters = Vec::new();
         self.flatten(items, &mut flat, &mut guarded, &mut parameters)?;
+        let eaches = flat
+            .iter()
+            .filter_map(|item| match &item.kind {
+                ItemKind::Each { name, .. } => Some((*name, *item)),
+                _ => None,
+            })
+            .collect::<Vec<_>>();
         let id = self.instances.len();
-        let class = self.class_named(rule.class);
+        // What stands inside a rule has the rule's class around it, not beneath.
+        let whole = core::ptr::eq(items.as_ptr(), rule.items.as_ptr());
+        let class = if whole {
+            self.class_named(rule.class)
+        } else {
+            None
+        };
         self.instances.push(Instance {
             label,
             rule,
@@ -211,6 +253,8 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             items: flat,
             guarded,
             parameters,
+            eaches,
+            bank,
             lower,
             upper: None,
             parts: Vec::new(),
@@ -271,13 +315,6 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                     parameters.push((*name, Value::Num(zero)));
                     self.flatten(items, flat, guarded, parameters)?;
                 }
-                ItemKind::Each { .. } => {
-                    return Err(Error::new(
-                        item.place,
-                        "this `each` makes several instances, which the specialiser cannot do yet",
-                        "use `each … in cpus`, or write one rule an instance",
-                    ))
-                }
                 ItemKind::Prefer(_) => {
                     return Err(unserved(
                         item,
@@ -290,13 +327,6 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                         item,
                         "nothing watches for what rests yet",
                         "bound the wait where it happens",
-                    ))
-                }
-                ItemKind::Gone(_) => {
-                    return Err(unserved(
-                        item,
-                        "`gone` outside an event is not tested",
-                        "put it first in the event",
                     ))
                 }
                 ItemKind::Ring { link: Some(_), .. } => {
@@ -335,31 +365,41 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     /// Learned facts of an earlier run, as constants.
     fn recall(&mut self, id: InstanceId) {
+        if let Some((bank, position)) = self.instances[id].bank {
+            if self.b.known(position.id).is_none() {
+                return self.recall_bank(id, bank, position);
+            }
+        }
         let prefix = self.prefix(id);
         for fact in &self.subject.device.learned {
             let Some(rest) = fact.name.strip_prefix(prefix.as_str()) else {
                 continue;
             };
-            let (base, index) = match rest.split_once('.') {
-                Some((base, index)) => match index.parse::<u64>() {
-                    Ok(n) => (base, Some(n)),
-                    Err(_) => continue,
-                },
-                None => (rest, None),
-            };
-            let Some(name) = self.subject.book.names.iter().position(|n| n == base) else {
-                continue;
-            };
-            let name = Name(name as u16);
-            let value = self.of_fact(&fact.value);
-            match (index, value) {
-                (Some(n), Value::Num(v)) => self.instances[id].indexed.push((name, n, v)),
-                (None, value) => {
-                    let value = self.typed_fact(id, name, value);
-                    self.instances[id].facts.push((name, value));
-                }
-                _ => {}
+            self.recall_one(id, rest, &fact.value);
+        }
+    }
+
+    /// One learned fact, by its name inside the instance.
+    pub fn recall_one(&mut self, id: InstanceId, rest: &str, value: &machine::Value) {
+        let (base, index) = match rest.split_once('.') {
+            Some((base, index)) => match index.parse::<u64>() {
+                Ok(n) => (base, Some(n)),
+                Err(_) => return,
+            },
+            None => (rest, None),
+        };
+        let Some(name) = self.subject.book.names.iter().position(|n| n == base) else {
+            return;
+        };
+        let name = Name(name as u16);
+        let value = self.of_fact(value);
+        match (index, value) {
+            (Some(n), Value::Num(v)) => self.instances[id].indexed.push((name, n, v)),
+            (None, value) => {
+                let value = self.typed_fact(id, name, value);
+                self.instances[id].facts.push((name, value));
             }
+            _ => {}
         }
     }
 
@@ -411,19 +451,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             else {
                 continue;
             };
-            let Some(rule) = self
-                .subject
-                .book
-                .rules
-                .iter()
-                .find(|r| r.name == *part && !r.parameters.is_empty())
-            else {
-                return Err(Error::new(
-                    item.place,
-                    format!("there is no part `{}`", self.text(*part)),
-                    "name a rule with parameters",
-                ));
-            };
+            let (rule, names, items, lower) = self.part_named(id, *part, item.place)?;
             let mut values = Vec::new();
             self.enter(id, Vec::new());
             for argument in arguments {
@@ -431,16 +459,67 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             }
             self.leave();
             let label = format!("{}{}", self.prefix(id), self.text(*name));
-            let lower = self.instances[id].lower;
-            let child = self.instantiate(label, rule, &rule.items, lower)?;
+            let bank = self.instances[id].bank;
+            let child = self.instantiate(label, rule, items, lower, bank)?;
             self.instances[child]
                 .parameters
-                .extend(rule.parameters.iter().copied().zip(values));
+                .extend(names.iter().copied().zip(values));
             self.instances[child].upper = Some((id, Some(*name)));
             self.instances[id].parts.push((*name, child));
             self.use_parts(child)?;
         }
         Ok(())
+    }
+
+    /// A part by name: one inside this rule (or what encloses this instance), or a rule with parameters. Gives the rule,
+    /// the parameters, the items, and where its other names are looked up.
+    #[allow(clippy::type_complexity)]
+    fn part_named(
+        &mut self,
+        id: InstanceId,
+        part: Name,
+        place: Place,
+    ) -> Result<(&'a Rule, &'a [Name], &'a [Item], Option<InstanceId>)> {
+        let mut at = Some(id);
+        while let Some(i) = at {
+            let found = self.find_item(
+                i,
+                |k| matches!(k, ItemKind::Part { name, .. } if *name == part),
+            );
+            if let Some(Item {
+                kind: ItemKind::Part {
+                    parameters, items, ..
+                },
+                ..
+            }) = found
+            {
+                return Ok((self.instances[i].rule, parameters, items, Some(i)));
+            }
+            at = self.instances[i].lower;
+        }
+        let rule = self
+            .subject
+            .book
+            .rules
+            .iter()
+            .find(|r| r.name == part && !r.parameters.is_empty())
+            .ok_or_else(|| {
+                Error::new(
+                    place,
+                    format!("there is no part `{}`", self.text(part)),
+                    "name a rule with parameters, or a `part` of this rule",
+                )
+            })?;
+        // What carries the rule carries its parts; what stands inside the rule is left behind.
+        let mut at = id;
+        while self.instances[at].class.is_none() {
+            match self.instances[at].lower {
+                Some(lower) => at = lower,
+                None => break,
+            }
+        }
+        let lower = self.instances[at].lower;
+        Ok((rule, &rule.parameters, &rule.items, lower))
     }
 
     pub fn enter(&mut self, instance: InstanceId, assigned: Vec<Name>) {
@@ -504,7 +583,8 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 self.instances[id].guarded[k].negated,
             );
             self.enter(id, Vec::new());
-            let outcome = self.number(test).ok().and_then(|n| self.b.known(n.id));
+            let outcome = self.number(test).ok();
+            let outcome = outcome.and_then(|n| self.decided(n.id));
             self.leave();
             self.instances[id].guarded[k].decided = match outcome {
                 Some(v) => Decision::Is((v != 0) != negated),
@@ -542,13 +622,22 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     /// A test that facts must decide.
     pub fn fact_test(&mut self, test: &'a Expr) -> Result<bool> {
         let n = self.number(test)?;
-        self.b.known(n.id).map(|v| v != 0).ok_or_else(|| {
+        self.decided(n.id).map(|v| v != 0).ok_or_else(|| {
             Error::new(
                 test.place,
                 "`when` tests something that is not a fact",
                 "learn it first, or use `if`",
             )
         })
+    }
+
+    /// The value, if facts decide it. What does not is remembered: it may rest on a fact that differs between instances.
+    pub fn decided(&mut self, id: Id) -> Option<u64> {
+        let known = self.b.known(id);
+        if known.is_none() {
+            self.undecided.push(id);
+        }
+        known
     }
 
     pub fn constant(&mut self, v: u64) -> Num<'a> {

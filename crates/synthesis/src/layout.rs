@@ -137,13 +137,28 @@ impl<'a> Specialiser<'a, '_> {
         let n = self.number(expr);
         self.leave();
         let n = n?;
-        self.b.known(n.id).ok_or_else(|| {
+        self.decided(n.id).ok_or_else(|| {
             Error::new(
                 expr.place,
                 "this number is not known when the code is written",
                 "learn it first",
             )
         })
+    }
+
+    pub fn has_record(&mut self, id: InstanceId, name: Name) -> bool {
+        let mut at = Some(id);
+        while let Some(i) = at {
+            let found = self.find_item(
+                i,
+                |k| matches!(k, ItemKind::Record { name: n, .. } if *n == name),
+            );
+            if found.is_some() {
+                return true;
+            }
+            at = self.instances[i].lower;
+        }
+        false
     }
 
     /// The layout of a record that the instance (or what it stands on) declares.
@@ -243,15 +258,22 @@ impl<'a> Specialiser<'a, '_> {
     fn reserve_state(&mut self, size: u64) -> u64 {
         let align = size.next_power_of_two().clamp(1, 8);
         let at = self.state_top.next_multiple_of(align);
-        self.state_top = at + size;
+        self.state_top = at + self.several(size, align);
         at
     }
 
     fn reserve_arena(&mut self, size: u64, align: u64) -> u64 {
-        let at = self.arena_top.next_multiple_of(align.max(8));
+        let align = align.max(8);
+        let at = self.arena_top.next_multiple_of(align);
         self.arena_align = self.arena_align.max(align);
-        self.arena_top = at + size;
+        self.arena_top = at + self.several(size, align);
         at
+    }
+
+    /// Bytes of as many copies as are asked for, and how far apart they are.
+    fn several(&mut self, size: u64, align: u64) -> u64 {
+        self.stride = size.next_multiple_of(align);
+        self.stride * (self.copies - 1) + size
     }
 
     /// Memory of a name: made when it is first used, the same ever after.
@@ -264,7 +286,10 @@ impl<'a> Specialiser<'a, '_> {
         if let Some((_, spot)) = self.instances[id].memory.iter().find(|(n, _)| *n == name) {
             return Ok(spot.clone());
         }
-        let spot = make(self)?;
+        let spot = match self.instances[id].bank {
+            None => make(self)?,
+            Some((bank, position)) => self.banked(id, name, bank, position, make)?,
+        };
         self.instances[id].memory.push((name, spot.clone()));
         Ok(spot)
     }
@@ -441,7 +466,7 @@ pub fn size_of(kind: &Kind) -> u64 {
     }
 }
 
-fn natural(kind: &Kind) -> u64 {
+pub fn natural(kind: &Kind) -> u64 {
     match kind {
         Kind::Number { .. } => size_of(kind).min(8),
         Kind::Record(layout) => layout.align,

@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod bus;
+mod each;
 mod entries;
 mod evaluate;
 mod execute;
@@ -18,6 +19,7 @@ mod place;
 mod plan;
 mod register;
 mod ring;
+mod spread;
 mod value;
 
 use alloc::{format, string::String, vec::Vec};

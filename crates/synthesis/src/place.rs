@@ -380,7 +380,7 @@ impl<'a> Specialiser<'a, '_> {
         Ok(())
     }
 
-    fn build_record(
+    pub(crate) fn build_record(
         &mut self,
         layout: &Rc<Layout<'a>>,
         members: &'a [Member],

@@ -428,7 +428,7 @@ impl<'a> Specialiser<'a, '_> {
         let mut at = 0u64;
         for field in &fields.list {
             let (kind, size) = self.slot_field(i, field, item)?;
-            at = at.next_multiple_of(size.next_power_of_two().min(8));
+            at = at.next_multiple_of(crate::layout::natural(&kind));
             if let Some(name) = field.name {
                 members.push((name, Slot { at: at * 8, kind }));
             }
@@ -576,6 +576,7 @@ impl<'a> Specialiser<'a, '_> {
             let base = self.plus(at, 8);
             self.store_kept(base, index, kept, place)?;
         }
+        self.taken.push((i, name, index));
         Ok(Value::Num(index))
     }
 

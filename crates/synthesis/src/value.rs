@@ -88,6 +88,8 @@ pub struct Buffer<'a> {
     pub inward: bool,
     /// The last of its list.
     pub last: bool,
+    /// The same where only the run tells: a piece that was cut off a buffer.
+    pub ends: Option<Num<'a>>,
 }
 
 /// Where a window lies, before it is given a number.
@@ -128,6 +130,8 @@ pub enum Value<'a> {
     OneSlot(InstanceId, Name, Num<'a>),
     Space(InstanceId, Name, Option<Num<'a>>),
     Instance(InstanceId),
+    /// All instances of an `each`.
+    Each(InstanceId, Name),
     /// A `bits` item as such.
     BitSet(Bits<'a>),
     Back(InstanceId, Name),

@@ -275,6 +275,13 @@ fn one(
     let subject = synthesis::subject(book, machine, device).ok_or(GONE)?;
     let written = synthesis::specialise(subject, choice).map_err(|e| e.show(book))?;
     stages.passed("specialise");
+    if written
+        .facts
+        .iter()
+        .any(|(name, n)| name == "units" && *n == 0)
+    {
+        return Err("nothing is connected to it".into());
+    }
     let code = emit::emit(&written.residual, TARGET).map_err(|e| format!("{e}"))?;
     stages.passed("emit");
     let proof = prove::prove(&choice.class, choice.direct, &written, &code);

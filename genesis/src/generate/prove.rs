@@ -7,7 +7,7 @@ use abi::status;
 use alloc::{boxed::Box, format, string::ToString, vec::Vec};
 use classes::direct::Direct;
 use classes::selftest::{self, Effort, Outcome};
-use classes::{Area, Class, Facts, Memory, Pump, Residual};
+use classes::{Area, Class, Memory, Pump, Residual, Units};
 use synthesis::Written;
 
 /// Runs the self-test of the class and gives the verdict.
@@ -58,7 +58,7 @@ fn pump(class: Class, written: &Written, code: &emit::Code) -> Result<Made, allo
             residual.failures.iter().map(|f| f.as_str()),
         )
     };
-    let facts = Facts::from_pairs(written.facts.iter().map(|(n, v)| (n.as_str(), *v)));
+    let facts = Units::from_pairs(written.facts.iter().map(|(n, v)| (n.as_str(), *v)));
     let rings = memory::scratch(BYTES as u64, 4096) as *mut u8;
     // SAFETY: fresh zeroed memory of this pump alone, large enough and aligned.
     let area = unsafe { Area::new(rings) };

@@ -10,6 +10,8 @@ pub struct Disk {
     link: Link,
     /// Number of the last request.
     ticket: u32,
+    /// Which of the driver's disks it was for.
+    unit: u64,
     /// What became of it.
     finished: Option<bool>,
 }
@@ -19,6 +21,7 @@ impl Disk {
         Disk {
             link,
             ticket: 0,
+            unit: 0,
             finished: None,
         }
     }
@@ -27,8 +30,13 @@ impl Disk {
         self.link.device
     }
 
-    pub fn facts(&self) -> &Facts {
-        &self.link.facts
+    /// How many disks the driver serves.
+    pub fn units(&self) -> usize {
+        self.link.units.count()
+    }
+
+    pub fn facts(&self, unit: u64) -> Facts {
+        self.link.units.get(unit).unwrap_or(self.link.facts)
     }
 
     pub fn state(&self) -> State {
@@ -52,19 +60,21 @@ impl Disk {
     }
 
     /// Asks for a sector. `false`: the ring is full, or the sector larger than the pool.
-    pub fn ask(&mut self, sector: u64) -> bool {
-        let size = self.facts().size;
+    pub fn ask(&mut self, unit: u64, sector: u64) -> bool {
+        let size = self.facts(unit).size;
         if size > self.link.pool.len() as u64 {
             return false;
         }
         self.ticket = self.ticket.wrapping_add(1);
         self.finished = None;
+        self.unit = unit;
         let put = self.link.put(Entry {
             kind: todo::BLOCK_READ,
             ticket: self.ticket,
             offset: 0,
             length: size as u32,
             value: sector,
+            unit,
             ..Entry::default()
         });
         self.link.ring();
@@ -78,7 +88,7 @@ impl Disk {
 
     /// The sector that was asked for, once it is there.
     pub fn sector(&self) -> Vec<u8> {
-        let size = (self.facts().size as usize).min(self.link.pool.len());
+        let size = (self.facts(self.unit).size as usize).min(self.link.pool.len());
         let mut bytes = alloc::vec![0; size];
         self.link.pool.read(0, &mut bytes);
         bytes

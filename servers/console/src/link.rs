@@ -5,7 +5,7 @@ use abi::program::{bit, Startup};
 use abi::ring::Entry;
 use abi::system::Handle;
 use classes::ring::State;
-use classes::{Class, Client, Facts};
+use classes::{Class, Client, Facts, Units};
 use runtime::memory::Shared;
 use runtime::sys;
 
@@ -16,7 +16,9 @@ pub struct Link {
     /// Index in the inventory.
     pub device: usize,
     pub class: Class,
+    /// Of the only instance, or the first.
     pub facts: Facts,
+    pub units: Units,
 }
 
 impl Link {
@@ -28,13 +30,15 @@ impl Link {
         let class = Class::of_name(&installed.class)?;
         let (client, pool) = runtime::device::session(n, startup)?;
         let facts = installed.facts.iter();
+        let units = Units::from_pairs(facts.map(|(name, value)| (name.as_str(), *value)));
         Some(Link {
             client,
             pool,
             bell: session.bell,
             device,
             class,
-            facts: Facts::from_pairs(facts.map(|(name, value)| (name.as_str(), *value))),
+            facts: *units.first(),
+            units,
         })
     }
 

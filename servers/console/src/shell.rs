@@ -174,13 +174,13 @@ fn send(world: &mut World, wanted: [u8; 4]) -> Written {
 }
 
 fn read_sectors(world: &mut World, disk: Option<&str>, sector: u64, count: u64) -> Written {
-    let at = match find_disk(world, disk) {
+    let (at, unit) = match find_disk(world, disk) {
         Ok(at) => at,
         Err(wrong) => return writeln!(world, "error: {wrong}"),
     };
     let device = world.disks[at].device();
     let name = world.view.devices[device].name.clone();
-    let facts = *world.disks[at].facts();
+    let facts = world.disks[at].facts(unit);
     for sector in sector..sector.saturating_add(count) {
         if sector >= facts.sectors {
             let last = facts.sectors.saturating_sub(1);
@@ -197,7 +197,7 @@ fn read_sectors(world: &mut World, disk: Option<&str>, sector: u64, count: u64) 
                 "error: {name} has stopped; `kill {name}` starts it anew"
             );
         }
-        if !world.disks[at].ask(sector) {
+        if !world.disks[at].ask(unit, sector) {
             return writeln!(
                 world,
                 "error: {name} takes no request now; `kill {name}` starts it anew"
@@ -226,7 +226,8 @@ fn read_sectors(world: &mut World, disk: Option<&str>, sector: u64, count: u64) 
     Ok(())
 }
 
-fn find_disk(world: &World, name: Option<&str>) -> Result<usize, alloc::string::String> {
+/// `NAME`, or `NAME.1` for the second disk of a driver that serves several.
+fn find_disk(world: &World, name: Option<&str>) -> Result<(usize, u64), alloc::string::String> {
     let disks = &world.disks;
     let name_of = |at: usize| {
         let device = disks.get(at).map_or(usize::MAX, |disk| disk.device());
@@ -236,21 +237,33 @@ fn find_disk(world: &World, name: Option<&str>) -> Result<usize, alloc::string::
             .get(device)
             .map_or("", |d| d.name.as_str())
     };
-    match (name, disks.len()) {
-        (_, 0) => Err("there is no disk that works; `devices` shows what was found".into()),
-        (None, 1) => Ok(0),
-        (None, _) => Err(format!(
-            "which disk? write for example `read {}:0`",
-            name_of(0)
-        )),
-        (Some(name), _) => (0..disks.len())
-            .find(|at| name_of(*at) == name)
-            .ok_or_else(|| {
-                format!(
-                    "no disk `{}`; write for example `read {}:0`",
-                    name.escape_default(),
-                    name_of(0)
-                )
-            }),
+    let example = || match disks.first() {
+        Some(disk) if disk.units() > 1 => format!("write for example `read {}.0:0`", name_of(0)),
+        _ => format!("write for example `read {}:0`", name_of(0)),
+    };
+    let Some(first) = disks.first() else {
+        return Err("there is no disk that works; `devices` shows what was found".into());
+    };
+    let Some(name) = name else {
+        return match (disks.len(), first.units()) {
+            (1, 1) => Ok((0, 0)),
+            _ => Err(format!("which disk? {}", example())),
+        };
+    };
+    for (at, disk) in disks.iter().enumerate() {
+        let unit = match name.strip_prefix(name_of(at)) {
+            Some("") => Some(0),
+            Some(rest) => rest.strip_prefix('.').and_then(|unit| unit.parse().ok()),
+            None => None,
+        };
+        match unit {
+            Some(unit) if unit < disk.units() as u64 => return Ok((at, unit)),
+            _ => {}
+        }
     }
+    Err(format!(
+        "no disk `{}`; {}",
+        name.escape_default(),
+        example()
+    ))
 }

@@ -7,7 +7,7 @@ use abi::program::Startup;
 use abi::{layout, ring};
 use classes::memory::Places;
 use classes::residual::Unfit;
-use classes::{Area, Class, Client, Facts, Memory, Pump, Residual};
+use classes::{Area, Class, Client, Memory, Pump, Residual, Units};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Where window `n` of a device is in its driver's task: an address, or the first port.
@@ -80,7 +80,7 @@ pub fn pump(class: Class, installed: &Installed, startup: &Startup) -> Result<Pu
     let memory = unsafe { Memory::new(places) };
     // SAFETY: `ring::BYTES` bytes, page aligned, are mapped there as long as the task lives.
     let rings = unsafe { Area::new(layout::RINGS as *mut u8) };
-    let facts = Facts::from_pairs(installed.facts.iter().map(|(n, v)| (n.as_str(), *v)));
+    let facts = Units::from_pairs(installed.facts.iter().map(|(n, v)| (n.as_str(), *v)));
     let upcalls = installed.upcalls.iter().map(|name| name.as_str());
     Pump::new(class, facts, residual, upcalls, memory, rings.driver())
 }

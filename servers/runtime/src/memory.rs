@@ -162,7 +162,7 @@ impl Shared {
             offset: place as u32,
             length: (place >> 32) as u32,
             value: self.read_u64(offset + 16),
-            reserved: self.read_u64(offset + 24),
+            unit: self.read_u64(offset + 24),
         }
     }
 
@@ -175,7 +175,7 @@ impl Shared {
             u64::from(entry.offset) | u64::from(entry.length) << 32,
         );
         self.write_u64(offset + 16, entry.value);
-        self.write_u64(offset + 24, entry.reserved);
+        self.write_u64(offset + 24, entry.unit);
     }
 }
 

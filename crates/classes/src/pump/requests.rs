@@ -1,7 +1,7 @@
 //! From `todo` to the residual's operations.
 
 use super::{Pump, Violation, BATCH, RESERVE};
-use crate::facts::{Class, Facts, Kind};
+use crate::facts::{Class, Kind, Units};
 use crate::memory::Pool;
 use crate::residual::{EntryId, Residual, Unfit};
 use crate::tickets::Pending;
@@ -14,6 +14,8 @@ pub(super) struct Request {
     pending: Pending,
     /// Block address.
     lba: u64,
+    /// Which instance is meant.
+    unit: u64,
 }
 
 /// Whether the residual has what its class needs.
@@ -118,7 +120,7 @@ impl Pump {
         self.sent = 0;
         match check(
             self.class,
-            &self.facts,
+            &self.units,
             &self.memory.pool,
             &self.residual,
             &entry,
@@ -160,9 +162,9 @@ impl Pump {
         };
         while self.sent < pending.length {
             let left = u64::from(pending.length - self.sent);
-            let piece = left.min(self.facts.depth);
+            let piece = left.min(self.facts().depth);
             let offset = u64::from(pending.offset) + u64::from(self.sent);
-            match self.enter(code, [offset, piece, 0, 0]) {
+            match self.enter(code, [offset, piece, 0, 0, 0]) {
                 status::OK => {
                     *used |= 1 << EntryId::Send as u32;
                     self.sent += piece as u32;
@@ -190,9 +192,9 @@ impl Pump {
         let value = request.lba;
         let bytes = [u64::from(pending.offset), u64::from(pending.length)];
         let args = match pending.kind {
-            Kind::Mode => [value & 0xffff_ffff, value >> 32, 0, 0],
-            Kind::Draw => [value, bytes[0], bytes[1], 0],
-            _ => [value, 0, 0, 0],
+            Kind::Mode => [value & 0xffff_ffff, value >> 32, 0, 0, 0],
+            Kind::Draw => [value, bytes[0], bytes[1], 0, 0],
+            _ => [value, 0, 0, 0, 0],
         };
         self.head = None;
         let Some(code) = self.residual.entry(id) else {
@@ -215,7 +217,7 @@ impl Pump {
 
     /// nic, block, entropy: the operation is outstanding from before the call, since its answer may come inside.
     fn operate(&mut self, request: Request, used: &mut u32) -> Served {
-        let Request { pending, lba } = request;
+        let Request { pending, lba, unit } = request;
         let id = pending.kind.entry();
         let Some(code) = self.residual.entry(id) else {
             return self.lay_by(request);
@@ -227,9 +229,9 @@ impl Pump {
         self.head = None;
         let (offset, length) = (u64::from(pending.offset), u64::from(pending.length));
         let args = match pending.kind {
-            Kind::Read | Kind::Write => [lba, offset, length, ticket],
-            Kind::Flush => [ticket, 0, 0, 0],
-            _ => [offset, length, ticket, 0],
+            Kind::Read | Kind::Write => [lba, offset, length, ticket, unit],
+            Kind::Flush => [ticket, unit, 0, 0, 0],
+            _ => [offset, length, ticket, unit, 0],
         };
         match self.enter(code, args) {
             status::OK => {
@@ -298,7 +300,7 @@ impl Pump {
             let Some(code) = self.residual.entry(tail) else {
                 continue;
             };
-            match self.enter(code, [0; 4]) {
+            match self.enter(code, [0; 5]) {
                 status::OK => {}
                 other => self.failed(tail, other),
             }
@@ -309,20 +311,23 @@ impl Pump {
 /// Everything about a request that can be wrong, once.
 fn check(
     class: Class,
-    facts: &Facts,
+    units: &Units,
     pool: &Pool,
     residual: &Residual,
     entry: &Entry,
 ) -> Option<Request> {
     let kind = Kind::of_request(class, entry.kind)?;
+    let facts = units.get(entry.unit)?;
     let (offset, length) = (u64::from(entry.offset), u64::from(entry.length));
     let longest = facts.mtu.saturating_add(14);
     let right = match kind {
         Kind::Send => length > 0,
         Kind::Transmit => length >= facts.min && length <= longest && offset >= facts.headroom,
         Kind::Supply => length >= facts.buffer && offset >= facts.headroom,
-        Kind::Read => length > 0 && length % facts.size == 0,
-        Kind::Write => length > 0 && length % facts.size == 0 && facts.writable,
+        Kind::Read => length > 0 && length % facts.size == 0 && length <= facts.most,
+        Kind::Write => {
+            length > 0 && length % facts.size == 0 && length <= facts.most && facts.writable
+        }
         Kind::Fill | Kind::Draw => length > 0,
         Kind::Start => entry.value > 0 && entry.value <= facts.longest,
         Kind::Flush | Kind::Kick | Kind::Stop | Kind::Mode | Kind::Pan | Kind::Leds => true,
@@ -339,5 +344,6 @@ fn check(
             length: entry.length,
         },
         lba: entry.value,
+        unit: entry.unit,
     })
 }

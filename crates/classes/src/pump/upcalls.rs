@@ -103,7 +103,7 @@ extern "C" fn link(context: *mut Context, up: u64, _: u64, _: u64, _: u64) -> u6
 
 /// `resized(sectors)`
 extern "C" fn resized(context: *mut Context, sectors: u64, _: u64, _: u64, _: u64) -> u64 {
-    with(context, |pump| pump.facts.sectors = sectors)
+    with(context, |pump| pump.units.first_mut().sectors = sectors)
 }
 
 /// `received(byte)`

@@ -11,9 +11,23 @@ const HERE: u32 = 0;
 const THERE: u32 = 32 * 1024;
 
 pub(super) fn run(bench: &mut Bench) -> Result<Outcome, Reason> {
-    let (sectors, size) = (bench.pump.facts().sectors, bench.pump.facts().size);
+    let mut tested = false;
+    for unit in 0..bench.pump.units().count() {
+        bench.unit = unit as u64;
+        tested |= one(bench)?;
+    }
+    match tested {
+        true => Ok(Outcome::Verified),
+        false => Ok(Outcome::Unverified("there is no medium")),
+    }
+}
+
+/// One disk. Whether it has a medium.
+fn one(bench: &mut Bench) -> Result<bool, Reason> {
+    let facts = bench.pump.units().get(bench.unit);
+    let (sectors, size) = facts.map_or((0, 512), |f| (f.sectors, f.size));
     if sectors == 0 {
-        return Ok(Outcome::Unverified("there is no medium"));
+        return Ok(false);
     }
     let several = SEVERAL.min(sectors).min(u64::from(THERE) / size);
     if several == 0 {
@@ -50,7 +64,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<Outcome, Reason> {
             return Err(Reason::Wrong("flush failed"));
         }
     }
-    Ok(Outcome::Verified)
+    Ok(true)
 }
 
 /// Reads a block to two places that held different bytes, so that what is equal came from the device.

@@ -11,7 +11,7 @@ use crate::{Error, Machine, Result};
 use abi::context::WINDOWS;
 use abi::ring::BYTES;
 use classes::memory::Places;
-use classes::{Area, Class, Facts, Memory, Pool, Pump, Residual};
+use classes::{Area, Class, Memory, Pool, Pump, Residual, Units};
 use graph::WindowKind;
 
 /// Bytes of the client's pool.
@@ -78,7 +78,7 @@ impl Device {
     }
 
     /// A driver of a class with requests: a pump around the code. Not started yet.
-    pub fn pump(&mut self, class: Class, facts: Facts) -> Result<Driver<'_>> {
+    pub fn pump(&mut self, class: Class, facts: impl Into<Units>) -> Result<Driver<'_>> {
         // SAFETY: pages of a mapping that lives as long as the device, which the driver borrows.
         let area = unsafe { Area::new(self.rings.base()) };
         let (code, length) = self.engine.text.whole();

@@ -42,6 +42,18 @@ impl<'d> Driver<'d> {
 
     /// Puts a request into `todo`; its ticket. `value` is the block address of reads and writes.
     pub fn put(&mut self, kind: u16, offset: u32, length: u32, value: u64) -> Result<u32> {
+        self.put_to(0, kind, offset, length, value)
+    }
+
+    /// The same, for one of several instances.
+    pub fn put_to(
+        &mut self,
+        unit: u64,
+        kind: u16,
+        offset: u32,
+        length: u32,
+        value: u64,
+    ) -> Result<u32> {
         self.ticket += 1;
         let put = self.client.put(Entry {
             kind,
@@ -49,6 +61,7 @@ impl<'d> Driver<'d> {
             offset,
             length,
             value,
+            unit,
             ..Entry::default()
         });
         self.client.publish();
@@ -94,6 +107,19 @@ impl<'d> Driver<'d> {
     /// Puts a request and waits until it is finished (carried out or not: see `ok`).
     pub fn ask(&mut self, kind: u16, offset: u32, length: u32, value: u64) -> Result<Entry> {
         let ticket = self.put(kind, offset, length, value)?;
+        self.wait(|entry| entry.kind == done::FINISHED && entry.ticket == ticket)
+    }
+
+    /// The same, for one of several instances.
+    pub fn ask_of(
+        &mut self,
+        unit: u64,
+        kind: u16,
+        offset: u32,
+        length: u32,
+        value: u64,
+    ) -> Result<Entry> {
+        let ticket = self.put_to(unit, kind, offset, length, value)?;
         self.wait(|entry| entry.kind == done::FINISHED && entry.ticket == ticket)
     }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    tree::{Book, Class, Item, ItemKind, Name, Place, Routine, Rule, StmtKind},
+    tree::{Book, Class, Event, Item, ItemKind, Name, Place, Routine, Rule, StmtKind},
 };
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
@@ -23,6 +23,7 @@ pub fn check(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
         Some(class) => implements(view, rule, class, out),
     }
     events(view, rule, out);
+    instances(view, rule, out);
     // A class that carries others leaves failures to the rules on it, a part to the rule that uses it.
     let carrier = view
         .book
@@ -32,6 +33,66 @@ pub fn check(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
     if rule.parameters.is_empty() && !carrier {
         failures(view.book, rule, out);
     }
+}
+
+/// The rule's first line says for which instances its operations are.
+fn instances(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
+    let mut names: Vec<(Name, Place)> = Vec::new();
+    for item in &rule.items {
+        if let ItemKind::Each { name, items, .. } = &item.kind {
+            names.push((*name, item.place));
+            let named = rule.each == Some(*name);
+            for inner in items {
+                if let (ItemKind::Routine(routine), false) = (&inner.kind, named) {
+                    asked_for(view, rule, routine, *name, inner.place, out);
+                }
+            }
+        }
+    }
+    let Some(each) = rule.each else { return };
+    if names.iter().any(|(name, _)| *name == each) {
+        return;
+    }
+    let (own, text) = (view.text(rule.name), view.text(each));
+    out.push(Diagnostic::new(
+        rule.place,
+        format!("`{own}` has no `each {text}`, whose instances its operations are for"),
+        format!("add `each {text} in SET`, or take `each {text}` out of the first line"),
+    ));
+}
+
+/// An operation of the class inside an `each` that the first line does not name.
+fn asked_for(
+    view: &View,
+    rule: &Rule,
+    routine: &Routine,
+    each: Name,
+    place: Place,
+    out: &mut Vec<Diagnostic>,
+) {
+    let Some(class) = view.class else { return };
+    let contract = class
+        .items
+        .iter()
+        .any(|item| matches!(&item.kind, ItemKind::Routine(r) if r.body.is_none() && r.name == routine.name));
+    if !contract || view.text(each) == "cpu" || class.direct {
+        return;
+    }
+    let (text, each, own) = (
+        view.text(routine.name),
+        view.text(each),
+        view.text(rule.name),
+    );
+    out.push(Diagnostic::new(
+        place,
+        format!(
+            "`{text}` is asked for by the class, but requests do not say which `{each}` they mean"
+        ),
+        format!(
+            "write `rule {own} : {} each {each} on …`",
+            view.text(class.name)
+        ),
+    ));
 }
 
 fn implements(view: &View, rule: &Rule, class: &Class, out: &mut Vec<Diagnostic>) {
@@ -189,6 +250,16 @@ fn events(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
         if event.part.is_none() && matches!(text, "irq" | "line") {
             return;
         }
+        let inner = event.part.and_then(|part| {
+            view.get(part).iter().find_map(|symbol| match symbol {
+                super::view::Symbol::Use(part) => view.part(*part),
+                _ => None,
+            })
+        });
+        if let Some(items) = inner {
+            told_by(view, items, event, item.place, out);
+            return;
+        }
         let source = match event.part {
             None => view.on,
             Some(part) => {
@@ -233,6 +304,37 @@ fn events(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
             )),
         }
     });
+}
+
+/// An event from a part inside the rule: whatever the part tells by `up`.
+fn told_by(view: &View, items: &[Item], event: &Event, place: Place, out: &mut Vec<Diagnostic>) {
+    let mut counts = Vec::new();
+    walk::items(items, &mut |item| {
+        walk::statements(walk::body(item), &mut |statement| {
+            if let StmtKind::Up { name, arguments } = &statement.kind {
+                if *name == event.name {
+                    counts.push(arguments.len());
+                }
+            }
+        });
+    });
+    let text = view.text(event.name);
+    match counts.first() {
+        None => out.push(Diagnostic::new(
+            place,
+            format!("nothing raises an event `{text}`"),
+            "the part must say it: `up NAME(…)`",
+        )),
+        Some(count) if *count != event.parameters.len() => out.push(Diagnostic::new(
+            place,
+            format!(
+                "event `{text}` names {} values, but its `up` has {count}",
+                event.parameters.len()
+            ),
+            "name each of them",
+        )),
+        Some(_) => {}
+    }
 }
 
 /// Every failure that can reach the rule has a `recover`.

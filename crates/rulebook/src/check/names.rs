@@ -18,6 +18,7 @@ pub fn check(view: &View, out: &mut Vec<Diagnostic>) {
         view,
         out,
         local: Vec::new(),
+        in_part: false,
     };
     checker.items(view.items);
 }
@@ -27,6 +28,8 @@ struct Checker<'a, 'v, 'o> {
     out: &'o mut Vec<Diagnostic>,
     /// Names bound by `let`, `for` and parameters.
     local: Vec<Name>,
+    /// Inside a `part` of the rule.
+    in_part: bool,
 }
 
 impl<'a> Checker<'a, '_, '_> {
@@ -50,9 +53,12 @@ impl<'a> Checker<'a, '_, '_> {
     fn items(&mut self, list: &'a [Item]) {
         for item in list {
             self.item(item);
+            let before = self.in_part;
+            self.in_part |= matches!(item.kind, ItemKind::Part { .. });
             for inner in walk::inside(item) {
                 self.items(inner);
             }
+            self.in_part = before;
         }
     }
     fn item(&mut self, item: &'a Item) {
@@ -226,6 +232,12 @@ impl<'a> Checker<'a, '_, '_> {
     }
     fn part(&mut self, part: Name, arguments: usize, place: Place) {
         let text = self.view.text(part);
+        if let Some(parameters) = self.view.part_parameters(part) {
+            if parameters != arguments {
+                self.count(place, text, parameters, parameters, arguments);
+            }
+            return;
+        }
         let Some(rule) = rule_of(self.view.book, part) else {
             if !self.view.has(part, |s| matches!(s, Symbol::Part)) {
                 self.say(
@@ -377,6 +389,10 @@ impl<'a> Checker<'a, '_, '_> {
             .for_each(|block| self.body(block));
     }
     fn upcall(&mut self, name: Name, found: usize, place: Place) {
+        // What a part inside the rule tells is between the two of them.
+        if self.in_part {
+            return;
+        }
         let Some(class) = self.view.class else { return };
         let text = self.view.text(name);
         let parameters = class.items.iter().find_map(|item| match &item.kind {
@@ -493,6 +509,11 @@ impl<'a> Checker<'a, '_, '_> {
         }
     }
     fn ring(&mut self, ring: &'a Expr) {
+        // `io.CQ`: a ring of a part or of an instance.
+        if let ExprKind::Dot(inner, member) = &ring.kind {
+            self.expr(inner);
+            return self.part_ring(inner, *member, ring.place);
+        }
         if let Some(name) = base_name(ring) {
             self.want(name, ring.place, "a ring", |s| matches!(s, Symbol::Ring));
         }
@@ -554,19 +575,45 @@ impl<'a> Checker<'a, '_, '_> {
             .iter()
             .for_each(|argument| self.expr(&argument.value));
     }
-    /// `part.routine(…)`
-    fn part_call(&mut self, inner: &Expr, member: Name, found: usize, place: Place) {
-        let ExprKind::Name(used) = inner.kind else {
+    /// `part.RING`
+    fn part_ring(&mut self, inner: &Expr, member: Name, place: Place) {
+        let Some(items) = self.part_items(inner) else {
             return;
+        };
+        let mut found = false;
+        walk::items(items, &mut |item| {
+            found |= matches!(&item.kind, ItemKind::Ring { name, .. } if *name == member)
+        });
+        if !found {
+            let text = self.view.text(member);
+            self.say(
+                place,
+                format!("the part has no ring `{text}`"),
+                "name one of its `ring`s",
+            );
+        }
+    }
+    /// The items of the part that a name of this rule stands for.
+    fn part_items(&self, inner: &Expr) -> Option<&'a [Item]> {
+        let ExprKind::Name(used) = inner.kind else {
+            return None;
         };
         let Some(Symbol::Use(part)) = self.view.get(used).first() else {
+            return None;
+        };
+        let own = self.view.part(*part);
+        own.or_else(|| rule_of(self.view.book, *part).map(|rule| &rule.items[..]))
+    }
+    /// `part.routine(…)`
+    fn part_call(&mut self, inner: &Expr, member: Name, found: usize, place: Place) {
+        let Some(items) = self.part_items(inner) else {
             return;
         };
-        let Some(rule) = rule_of(self.view.book, *part) else {
+        let ExprKind::Name(part) = inner.kind else {
             return;
         };
         let mut count = None;
-        walk::items(&rule.items, &mut |item| match &item.kind {
+        walk::items(items, &mut |item| match &item.kind {
             ItemKind::Routine(routine) if routine.name == member => {
                 count = Some(routine.parameters.len())
             }
@@ -577,7 +624,10 @@ impl<'a> Checker<'a, '_, '_> {
             Some(count) if count == found => {}
             Some(count) => self.count(place, text, count, count, found),
             None => {
-                let part = self.view.text(*part);
+                let part = match self.view.get(part).first() {
+                    Some(Symbol::Use(rule)) => self.view.text(*rule),
+                    _ => self.view.text(part),
+                };
                 self.say(
                     place,
                     format!("part `{part}` has no `{text}`"),

@@ -111,6 +111,30 @@ impl<'a> View<'a> {
         view
     }
 
+    /// The items of a `part` inside this rule.
+    pub fn part(&self, wanted: Name) -> Option<&'a [Item]> {
+        self.part_item(wanted).map(|(_, items)| items)
+    }
+    pub fn part_parameters(&self, wanted: Name) -> Option<usize> {
+        self.part_item(wanted).map(|(count, _)| count)
+    }
+    fn part_item(&self, wanted: Name) -> Option<(usize, &'a [Item])> {
+        let mut found = None;
+        walk::items(self.items, &mut |item| {
+            if let ItemKind::Part {
+                name,
+                parameters,
+                items,
+            } = &item.kind
+            {
+                if *name == wanted {
+                    found = Some((parameters.len(), &items[..]));
+                }
+            }
+        });
+        found
+    }
+
     pub fn text(&self, name: Name) -> &'a str {
         self.book.name(name)
     }

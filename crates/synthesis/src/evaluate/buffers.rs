@@ -40,6 +40,7 @@ impl<'a> Specialiser<'a, '_> {
             len: len_n,
             inward: false,
             last: true,
+            ends: None,
         }))
     }
 
@@ -85,31 +86,11 @@ impl<'a> Specialiser<'a, '_> {
                 ))
             }
         };
-        let late = match space {
-            Space::Arena => Late::ArenaDma,
-            Space::Pool => Late::PoolDma,
-            Space::State => {
-                return Err(Error::new(
-                    of.place,
-                    "the device cannot see private state",
-                    "put it into an `arena`",
-                ))
-            }
-        };
-        let base = match self.live.as_mut() {
-            Some(live) => {
-                let v = live.late(late);
-                self.b.constant(v)
-            }
-            None => self.b.late(late),
-        };
-        let id = self.b.bin(BinOp::Add, base, at.id);
-        let most = self.reach();
-        Ok(Value::Num(self.node(id, most)))
+        Ok(Value::Num(self.device_address(space, at, of.place)?))
     }
 
     /// The largest device address, by the rule's fact `reach`: the pump gives no memory beyond it.
-    fn reach(&mut self) -> u64 {
+    pub(crate) fn reach(&mut self) -> u64 {
         let name = self.subject.book.names.iter().position(|n| n == "reach");
         let Some(name) = name.map(|k| Name(k as u16)) else {
             return u64::MAX;

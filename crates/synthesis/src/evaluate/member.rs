@@ -55,6 +55,7 @@ impl<'a> Specialiser<'a, '_> {
             },
             Value::Piece(b) => match word {
                 "len" => Ok(Value::Num(b.len)),
+                "last" if b.ends.is_some() => Ok(b.ends.map_or(Value::None, Value::Num)),
                 "last" => Ok(Value::Num(self.constant(b.last as u64))),
                 "in" | "out" => Ok(Value::Num(
                     self.constant((b.inward == (word == "in")) as u64),
@@ -92,6 +93,10 @@ impl<'a> Specialiser<'a, '_> {
                     "use count, len, in or out",
                 )),
             },
+            Value::Each(i, each) if word == "count" => {
+                let n = self.members(i, each, place)?.len();
+                Ok(Value::Num(self.constant(n as u64)))
+            }
             Value::List(list) if word == "count" => {
                 Ok(Value::Num(self.constant(list.len() as u64)))
             }
@@ -161,6 +166,7 @@ impl<'a> Specialiser<'a, '_> {
             len,
             inward,
             last: false,
+            ends: None,
         }
     }
 
@@ -179,6 +185,7 @@ impl<'a> Specialiser<'a, '_> {
             })),
             Value::Spot(spot) => Ok(Value::Spot(self.element(&spot, k, place)?)),
             Value::Space(i, name, None) => Ok(Value::Space(i, name, Some(k))),
+            Value::Each(i, each) => Ok(Value::Instance(self.member_of_each(i, each, k, place)?)),
             Value::Slots(i, name) => Ok(Value::OneSlot(i, name, k)),
             // One byte of a client's buffer.
             Value::Buffer(b) => {

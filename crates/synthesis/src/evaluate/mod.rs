@@ -10,7 +10,7 @@ use crate::layout::ones;
 use crate::value::{Bits, Buffer, Kind, Num, Register, Value};
 use crate::{Error, Result};
 use alloc::{boxed::Box, format, string::ToString, vec, vec::Vec};
-use graph::{BinOp, Id, Late, Op, Space};
+use graph::{BinOp, Id, Op, Space};
 use rulebook::tree::{BinaryOp, Expr, ExprKind, ItemKind, Name, Place, Stage, UnaryOp};
 
 /// An error if a value up to `most` may not fit so many bits.
@@ -71,11 +71,7 @@ impl<'a> Specialiser<'a, '_> {
                 "`those` cannot be specialised yet",
                 "loop over the set with `for`",
             )),
-            ExprKind::Spread { .. } => Err(Error::new(
-                e.place,
-                "`spread` cannot be specialised yet",
-                "use one buffer a request (`segments` = 1)",
-            )),
+            ExprKind::Spread { .. } => self.spread(e),
         }
     }
 
@@ -165,15 +161,17 @@ impl<'a> Specialiser<'a, '_> {
     pub fn region_open(&mut self) {
         self.b.open();
         self.nest += 1;
-        self.narrow_marks.push(self.narrowed.len());
+        self.narrow_marks
+            .push((self.narrowed.len(), self.taken.len()));
     }
 
     pub fn region_close(&mut self) -> graph::RegionId {
         self.nest -= 1;
         // What was proved inside does not hold outside.
-        let mark = self.narrow_marks.pop().unwrap_or(0);
+        let (mark, taken) = self.narrow_marks.pop().unwrap_or((0, 0));
         self.narrowed.truncate(mark);
         self.floors.retain(|(_, _, at)| *at <= mark);
+        self.taken.truncate(taken);
         self.b.close()
     }
 }

@@ -57,9 +57,16 @@ impl<'a> Specialiser<'a, '_> {
         if let Some((_, v)) = instance.parameters.iter().find(|(name, _)| *name == n) {
             return Ok(Some(v.clone()));
         }
+        if instance.eaches.iter().any(|(name, _)| *name == n) {
+            return Ok(Some(Value::Each(i, n)));
+        }
         if let Some((_, v)) = instance.facts.iter().rev().find(|(name, _)| *name == n) {
             return Ok(Some(v.clone()));
         }
+        if let Some(v) = self.recorded(i, n) {
+            return Ok(Some(Value::Num(v)));
+        }
+        let instance = &self.instances[i];
         if let Some((_, part)) = instance.parts.iter().find(|(name, _)| *name == n) {
             return Ok(Some(Value::Instance(*part)));
         }

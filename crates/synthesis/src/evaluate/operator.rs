@@ -55,13 +55,11 @@ impl<'a> Specialiser<'a, '_> {
                     return Ok(Value::None);
                 };
                 let n = self.number(b)?;
-                match self.b.known(n.id) {
-                    Some(by) => {
-                        region.base += by;
-                        region.size = region.size.saturating_sub(by);
-                    }
-                    None => region.offset = Some(n.id),
-                }
+                // One window, whatever part of it: several instances do not need several windows.
+                region.offset = Some(match region.offset {
+                    None => n.id,
+                    Some(before) => self.b.bin(BinOp::Add, before, n.id),
+                });
                 return Ok(Value::Region(region));
             }
             (
@@ -246,7 +244,15 @@ impl<'a> Specialiser<'a, '_> {
 
     pub(super) fn is_in(&mut self, a: &'a Expr, set: &'a Expr) -> Result<Value<'a>> {
         let n = self.number(a)?;
-        match self.value(set)? {
+        let members = match self.value(set)? {
+            Value::Each(i, each) => {
+                let members = self.members(i, each, set.place)?;
+                let list = members.iter().map(|m| Value::Num(self.constant(*m)));
+                Value::List(list.collect())
+            }
+            other => other,
+        };
+        match members {
             Value::Range(lo, hi) => {
                 let low = self.b.bin(BinOp::Le, lo.id, n.id);
                 let high = self.b.bin(BinOp::Lt, n.id, hi.id);
@@ -279,6 +285,9 @@ impl<'a> Specialiser<'a, '_> {
         place: Place,
     ) -> Result<Value<'a>> {
         let t = self.number(test)?;
+        if stage == Stage::Fact {
+            self.decided(t.id);
+        }
         match (self.b.known(t.id), no) {
             (Some(0), Some(no)) => self.value(no),
             (Some(0), None) => Ok(Value::Num(self.constant(0))),
@@ -303,6 +312,9 @@ impl<'a> Specialiser<'a, '_> {
         bits: Option<Bits<'a>>,
     ) -> Result<Num<'a>> {
         let t = self.number(test)?;
+        if stage == Stage::Fact {
+            self.decided(t.id);
+        }
         match self.b.known(t.id) {
             Some(0) => return self.number_as(no, bits),
             Some(_) => return self.number_as(yes, bits),

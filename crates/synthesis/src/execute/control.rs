@@ -42,6 +42,12 @@ impl<'a> Specialiser<'a, '_> {
             self.ended = Some(status);
             return Ok(Flow::Ended);
         }
+        if status == status::BUSY {
+            // What was not accepted keeps nothing.
+            for (i, slots, index) in self.taken.clone() {
+                self.free(i, slots, index, Place::default())?;
+            }
+        }
         let id = match (status, self.again) {
             (status::OK, Some(slot)) => {
                 let again = self.b.step(Op::Local(slot));
@@ -100,7 +106,13 @@ impl<'a> Specialiser<'a, '_> {
                 self.b.step(Op::Leave((self.depth - exit.depth) as u8));
                 Ok(Flow::Ended)
             }
-            None => self.finish(status::OK),
+            None => match self.claims {
+                Some((_, exit)) if !self.is_live() => {
+                    self.b.step(Op::Leave((self.depth - exit.depth) as u8));
+                    Ok(Flow::Ended)
+                }
+                _ => self.finish(status::OK),
+            },
         }
     }
 

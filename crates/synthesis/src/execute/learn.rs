@@ -37,7 +37,10 @@ impl<'a> Specialiser<'a, '_> {
         let here = self.here();
         let v = self.value(value)?;
         let random = matches!(v, Value::Random);
-        let v = self.settle(v, value.place)?;
+        let v = match v {
+            Value::Spot(spot) => self.load(&spot, value.place)?,
+            v => self.settle(v, value.place)?,
+        };
         let v = match v {
             Value::Num(n) => Value::Num(n),
             Value::List(l) => Value::List(l),
@@ -115,7 +118,8 @@ impl<'a> Specialiser<'a, '_> {
                 .iter()
                 .rev()
                 .find(|(n, _)| *n == name)
-                .map(|(_, v)| v.clone()),
+                .map(|(_, v)| v.clone())
+                .or_else(|| self.recorded(here, name).map(Value::Num)),
         };
         let Some(known) = known else {
             return Err(Error::new(

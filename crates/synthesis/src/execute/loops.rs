@@ -3,7 +3,7 @@
 use super::*;
 
 impl<'a> Specialiser<'a, '_> {
-    pub(super) fn in_loop<T>(
+    pub fn in_loop<T>(
         &mut self,
         exit: Exit,
         run: impl FnOnce(&mut Self) -> Result<T>,
@@ -52,7 +52,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// Ends the innermost run-time loop unless the condition holds.
-    pub(super) fn go_on_if(&mut self, c: Num<'a>) -> Result<Flow> {
+    pub fn go_on_if(&mut self, c: Num<'a>) -> Result<Flow> {
         self.branch(
             c,
             |_| Ok(Flow::Next),
@@ -175,6 +175,7 @@ impl<'a> Specialiser<'a, '_> {
                 list.into_iter().map(Value::Piece).collect()
             }
             Value::List(list) => list,
+            Value::Each(i, each) => return self.for_each(names, i, each, body, place),
             Value::SetBits(mask) => return self.for_bits(names, mask, body),
             Value::Back(i, ring) => return self.for_back(names, i, ring, body, place),
             _ => {
@@ -237,6 +238,7 @@ impl<'a> Specialiser<'a, '_> {
         self.looped(count, |s| {
             let id = s.b.step(Op::Local(slot));
             let k = s.node(id, count.most.saturating_sub(1));
+            s.narrowed.push((id, k.most));
             let next = s.plus(k, 1);
             s.b.step(Op::SetLocal(slot, next.id));
             let value = s.sum(lo, k);

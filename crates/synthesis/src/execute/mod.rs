@@ -136,6 +136,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             StmtKind::Fail(name) => {
                 let n = self.failure(*name);
+                self.remember_failed()?;
                 self.finish(status::FAIL + n)
             }
             StmtKind::Return(value) => self.return_value(value.as_ref()),
@@ -167,7 +168,10 @@ impl<'a> Specialiser<'a, '_> {
             }
             StmtKind::Claim(test) => {
                 let c = self.condition(test)?;
-                self.branch(c, |_| Ok(Flow::Next), |s| s.finish(status::NOT_MINE))
+                match self.claims {
+                    Some((slot, exit)) if !self.is_live() => self.claim_one(c, slot, exit),
+                    _ => self.branch(c, |_| Ok(Flow::Next), |s| s.finish(status::NOT_MINE)),
+                }
             }
             StmtKind::Gone(test) => {
                 let c = self.condition(test)?;

@@ -59,6 +59,14 @@ impl<'a> Specialiser<'a, '_> {
                 .as_ref()
                 .or_else(|| self.contract_type(i, name, k));
             let value = match (value, ty.map(|t| t.base)) {
+                // A literal gets its meaning here, where its names are known, not inside the routine.
+                (Value::Literal(members, at), Some(TypeBase::Named(n)))
+                    if self.has_record(i, n) =>
+                {
+                    let layout = self.record(i, n, at)?;
+                    let pieces = self.build_record(&layout, members, at)?;
+                    Value::Copy(layout, pieces)
+                }
                 (v @ Value::Literal(..), Some(TypeBase::Named(n))) => {
                     Value::Num(self.number_for(v, Some(Bits::Named(i, n)), place)?)
                 }
@@ -121,7 +129,11 @@ impl<'a> Specialiser<'a, '_> {
         name: Name,
         k: usize,
     ) -> Option<&'a rulebook::tree::Type> {
-        let class = self.instances[i].class?;
+        let mut at = i;
+        while self.instances[at].class.is_none() && self.instances[at].bank.is_some() {
+            at = self.instances[at].lower?;
+        }
+        let class = self.instances[at].class?;
         class.items.iter().find_map(|item| match &item.kind {
             ItemKind::Routine(r) if r.name == name && r.body.is_none() => {
                 r.parameters.get(k)?.kind.as_ref()

@@ -1,0 +1,191 @@
+//! Disk controllers with several disks, on the emulator's models of them, through emitted machine code.
+
+use abi::ring::todo;
+use classes::selftest::{Effort, Outcome};
+use classes::{Class, Units};
+use device_tests::*;
+use emit::{emit, Target};
+use qtest::run::{Blob, Device as Running, Driver};
+use qtest::{pci, peer, Config, Machine};
+use synthesis::Written;
+
+fn pattern(len: usize, seed: usize) -> Vec<u8> {
+    (0..len)
+        .map(|k| (k * (7 + seed) + k / 512 * 13 + seed) as u8)
+        .collect()
+}
+
+/// The driver of the first function of this PCI class.
+fn controller(machine: &Machine, class: u32) -> Written {
+    let book = rulebook();
+    let found = pci::scan(machine).unwrap();
+    let function = found.iter().find(|f| f.class == class).unwrap();
+    function.bus_master(true).unwrap();
+    let mut device = pci_device(function);
+    let (_, written) = write_driver(&book, machine, &mut device, "block", &[]);
+    written
+}
+
+fn attach(machine: &Machine, written: &Written, code: &emit::Code) -> Running {
+    let entries = written
+        .residual
+        .entries
+        .iter()
+        .zip(&code.entries)
+        .map(|(e, (at, _))| (e.name.as_str(), *at))
+        .collect();
+    Running::attach(
+        machine,
+        Blob {
+            code: &code.bytes,
+            entries,
+            residual: &written.residual,
+        },
+    )
+    .unwrap()
+}
+
+fn units(written: &Written) -> Units {
+    Units::from_pairs(written.facts.iter().map(|(n, v)| (n.as_str(), *v)))
+}
+
+/// Reads and writes each disk at both ends and across what a controller cuts, and compares with the file outside.
+fn carries(driver: &mut Driver, unit: u64, disk: &peer::Disk, before: &[u8], size: u32) {
+    let sectors = (before.len() / size as usize) as u64;
+    let mut wanted = before.to_vec();
+    for (lba, blocks, at) in [
+        (0u64, 1u32, 4096u32),
+        (sectors - 1, 1, 512 * 3),
+        (3, 8, 100 * 512),
+        (8, 128 * 512 / size, 4096 - 512),
+    ] {
+        let bytes = (blocks * size) as usize;
+        let answer = driver
+            .ask_of(unit, todo::BLOCK_READ, at, bytes as u32, lba)
+            .unwrap();
+        assert_eq!(answer.ok, 1, "unit {unit} reads {blocks} at {lba}");
+        let mut got = vec![0; bytes];
+        driver.pool().read(at.into(), &mut got);
+        let from = lba as usize * size as usize;
+        assert!(got == wanted[from..][..bytes], "unit {unit} at {lba}");
+
+        let news = pattern(bytes, 40 + unit as usize);
+        driver.pool().write(at.into(), &news);
+        let answer = driver
+            .ask_of(unit, todo::BLOCK_WRITE, at, bytes as u32, lba)
+            .unwrap();
+        assert_eq!(answer.ok, 1, "unit {unit} writes {blocks} at {lba}");
+        wanted[from..][..bytes].copy_from_slice(&news);
+    }
+    let answer = driver.ask_of(unit, todo::BLOCK_FLUSH, 0, 0, 0).unwrap();
+    assert_eq!(answer.ok, 1, "unit {unit} flushes");
+    assert!(
+        disk.bytes().unwrap() == wanted,
+        "unit {unit}: what was written is there, and nothing else changed"
+    );
+    // An error, and the disk works afterwards.
+    let past = driver
+        .ask_of(unit, todo::BLOCK_READ, 0, size, sectors)
+        .unwrap();
+    assert_eq!(past.ok, 0, "unit {unit} reads past its end");
+    let again = driver.ask_of(unit, todo::BLOCK_READ, 0, size, 0).unwrap();
+    assert_eq!(again.ok, 1, "unit {unit} after an error");
+}
+
+/// All units at once, more requests than there is room for: each is answered once.
+fn crowd(driver: &mut Driver, count: u64) {
+    let tickets: Vec<u32> = (0..90)
+        .map(|k| {
+            driver
+                .put_to(k % count, todo::BLOCK_READ, (k as u32 % 12) * 4096, 4096, k)
+                .unwrap()
+        })
+        .collect();
+    for ticket in tickets {
+        assert_eq!(driver.wait(|e| e.ticket == ticket).unwrap().ok, 1);
+    }
+}
+
+#[test]
+fn nvme_serves_its_namespaces() {
+    let (one, two) = (pattern(1 << 20, 1), pattern(1 << 19, 2));
+    let (a, b) = (
+        peer::Disk::new(&one).unwrap(),
+        peer::Disk::new(&two).unwrap(),
+    );
+    let machine = Machine::start(
+        Config::q35()
+            .args(a.drive("d0"))
+            .args(b.drive("d1"))
+            .args(["-device", "nvme,id=n0,serial=a"])
+            .args(["-device", "nvme-ns,drive=d0,bus=n0,nsid=1"])
+            .args([
+                "-device",
+                "nvme-ns,drive=d1,bus=n0,nsid=3,logical_block_size=4096,physical_block_size=4096",
+            ]),
+    )
+    .unwrap();
+    let written = controller(&machine, 0x010802);
+    let units = units(&written);
+    let sizes: Vec<u64> = (0..2).map(|u| units.get(u).unwrap().sectors).collect();
+    assert_eq!(
+        (units.count(), sizes),
+        (2, vec![2048, 128]),
+        "blocks of 512 and of 4096 bytes"
+    );
+    let code = emit(&written.residual, Target::X86_64).unwrap();
+    let mut device = attach(&machine, &written, &code);
+    let mut driver = device.pump(Class::Block, units).unwrap();
+    assert_eq!(
+        driver.selftest(Effort::Thorough).unwrap(),
+        Outcome::Verified
+    );
+    crowd(&mut driver, 2);
+    carries(&mut driver, 0, &a, &one, 512);
+    carries(&mut driver, 1, &b, &two, 4096);
+}
+
+#[test]
+fn ahci_serves_its_ports() {
+    let (one, two) = (pattern(1 << 20, 1), pattern(1 << 19, 2));
+    let (a, b) = (
+        peer::Disk::new(&one).unwrap(),
+        peer::Disk::new(&two).unwrap(),
+    );
+    let machine = Machine::start(
+        Config::q35()
+            .args(a.drive("d0"))
+            .args(b.drive("d1"))
+            .args(["-device", "ahci,id=h0"])
+            .args(["-device", "ide-hd,drive=d0,bus=h0.1"])
+            .args(["-device", "ide-hd,drive=d1,bus=h0.4"]),
+    )
+    .unwrap();
+    let written = controller_with_disks(&machine);
+    let units = units(&written);
+    let sizes: Vec<u64> = (0..2).map(|u| units.get(u).unwrap().sectors).collect();
+    assert_eq!((units.count(), sizes), (2, vec![2048, 1024]));
+    let code = emit(&written.residual, Target::X86_64).unwrap();
+    let mut device = attach(&machine, &written, &code);
+    let mut driver = device.pump(Class::Block, units).unwrap();
+    assert_eq!(
+        driver.selftest(Effort::Thorough).unwrap(),
+        Outcome::Verified
+    );
+    crowd(&mut driver, 2);
+    carries(&mut driver, 0, &a, &one, 512);
+    carries(&mut driver, 1, &b, &two, 512);
+}
+
+/// The machine has a controller of its own, without disks: ours is the other.
+fn controller_with_disks(machine: &Machine) -> Written {
+    let book = rulebook();
+    let found = pci::scan(machine).unwrap();
+    let function = found
+        .iter()
+        .find(|f| f.class == 0x010601 && f.slot != 31)
+        .unwrap();
+    function.bus_master(true).unwrap();
+    let mut device = pci_device(function);
+    write_driver(&book, machine, &mut device, "block", &[]).1
+}
