@@ -5,6 +5,8 @@
 #![no_std]
 extern crate alloc;
 
+mod identity;
+
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -227,18 +229,5 @@ impl Machine {
     }
     pub fn fact(&self, name: &str) -> Option<&Value> {
         self.facts.iter().find(|f| f.name == name).map(|f| &f.value)
-    }
-    /// The identity of the machine: BLAKE3 over architecture, CPUs and devices as discovery found them, leaving out the
-    /// memory map, notes and what rules learned later.
-    pub fn identity(&self) -> [u8; 32] {
-        let mut shape = self.clone();
-        shape.memory.clear();
-        shape.notes.clear();
-        shape.boot.clear();
-        shape.unknown.clear();
-        for device in &mut shape.devices {
-            device.learned.clear();
-        }
-        *blake3::hash(&postcard::to_allocvec(&shape).unwrap_or_default()).as_bytes()
     }
 }
