@@ -129,6 +129,8 @@ pub struct Facts {
     pub writable: bool,
     /// Bits of the device's addresses.
     pub reach: u64,
+    /// nic: nanoseconds after its start until it carries frames.
+    pub settles: u64,
     /// watchdog: the longest time that it waits, in nanoseconds.
     pub longest: u64,
     /// block: most bytes of one request.
@@ -148,6 +150,7 @@ impl Default for Facts {
             size: 512,
             writable: true,
             reach: 64,
+            settles: 0,
             longest: 0,
             most: u64::MAX,
         }
@@ -175,6 +178,7 @@ impl Facts {
             "sectors" => self.sectors = value,
             "size" => self.size = value.max(1),
             "reach" => self.reach = value,
+            "settles" => self.settles = value,
             "longest" => self.longest = value,
             "writable" => self.writable = value != 0,
             "most" => self.most = value.max(1),

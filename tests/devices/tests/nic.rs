@@ -48,3 +48,19 @@ fn rtl8139_by_memory() {
 fn rtl8139_by_ports() {
     proved("rtl8139", "rtl8139", true);
 }
+
+#[test]
+fn e1000_by_memory() {
+    proved("e1000", "e1000", false);
+}
+
+#[test]
+fn e1000_relatives() {
+    proved("e1000-82544gc", "e1000", false);
+    proved("e1000-82545em", "e1000", false);
+}
+
+#[test]
+fn e1000_on_pci_express() {
+    proved("e1000e", "e1000", false);
+}

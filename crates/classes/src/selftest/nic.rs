@@ -11,6 +11,8 @@ const STRIDE: u32 = 4096;
 const FRAME: u32 = 48 * 1024;
 /// How long an answer is waited for.
 const LISTEN: u64 = 10_000_000;
+/// Between two rounds of questions to a card that is slow to start.
+const PAUSE: u64 = 50_000_000;
 /// Most frames that fill the queue of the thorough test.
 const BURST: u32 = 256;
 /// Who may be there: usual addresses of gateways (a question hurts no one).
@@ -39,18 +41,23 @@ pub(super) fn run(bench: &mut Bench, effort: Effort) -> Result<Outcome, Reason> 
     bench.poll()?;
 
     let frame = facts.min.clamp(60, 1514) as u32;
-    let mut answered = false;
-    for address in ASKED {
-        write(bench, FRAME + head, frame, &question(station, address));
-        let ticket = bench.ask(todo::NIC_TRANSMIT, FRAME + head, frame, 0)?;
-        sent(bench, ticket, station, &mut answered)?;
+    let start = bench.pump.clock();
+    while bench.pump.carrier() == Some(false) {
+        if bench.pump.clock().saturating_sub(start) > facts.settles {
+            return Ok(Outcome::Unverified("no cable is plugged in"));
+        }
+        bench.pump.pause(PAUSE);
+        bench.poll()?;
     }
-    if !answered {
-        let pool = bench.pump.pool();
-        answered = bench
-            .answer(LISTEN, |entry| heard(&pool, entry, station))?
-            .is_some();
-    }
+    let answered = loop {
+        if asked(bench, FRAME + head, frame, station)? {
+            break true;
+        }
+        if bench.pump.clock().saturating_sub(start) > facts.settles {
+            break false;
+        }
+        bench.pump.pause(PAUSE);
+    };
     if effort == Effort::Thorough {
         burst(bench, FRAME + head, frame)?;
     }
@@ -58,6 +65,18 @@ pub(super) fn run(bench: &mut Bench, effort: Effort) -> Result<Outcome, Reason> 
         true => Outcome::Verified,
         false => Outcome::Unverified("no peer answered"),
     })
+}
+
+/// Asks everyone, and listens. Whether someone was heard.
+fn asked(bench: &mut Bench, offset: u32, length: u32, station: [u8; 6]) -> Result<bool, Reason> {
+    let mut answered = false;
+    for address in ASKED {
+        write(bench, offset, length, &question(station, address));
+        let ticket = bench.ask(todo::NIC_TRANSMIT, offset, length, 0)?;
+        sent(bench, ticket, station, &mut answered)?;
+    }
+    let pool = bench.pump.pool();
+    Ok(answered || (bench.answer(LISTEN, |entry| heard(&pool, entry, station))?).is_some())
 }
 
 /// Waits until the frame is sent; frames that come in meanwhile are looked at.
