@@ -42,9 +42,12 @@ fn main() {
 
 fn arguments(arch: &str) -> &'static [&'static str] {
     match arch {
-        // Loaded where the ELF file says.
+        // Loaded where the ELF file says, or where a loader likes; the door applies the packed relocations.
         "x86_64" => &[
-            "-no-pie",
+            "-pie",
+            "--no-dynamic-linker",
+            "--pack-dyn-relocs=relr",
+            "-znotext",
             "-zmax-page-size=4096",
             "--build-id=none",
             "--strip-all",

@@ -61,10 +61,12 @@ fn of_this_boot(door: &Handover) -> Vec<Fact> {
         Firmware::Acpi { .. } => "ACPI",
         Firmware::Devicetree { .. } => "devicetree",
     };
-    Vec::from([
+    let mut facts = door.boot.clone();
+    facts.extend([
         fact("tables", Value::Text(firmware.to_string())),
         fact("options", Value::Texts(door.options.clone())),
-    ])
+    ]);
+    facts
 }
 
 /// The way to devices while rules are matched and drivers proved.

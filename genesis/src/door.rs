@@ -5,7 +5,7 @@ use abi::boot::Range;
 use abi::layout::PAGE;
 use abi::options;
 use alloc::{string::String, vec::Vec};
-use machine::MemoryRange;
+use machine::{Fact, MemoryRange, Source, Value};
 
 extern "C" {
     static mut stack_low: [u64; 8];
@@ -51,17 +51,23 @@ pub struct Handover {
     pub module: Option<Range>,
     /// The memory map as the firmware gave it.
     pub map: Vec<MemoryRange>,
+    /// What is to be said of this boot: the door, and what it knows that is no property of the machine.
+    pub boot: Vec<Fact>,
     /// The words of the command line, known or not (`abi::options`).
     pub options: Vec<String>,
     ram: Ranges,
     taken: Ranges,
     line: ([u8; options::LONGEST], usize),
+    name: &'static str,
 }
 
 impl Handover {
-    pub fn new(ticks: u64) -> Handover {
+    /// A door of this name, entered when the counter stood at `ticks`.
+    pub fn new(name: &'static str, ticks: u64) -> Handover {
         Handover {
+            name,
             ticks,
+            boot: Vec::new(),
             firmware: Firmware::None,
             module: None,
             map: Vec::new(),
@@ -108,6 +114,11 @@ impl Handover {
         self.ram.join();
         self.taken.join();
         memory::start(self.ram, self.taken);
+        self.boot.push(Fact {
+            name: "door".into(),
+            value: Value::Text(self.name.into()),
+            source: Source::Inferred,
+        });
         let (line, length) = &self.line;
         let line = line.get(..*length).unwrap_or_default();
         self.options = options::words(line).map(String::from).collect();

@@ -15,6 +15,7 @@ mod heap;
 mod install;
 mod journal;
 mod live;
+mod loaded;
 mod log;
 mod memory;
 mod paging;

@@ -5,6 +5,7 @@ extern crate alloc;
 
 pub mod boot;
 pub mod context;
+pub mod door;
 #[cfg(feature = "inventory")]
 pub mod inventory;
 pub mod layout;

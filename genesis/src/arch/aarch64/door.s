@@ -1,4 +1,5 @@
-// The arm64 door: the header of a Linux `Image`, MMU off, x0 = devicetree.
+// The arm64 door: the header of a Linux `Image`, MMU off, x0 = devicetree, or what a loader tells
+// (abi::door).
     .section .text.door, "ax"
     .global door
 door:

@@ -1,4 +1,4 @@
-//! The arm64 door, after the assembly: the devicetree becomes a [`Handover`].
+//! The arm64 doors, after the assembly: the devicetree (or what a loader tells) becomes a [`Handover`].
 
 use crate::door::{Firmware, Handover};
 use crate::probe;
@@ -18,10 +18,18 @@ pub fn start() -> u64 {
 /// Largest devicetree that is believed.
 const LARGEST: u64 = 2 << 20;
 
-/// Called by door.s: physical address of the devicetree, counter at the first instruction.
+/// Called by door.s: physical address of the devicetree, or of what a loader tells; counter at the first instruction.
 #[no_mangle]
 extern "C" fn door_image(dtb: u64, ticks: u64) -> ! {
     crate::log::start();
+    let size = &raw const image_end as u64 - start();
+    let image = Range {
+        base: start(),
+        size,
+    };
+    if crate::loaded::is_told(dtb) {
+        crate::loaded::start(dtb, ticks, image, normal)
+    }
     let magic = probe::read(dtb, 32).unwrap_or(0) as u32;
     let size = u32::from_be(probe::read(dtb + 4, 32).unwrap_or(0) as u32) as u64;
     if u32::from_be(magic) != 0xd00d_feed || size > LARGEST || !dtb.is_multiple_of(8) {
@@ -34,8 +42,8 @@ extern "C" fn door_image(dtb: u64, ticks: u64) -> ! {
         Ok(found) => found,
         Err(why) => crate::stop!("the devicetree at {dtb:#x} is broken: {why}"),
     };
-    let mut door = Handover::new(ticks);
-    door.take(start(), &raw const image_end as u64 - start());
+    let mut door = Handover::new("image", ticks);
+    door.take(image.base, image.size);
     door.take(dtb, size);
     door.firmware = Firmware::Devicetree { at: dtb, size };
     for (base, size) in found.reserved() {

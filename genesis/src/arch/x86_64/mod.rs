@@ -2,6 +2,7 @@
 
 pub mod entry;
 mod exceptions;
+mod loaded;
 mod port;
 mod pvh;
 

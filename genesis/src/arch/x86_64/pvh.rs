@@ -14,6 +14,13 @@ extern "C" {
     static image_end: u8;
 }
 
+/// Where this program is.
+pub fn image() -> Range {
+    let base = &raw const image_start as u64;
+    let size = &raw const image_end as u64 - base;
+    Range { base, size }
+}
+
 fn word(at: u64, bits: u32) -> u64 {
     probe::read(at, bits).unwrap_or(0)
 }
@@ -26,9 +33,9 @@ extern "C" fn door_pvh(info: u64, ticks: u64) -> ! {
     if word(info, 32) != MAGIC {
         crate::stop!("no start information at {info:#x}");
     }
-    let mut door = Handover::new(ticks);
-    let image = &raw const image_start as u64;
-    door.take(image, &raw const image_end as u64 - image);
+    let mut door = Handover::new("pvh", ticks);
+    let image = image();
+    door.take(image.base, image.size);
     let rsdp = word(info + 32, 64);
     door.firmware = Firmware::Acpi { rsdp };
     modules(&mut door, info);
