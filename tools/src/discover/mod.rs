@@ -1,5 +1,6 @@
 //! `meta discover`: what a machine is, from inside, from outside, of this computer, or from a file.
 
+pub mod host;
 pub mod outside;
 mod tree;
 mod words;
@@ -65,6 +66,9 @@ impl Whose {
             let _progress =
                 crate::terminal::Progress::start(&format!("looking at {name} from outside"));
             return Ok(outside::discover(workspace, &described, &candidates)?.model);
+        }
+        if self.host {
+            return host::discover(&candidates(&workspace.root.join("rules"))?);
         }
         match &self.file {
             Some(path) => read(path),
