@@ -13,6 +13,13 @@ const NOT_TOLD: &[(&str, &str)] = &[
     ),
 ];
 
+/// What a table of the firmware says and the emulator has otherwise.
+const OTHERWISE: &[(u64, u64, &str)] = &[(
+    0xa_0000,
+    0xb_ffff,
+    "ACPI says that the host bridge passes on the window of a display; where there is none, RAM shows through",
+)];
+
 /// What the model says of one address, and to where that holds.
 fn at(model: &Machine, address: u64) -> (MemoryKind, u64) {
     for range in &model.memory {
@@ -108,8 +115,9 @@ fn backed(range: &machine::MemoryRange, account: &Account) -> Option<String> {
     ))
 }
 
-fn not_told(range: &Range, _address: u64) -> bool {
+fn not_told(range: &Range, address: u64) -> bool {
     NOT_TOLD.iter().any(|(name, _)| *name == range.name)
+        || (OTHERWISE.iter()).any(|(first, last, _)| (*first..=*last).contains(&address))
 }
 
 /// Every platform device with registers is one that the emulator has, and the other way round.

@@ -153,7 +153,7 @@ fn title(device: &Device) -> String {
 }
 
 /// Told by the title already.
-const TITLE: [&str; 9] = [
+const TITLE: &[&str] = &[
     "vendor",
     "device",
     "class",
@@ -163,6 +163,9 @@ const TITLE: [&str; 9] = [
     "candidate",
     "id",
     "revision",
+    "hid",
+    "bars",
+    "configuration",
 ];
 
 fn details(lines: &mut Vec<String>, device: &Device, indent: &str) {

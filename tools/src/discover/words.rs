@@ -163,9 +163,15 @@ pub fn kind(device: &Device) -> String {
             |(_, name)| (*name).to_owned(),
         );
     }
-    match (device.fact("compatible"), device.fact("acpi")) {
-        (Some(Value::Texts(texts)), _) => texts.first().cloned().unwrap_or_default(),
-        (_, Some(Value::Text(name))) => acpi(name),
+    let (tree, table, hid) = (
+        device.fact("compatible"),
+        device.fact("acpi"),
+        device.fact("hid"),
+    );
+    match (tree, table, hid) {
+        (Some(Value::Texts(texts)), _, _) => texts.first().cloned().unwrap_or_default(),
+        (_, Some(Value::Text(name)), _) => acpi(name),
+        (_, _, Some(Value::Text(id))) => plug_and_play(id),
         _ if device.fact("candidate").is_some() => "a place that a rule names".into(),
         _ if device.bus == "cpu" => "the processor's own".into(),
         _ => String::new(),
@@ -179,6 +185,41 @@ fn acpi(name: &str) -> String {
         "HPET" => "event timer".into(),
         "SPCR" => "firmware's console".into(),
         other => other.to_owned(),
+    }
+}
+
+/// What a plug-and-play ID means (UEFI Forum's registry; ACPI 6.5, 5.6.7).
+fn plug_and_play(id: &str) -> String {
+    let known = [
+        ("ACPI0004", "container"),
+        ("ACPI0007", "processor"),
+        ("ACPI0013", "event device"),
+        ("PNP0000", "interrupt controller"),
+        ("PNP0100", "timer"),
+        ("PNP0103", "event timer"),
+        ("PNP0200", "DMA controller"),
+        ("PNP0303", "keyboard"),
+        ("PNP0400", "parallel port"),
+        ("PNP0501", "serial port"),
+        ("PNP0700", "floppy controller"),
+        ("PNP0800", "speaker"),
+        ("PNP0A03", "PCI host bridge"),
+        ("PNP0A05", "container"),
+        ("PNP0A06", "container"),
+        ("PNP0A08", "PCI Express host bridge"),
+        ("PNP0B00", "real-time clock"),
+        ("PNP0C02", "resources of the board"),
+        ("PNP0C09", "embedded controller"),
+        ("PNP0C0A", "battery"),
+        ("PNP0C0C", "power button"),
+        ("PNP0C0D", "lid"),
+        ("PNP0C0F", "interrupt link"),
+        ("PNP0C80", "memory module"),
+        ("PNP0F13", "mouse"),
+    ];
+    match known.iter().find(|(known, _)| *known == id) {
+        Some((_, what)) => format!("{what}  {id}"),
+        None => id.to_owned(),
     }
 }
 
