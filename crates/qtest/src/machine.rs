@@ -36,7 +36,7 @@ struct Inner {
     arch: Arch,
     /// None where RAM is the emulator's own.
     ram: Option<Mapping>,
-    monitor: Option<RefCell<Monitor>>,
+    monitor: RefCell<Monitor>,
     ram_base: u64,
     next: Cell<u64>,
     started: Instant,
@@ -66,10 +66,7 @@ impl Machine {
         let (listener, monitor) = (listen("qtest")?, listen("monitor")?);
         let mut child = command(&config, path)?.spawn()?;
         let connected = accept(&listener, &mut child, path).and_then(|stream| {
-            let monitor = match config.firmware {
-                true => Some(Monitor::new(accept(&monitor, &mut child, path)?)?),
-                false => None,
-            };
+            let monitor = Monitor::new(accept(&monitor, &mut child, path)?)?;
             Ok((stream, monitor))
         });
         let (stream, monitor) = match connected {
@@ -89,7 +86,7 @@ impl Machine {
                 child: RefCell::new(child),
                 arch: config.arch,
                 ram,
-                monitor: monitor.map(RefCell::new),
+                monitor: RefCell::new(monitor),
                 ram_base: config.ram_base,
                 next: Cell::new(FIRST),
                 started: Instant::now(),
@@ -167,12 +164,9 @@ impl Machine {
         Ok(())
     }
 
-    /// Asks the emulator itself (QMP): the command's `return`. Only for [`Config::emulated`].
+    /// Asks the emulator itself (QMP): the command's `return`.
     pub fn ask(&self, command: &str, arguments: serde_json::Value) -> Result<serde_json::Value> {
-        let Some(monitor) = &self.inner.monitor else {
-            return Err(Error::Other("this machine has no monitor".into()));
-        };
-        let answer = monitor.borrow_mut().ask(command, arguments);
+        let answer = self.inner.monitor.borrow_mut().ask(command, arguments);
         self.explain(answer)
     }
 
@@ -345,13 +339,12 @@ fn command(config: &Config, path: &Path) -> Result<Command> {
     };
     let mut command = Command::new(program);
     match config.firmware {
-        true => command
-            .args(["-kernel", &place("kernel")])
-            .args(["-qmp", &format!("unix:{}", place("monitor"))]),
+        true => command.args(["-kernel", &place("kernel")]),
         false => halted(&mut command, config, &place),
     };
     command
         .args(["-accel", "tcg"])
+        .args(["-qmp", &format!("unix:{}", place("monitor"))])
         .args(["-qtest", &format!("unix:{}", place("qtest"))])
         // Its log would fill a pipe, and both sides would wait for ever.
         .args(["-qtest-log", "/dev/null"]);

@@ -44,6 +44,20 @@ impl<'a> Specialiser<'a, '_> {
         }))
     }
 
+    /// `frame[k : 4]` as a number, lowest byte first: 1, 2, 4 or 8 bytes.
+    pub fn word_of(&self, b: &Buffer<'a>, place: Place) -> Result<graph::Width> {
+        let bytes = self.b.known(b.len.id).filter(|n| *n <= 8);
+        bytes
+            .and_then(|n| graph::Width::of_bits(n as u32 * 8))
+            .ok_or_else(|| {
+                Error::new(
+                    place,
+                    "these bytes are not a number",
+                    "take 1, 2, 4 or 8 of them: `data[k : 4]`",
+                )
+            })
+    }
+
     pub(super) fn seen_as(
         &mut self,
         base: &'a Expr,

@@ -122,6 +122,10 @@ impl<'a> Specialiser<'a, '_> {
                 )),
             },
             Value::Copy(_, pieces) if pieces.len() == 1 => Ok(pieces[0]),
+            Value::Buffer(b) => {
+                let width = self.word_of(&b, place)?;
+                Ok(self.raw_load(b.space, b.at, width))
+            }
             Value::None => Err(Error::new(
                 place,
                 "`none` is not a number",

@@ -88,6 +88,13 @@ impl<'a> Specialiser<'a, '_> {
         match self.value(target)? {
             Value::Register(r) => self.write(&r, value, place),
             Value::Spot(spot) => self.store(&spot, value, place),
+            Value::Buffer(b) => {
+                let width = self.word_of(&b, place)?;
+                let n = self.number_for(value, None, place)?;
+                let n = self.fit(n, width.bits(), place)?;
+                self.raw_store(b.space, b.at, width, n);
+                Ok(())
+            }
             Value::Bytes(bytes) => {
                 let size = self.b.known(bytes.len.id).ok_or_else(|| {
                     Error::new(
