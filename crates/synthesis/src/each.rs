@@ -380,6 +380,8 @@ impl<'a> Specialiser<'a, '_> {
         let id = self.b.bin(BinOp::Sub, k.id, from);
         let position = if first == 0 {
             k
+        } else if self.least(k) >= first {
+            self.node(id, k.most.saturating_sub(first))
         } else {
             self.node(id, u64::MAX)
         };

@@ -10,7 +10,10 @@ pub type InstanceId = usize;
 
 /// Items that exist only when a test of facts holds.
 struct Guarded<'a> {
-    test: &'a Expr,
+    /// None: always, as far as this goes.
+    test: Option<&'a Expr>,
+    /// Ways that are preferred: it holds only when none of them does. A way without a test always holds.
+    before: Vec<Option<&'a Expr>>,
     /// Holds when the test does not (`else` items).
     negated: bool,
     items: Vec<&'a Item>,
@@ -278,50 +281,43 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         for item in items {
             match &item.kind {
                 ItemKind::Way {
-                    guard: Some(test),
-                    items,
-                    ..
-                }
-                | ItemKind::When {
-                    test, yes: items, ..
+                    name,
+                    guard,
+                    items: own,
                 } => {
                     let mut inner = Vec::new();
-                    self.flatten(items, &mut inner, guarded, parameters)?;
+                    self.flatten(own, &mut inner, guarded, parameters)?;
                     guarded.push(Guarded {
-                        test,
+                        test: guard.as_ref(),
+                        before: preferred_to(*name, items),
                         negated: false,
                         items: inner,
                         decided: Decision::Open,
                     });
-                    if let ItemKind::When { no, .. } = &item.kind {
-                        if !no.is_empty() {
-                            let mut inner = Vec::new();
-                            self.flatten(no, &mut inner, guarded, parameters)?;
-                            guarded.push(Guarded {
-                                test,
-                                negated: true,
-                                items: inner,
-                                decided: Decision::Open,
-                            });
+                }
+                ItemKind::When { test, yes, no } => {
+                    for (list, negated) in [(yes, false), (no, true)] {
+                        if list.is_empty() {
+                            continue;
                         }
+                        let mut inner = Vec::new();
+                        self.flatten(list, &mut inner, guarded, parameters)?;
+                        guarded.push(Guarded {
+                            test: Some(test),
+                            before: Vec::new(),
+                            negated,
+                            items: inner,
+                            decided: Decision::Open,
+                        });
                     }
                 }
-                ItemKind::Way {
-                    guard: None, items, ..
-                } => self.flatten(items, flat, guarded, parameters)?,
                 ItemKind::Each { name, items, .. } if self.per_cpu(item) => {
                     // One CPU: the bank of the CPU that boots.
                     let zero = self.constant(0);
                     parameters.push((*name, Value::Num(zero)));
                     self.flatten(items, flat, guarded, parameters)?;
                 }
-                ItemKind::Prefer(_) => {
-                    return Err(unserved(
-                        item,
-                        "`prefer` chooses nothing yet",
-                        "give each way a guard, so that one holds",
-                    ))
-                }
+                ItemKind::Prefer(_) => {}
                 ItemKind::Watch { .. } => {
                     return Err(unserved(
                         item,
@@ -578,19 +574,35 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 continue;
             }
             self.instances[id].guarded[k].decided = Decision::Deciding;
-            let (test, negated) = (
-                self.instances[id].guarded[k].test,
-                self.instances[id].guarded[k].negated,
-            );
+            let (test, before, negated) = {
+                let g = &self.instances[id].guarded[k];
+                (g.test, g.before.clone(), g.negated)
+            };
             self.enter(id, Vec::new());
-            let outcome = self.number(test).ok();
-            let outcome = outcome.and_then(|n| self.decided(n.id));
+            let holds = self.way_holds(test, &before);
             self.leave();
-            self.instances[id].guarded[k].decided = match outcome {
-                Some(v) => Decision::Is((v != 0) != negated),
+            self.instances[id].guarded[k].decided = match holds {
+                Some(v) => Decision::Is(v != negated),
                 None => Decision::Open,
             };
         }
+    }
+
+    /// Whether a test holds and none before it does; `None` while that is not known.
+    fn way_holds(&mut self, test: Option<&'a Expr>, before: &[Option<&'a Expr>]) -> Option<bool> {
+        let mut holds = true;
+        let tests = before.iter().map(|t| (*t, false)).chain([(test, true)]);
+        for (test, wanted) in tests {
+            let value = match test {
+                Some(test) => {
+                    let n = self.number(test).ok()?;
+                    self.decided(n.id)? != 0
+                }
+                None => true,
+            };
+            holds &= value == wanted;
+        }
+        Some(holds)
     }
 
     /// The item of the instance (or its class) that a predicate picks.
@@ -699,6 +711,30 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             }
             _ => return None,
         })
+    }
+}
+
+/// The tests of the ways that `prefer` names before this one.
+fn preferred_to(name: Name, items: &[Item]) -> Vec<Option<&Expr>> {
+    let order = items.iter().find_map(|item| match &item.kind {
+        ItemKind::Prefer(names) => Some(names),
+        _ => None,
+    });
+    let Some(order) = order else {
+        return Vec::new();
+    };
+    let mut before = Vec::new();
+    for earlier in order.iter().take_while(|n| **n != name) {
+        for item in items {
+            match &item.kind {
+                ItemKind::Way { name, guard, .. } if name == earlier => before.push(guard.as_ref()),
+                _ => {}
+            }
+        }
+    }
+    match order.contains(&name) {
+        true => before,
+        false => Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ mod effects;
 mod names;
 mod view;
 mod walk;
+mod ways;
 mod words;
 
 use crate::{
@@ -36,6 +37,7 @@ pub fn check(book: &Book) -> Vec<Diagnostic> {
 
 fn items(view: &View, out: &mut Vec<Diagnostic>) {
     names::check(view, out);
+    ways::check(view, out);
     walk::items(view.items, &mut |item| {
         bits::check(view, item, out);
         effects::check(view, item, out);

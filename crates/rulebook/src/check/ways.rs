@@ -1,0 +1,275 @@
+//! Alternatives: for every set of facts exactly one way holds, or `prefer` orders those that do.
+//!
+//! The facts that guards test are tried out: a test of a fact as such with both answers, a comparison with a number on
+//! both sides of that number. What is not covered, or covered twice, is told as facts.
+
+use super::{view::View, walk};
+use crate::{
+    diagnostic::Diagnostic,
+    tree::{BinaryOp, Expr, ExprKind, Item, ItemKind, Name, Place, UnaryOp},
+};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+/// Most combinations of facts that are tried.
+const MOST: usize = 4096;
+
+pub fn check(view: &View, out: &mut Vec<Diagnostic>) {
+    list(view, view.items, out);
+    walk::items(view.items, &mut |item| {
+        for inner in walk::inside(item) {
+            list(view, inner, out);
+        }
+    });
+}
+
+struct Way<'a> {
+    name: Name,
+    guard: Option<&'a Expr>,
+    place: Place,
+}
+
+/// What a guard rests on, and the values of it that are tried.
+struct Fact {
+    text: String,
+    values: Vec<u64>,
+    /// Tested as such, not compared.
+    plain: bool,
+}
+
+fn list(view: &View, items: &[Item], out: &mut Vec<Diagnostic>) {
+    let mut ways = Vec::new();
+    let mut preferred: Vec<Name> = Vec::new();
+    for item in items {
+        match &item.kind {
+            ItemKind::Way { name, guard, .. } => ways.push(Way {
+                name: *name,
+                guard: guard.as_ref(),
+                place: item.place,
+            }),
+            ItemKind::Prefer(names) => preferred.extend(names),
+            _ => {}
+        }
+    }
+    let Some(first) = ways.first() else { return };
+    let mut facts = Vec::new();
+    for guard in ways.iter().filter_map(|way| way.guard) {
+        collect(view, guard, &mut facts);
+    }
+    let count = facts
+        .iter()
+        .try_fold(1usize, |n, f| n.checked_mul(f.values.len()))
+        .filter(|n| *n <= MOST);
+    let Some(count) = count else {
+        out.push(Diagnostic::new(
+            first.place,
+            format!(
+                "too many facts decide between these ways to try them all: {}",
+                facts.len()
+            ),
+            "name what they come to with `fact`, and test that",
+        ));
+        return;
+    };
+    for n in 0..count {
+        let values = combination(&facts, n);
+        let holding: Vec<&Way> = ways
+            .iter()
+            .filter(|way| way.guard.is_none_or(|g| truth(view, g, &facts, &values)))
+            .collect();
+        let case = || told(&facts, &values);
+        match &holding[..] {
+            [] => {
+                out.push(Diagnostic::new(
+                    first.place,
+                    format!("no way is left when {}", case()),
+                    "add a way for that, or one without `when` that `prefer` names last",
+                ));
+                return;
+            }
+            [_] => {}
+            several => {
+                let loose: Vec<&&Way> = several
+                    .iter()
+                    .filter(|way| !preferred.contains(&way.name))
+                    .collect();
+                if loose.is_empty() {
+                    continue;
+                }
+                let (a, b) = (view.text(several[0].name), view.text(several[1].name));
+                let when = if facts.is_empty() {
+                    String::from("always")
+                } else {
+                    format!("when {}", case())
+                };
+                out.push(Diagnostic::new(
+                    several[1].place,
+                    format!("both `{a}` and `{b}` hold {when}"),
+                    format!("make one of them false there, or order them: `prefer {b}, {a}`"),
+                ));
+                return;
+            }
+        }
+    }
+}
+
+/// The facts of a guard and the values that make a difference.
+fn collect(view: &View, guard: &Expr, facts: &mut Vec<Fact>) {
+    match &guard.kind {
+        ExprKind::Binary(BinaryOp::Both | BinaryOp::Either, a, b) => {
+            collect(view, a, facts);
+            collect(view, b, facts);
+        }
+        ExprKind::Unary(UnaryOp::Not, a) => collect(view, a, facts),
+        _ => match compared(guard) {
+            Some((what, numbers)) => {
+                let mut values = Vec::new();
+                for n in numbers {
+                    values.extend([n.checked_sub(1), Some(n), n.checked_add(1)]);
+                }
+                add(view, what, values.into_iter().flatten(), false, facts);
+            }
+            None => add(view, guard, [0, 1].into_iter(), true, facts),
+        },
+    }
+}
+
+fn add(
+    view: &View,
+    what: &Expr,
+    values: impl Iterator<Item = u64>,
+    plain: bool,
+    facts: &mut Vec<Fact>,
+) {
+    let text = show(view, what);
+    let at = match facts.iter().position(|f| f.text == text) {
+        Some(at) => at,
+        None => {
+            facts.push(Fact {
+                text,
+                values: vec![],
+                plain: true,
+            });
+            facts.len() - 1
+        }
+    };
+    let fact = &mut facts[at];
+    fact.plain &= plain;
+    for value in values {
+        if !fact.values.contains(&value) {
+            fact.values.push(value);
+        }
+    }
+}
+
+/// `x == 3`, `x in 1..5`: what is compared, and the numbers where the answer changes.
+fn compared(guard: &Expr) -> Option<(&Expr, Vec<u64>)> {
+    let number = |e: &Expr| match e.kind {
+        ExprKind::Number(n) => Some(n),
+        _ => None,
+    };
+    match &guard.kind {
+        ExprKind::Binary(op, a, b) if compares(*op) => match (number(a), number(b)) {
+            (None, Some(n)) => Some((a, vec![n])),
+            (Some(n), None) => Some((b, vec![n])),
+            _ => None,
+        },
+        ExprKind::In(a, set) => match &set.kind {
+            ExprKind::Range(lo, hi) => Some((a, vec![number(lo)?, number(hi)?])),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn compares(op: BinaryOp) -> bool {
+    use BinaryOp::*;
+    matches!(op, Eq | Ne | Lt | Le | Gt | Ge)
+}
+
+fn combination(facts: &[Fact], mut n: usize) -> Vec<u64> {
+    facts
+        .iter()
+        .map(|fact| {
+            let value = fact.values.get(n % fact.values.len().max(1)).copied();
+            n /= fact.values.len().max(1);
+            value.unwrap_or(0)
+        })
+        .collect()
+}
+
+fn truth(view: &View, guard: &Expr, facts: &[Fact], values: &[u64]) -> bool {
+    let value_of = |e: &Expr| {
+        if let ExprKind::Number(n) = e.kind {
+            return n;
+        }
+        let text = show(view, e);
+        let at = facts.iter().position(|f| f.text == text);
+        at.and_then(|at| values.get(at)).copied().unwrap_or(0)
+    };
+    match &guard.kind {
+        ExprKind::Binary(BinaryOp::Both, a, b) => {
+            truth(view, a, facts, values) && truth(view, b, facts, values)
+        }
+        ExprKind::Binary(BinaryOp::Either, a, b) => {
+            truth(view, a, facts, values) || truth(view, b, facts, values)
+        }
+        ExprKind::Unary(UnaryOp::Not, a) => !truth(view, a, facts, values),
+        ExprKind::Binary(op, a, b) if compared(guard).is_some() => {
+            let (x, y) = (value_of(a), value_of(b));
+            match op {
+                BinaryOp::Eq => x == y,
+                BinaryOp::Ne => x != y,
+                BinaryOp::Lt => x < y,
+                BinaryOp::Le => x <= y,
+                BinaryOp::Gt => x > y,
+                _ => x >= y,
+            }
+        }
+        ExprKind::In(a, set) => match &set.kind {
+            ExprKind::Range(lo, hi) if compared(guard).is_some() => {
+                (value_of(lo)..value_of(hi)).contains(&value_of(a))
+            }
+            _ => value_of(guard) != 0,
+        },
+        _ => value_of(guard) != 0,
+    }
+}
+
+/// `!F.packed and n == 3`
+fn told(facts: &[Fact], values: &[u64]) -> String {
+    let parts: Vec<String> = facts
+        .iter()
+        .zip(values)
+        .map(|(fact, value)| match (fact.plain, value) {
+            (true, 0) => format!("!{}", fact.text),
+            (true, _) => fact.text.clone(),
+            (false, n) => format!("{} == {n}", fact.text),
+        })
+        .collect();
+    parts.join(" and ")
+}
+
+/// An expression as it would be written, so that equal ones are recognised.
+fn show(view: &View, e: &Expr) -> String {
+    match &e.kind {
+        ExprKind::Number(n) => n.to_string(),
+        ExprKind::Text(t) => format!("\"{}\"", view.text(*t)),
+        ExprKind::Name(n) => view.text(*n).to_string(),
+        ExprKind::Dot(a, n) => format!("{}.{}", show(view, a), view.text(*n)),
+        ExprKind::Index(a, i) => format!("{}[{}]", show(view, a), show(view, i)),
+        ExprKind::Call(f, arguments) => {
+            let list: Vec<String> = arguments.iter().map(|a| show(view, &a.value)).collect();
+            format!("{}({})", show(view, f), list.join(", "))
+        }
+        ExprKind::Binary(BinaryOp::Eq, a, b) => format!("{} == {}", show(view, a), show(view, b)),
+        _ => {
+            let parts: Vec<String> = walk::children(e).iter().map(|c| show(view, c)).collect();
+            format!("(… {} …)", parts.join(" "))
+        }
+    }
+}
