@@ -16,6 +16,8 @@ struct Guarded<'a> {
     before: Vec<Option<&'a Expr>>,
     /// Holds when the test does not (`else` items).
     negated: bool,
+    /// The guard around it, which must hold too.
+    around: Option<usize>,
     items: Vec<&'a Item>,
     decided: Decision,
 }
@@ -286,8 +288,11 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                     items: own,
                 } => {
                     let mut inner = Vec::new();
+                    let first = guarded.len();
                     self.flatten(own, &mut inner, guarded, parameters)?;
+                    surround(guarded, first);
                     guarded.push(Guarded {
+                        around: None,
                         test: guard.as_ref(),
                         before: preferred_to(*name, items),
                         negated: false,
@@ -301,8 +306,11 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                             continue;
                         }
                         let mut inner = Vec::new();
+                        let first = guarded.len();
                         self.flatten(list, &mut inner, guarded, parameters)?;
+                        surround(guarded, first);
                         guarded.push(Guarded {
+                            around: None,
                             test: Some(test),
                             before: Vec::new(),
                             negated,
@@ -556,8 +564,8 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         self.decide(id);
         let i = &self.instances[id];
         let mut list: Vec<&'a Item> = i.items.clone();
-        for g in &i.guarded {
-            if g.decided == Decision::Is(true) {
+        for (k, g) in i.guarded.iter().enumerate() {
+            if i.exists(k) {
                 list.extend(g.items.iter().copied());
             }
         }
@@ -711,6 +719,28 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             }
             _ => return None,
         })
+    }
+}
+
+/// The guards from `first` on stand inside the one that comes next.
+fn surround(guarded: &mut [Guarded], first: usize) {
+    let next = guarded.len();
+    for inner in guarded.iter_mut().skip(first) {
+        inner.around.get_or_insert(next);
+    }
+}
+
+impl Instance<'_> {
+    /// Whether a guard and all around it hold.
+    fn exists(&self, at: usize) -> bool {
+        let mut at = Some(at);
+        while let Some(guard) = at.and_then(|k| self.guarded.get(k)) {
+            if guard.decided != Decision::Is(true) {
+                return false;
+            }
+            at = guard.around;
+        }
+        true
     }
 }
 

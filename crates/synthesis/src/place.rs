@@ -446,7 +446,7 @@ impl<'a> Specialiser<'a, '_> {
         Ok(())
     }
 
-    fn set_bits(&mut self, pieces: &mut [Num<'a>], at: u64, bits: u32, n: Num<'a>) {
+    pub(crate) fn set_bits(&mut self, pieces: &mut [Num<'a>], at: u64, bits: u32, n: Num<'a>) {
         let (k, lo) = ((at / 64) as usize, (at % 64) as u32);
         let first = bits.min(64 - lo);
         if let Some(piece) = pieces.get_mut(k) {
