@@ -77,6 +77,8 @@ pub struct Node {
     pub pci: Option<String>,
     /// The bus it sits on: `pcie.0`, `isa.0`, `main-system-bus`.
     pub bus: String,
+    /// It offers a bus, and nothing is plugged in.
+    pub empty: bool,
 }
 
 pub fn ask(emulator: &qtest::Machine) -> Account {
@@ -195,20 +197,30 @@ fn range(line: &str) -> Option<Range> {
 /// The devices of `info qtree`, each with the bus it is on: lines are indented by depth.
 fn tree(text: &str) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::new();
-    let mut buses: Vec<(usize, String)> = Vec::new();
+    // Depth, name, and which device offers it.
+    let mut buses: Vec<(usize, String, Option<usize>)> = Vec::new();
     for line in text.lines() {
         let depth = line.len() - line.trim_start().len();
         let line = line.trim();
         if let Some(name) = line.strip_prefix("bus: ") {
-            buses.retain(|(above, _)| *above < depth);
-            buses.push((depth, name.to_owned()));
+            buses.retain(|(above, ..)| *above < depth);
+            let owner = nodes.len().checked_sub(1);
+            if let Some(node) = owner.and_then(|owner| nodes.get_mut(owner)) {
+                node.empty = true;
+            }
+            buses.push((depth, name.to_owned(), owner));
         } else if let Some(rest) = line.strip_prefix("dev: ") {
-            buses.retain(|(above, _)| *above < depth);
+            buses.retain(|(above, ..)| *above < depth);
+            let bus = buses.last();
+            if let Some(owner) = bus.and_then(|(.., owner)| *owner) {
+                nodes[owner].empty = false;
+            }
             nodes.push(Node {
                 name: rest.split(',').next().unwrap_or(rest).to_owned(),
                 registers: Vec::new(),
                 pci: None,
-                bus: buses.last().map_or(String::new(), |(_, name)| name.clone()),
+                bus: bus.map_or(String::new(), |(_, name, _)| name.clone()),
+                empty: false,
             });
         } else if let (Some(node), Some(rest)) = (nodes.last_mut(), line.strip_prefix("mmio ")) {
             // A property may be called like this, too.
@@ -266,4 +278,10 @@ fn a_device_tree_is_read() {
     assert_eq!(nodes[0].registers, [(0xfed0_0000, 0x400)]);
     assert_eq!(nodes[2].pci.as_deref(), Some("00:01.0"));
     assert!(nodes[3].registers.is_empty());
+    assert!(nodes.iter().all(|node| !node.empty));
+    let text =
+        "bus: main-system-bus\n  type System\n  dev: a, id \"\"\n    bus: b.1\n      type b\n  \
+                dev: a, id \"\"\n    bus: b.0\n      type b\n      dev: c, id \"\"\n";
+    let empty: Vec<bool> = tree(text).iter().map(|node| node.empty).collect();
+    assert_eq!(empty, [true, false, false]);
 }

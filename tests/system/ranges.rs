@@ -1,10 +1,13 @@
 //! The memory map of the model against the emulator's flat view: every range of RAM, ROM and registers.
 
-use crate::account::{Account, Kind, Range};
+use crate::account::{Account, Kind, Node, Range};
 use machine::{Machine, MemoryKind, WindowKind};
 
 /// What no source of discovery tells of a machine, though the emulator has it: name in its account, and why.
 const NOT_TOLD: &[(&str, &str)] = &[
+    ("acpi-ged", GED),
+    ("acpi-ged-regs", GED),
+    ("acpi-ged-x86", GED),
     // Where the processor begins; microvm's firmware leaves its own ROM out of its map.
     ("pc.bios", "no map tells the firmware's ROM"),
     (
@@ -12,6 +15,14 @@ const NOT_TOLD: &[(&str, &str)] = &[
         "a device offers this memory by its own protocol, which a rule must speak",
     ),
 ];
+
+const GED: &str = "only the code of ACPI's event device touches them: they are no resource of it";
+
+/// Transports that nothing is plugged into may be left out of a firmware's tables; then nobody tells of them.
+fn empty_transport(account: &Account, base: u64) -> bool {
+    let at = |node: &&Node| node.registers.iter().any(|(first, _)| *first == base);
+    account.tree.iter().find(at).is_some_and(|node| node.empty)
+}
 
 /// What a table of the firmware says and the emulator has otherwise.
 const OTHERWISE: &[(u64, u64, &str)] = &[(
@@ -46,7 +57,7 @@ pub fn memory(model: &Machine, account: &Account) -> Vec<String> {
         loop {
             let (kind, last) = at(model, address);
             let last = last.min(range.last);
-            if !fits(model, kind, range, address) && !not_told(range, address) {
+            if !fits(model, kind, range, address) && !not_told(account, range, address) {
                 all.push(format!(
                     "{address:#x}–{last:#x} is {kind:?} in the model, {:?} ({}) in the account",
                     range.kind, range.name
@@ -115,8 +126,9 @@ fn backed(range: &machine::MemoryRange, account: &Account) -> Option<String> {
     ))
 }
 
-fn not_told(range: &Range, address: u64) -> bool {
+fn not_told(account: &Account, range: &Range, address: u64) -> bool {
     NOT_TOLD.iter().any(|(name, _)| *name == range.name)
+        || empty_transport(account, range.base)
         || (OTHERWISE.iter()).any(|(first, last, _)| (*first..=*last).contains(&address))
 }
 
@@ -141,7 +153,8 @@ pub fn platform(model: &Machine, account: &Account) -> Vec<String> {
             let named = model.devices.iter().flat_map(|d| &d.windows).any(|w| {
                 w.kind == WindowKind::Memory && w.base <= *base && *base - w.base < w.size
             });
-            if !known && !named && !NOT_TOLD.iter().any(|(name, _)| *name == node.name) {
+            let told = known || named || node.empty;
+            if !told && !NOT_TOLD.iter().any(|(name, _)| *name == node.name) {
                 all.push(format!(
                     "{} at {base:#x} + {size:#x} is not in the model",
                     node.name
