@@ -27,6 +27,8 @@ const EVENTS: u32 = 16;
 const RESETS: u32 = 3;
 /// Most statuses served one after another before the driver is given up.
 const SETTLE: u32 = 16;
+/// Between two looks at what rests, in nanoseconds.
+const WATCH: u64 = 100_000_000;
 /// Slots of `done` kept for news that no request paid for.
 pub(crate) const RESERVE: u32 = 8;
 
@@ -58,6 +60,8 @@ pub struct Pump {
     /// An event to be called again.
     posted: bool,
     resets: u32,
+    /// When what rests is looked at next.
+    look: u64,
     /// A link state that is not told yet.
     link: Option<bool>,
     /// `None` until told.
@@ -121,6 +125,7 @@ impl Pump {
             violation: None,
             posted: false,
             resets: 0,
+            look: 0,
             link: None,
             carrier: None,
             counters: Counters::default(),
@@ -155,12 +160,41 @@ impl Pump {
         let mut turn = Turn::default();
         if self.failure.is_none() && self.ready {
             turn.mine = self.events(interrupt);
+            self.watch();
         }
         turn.again = self.requests();
         self.tell_link();
         turn.again |= self.posted && self.failure.is_none();
         turn.wake = self.rings.publish();
         turn
+    }
+
+    /// When a turn is due although nothing happens: something is outstanding that must not rest for ever.
+    pub fn deadline(&self) -> Option<u64> {
+        let due = self.residual.has(EntryId::Watch) && self.failure.is_none();
+        (due && self.tickets.busy() > 0).then_some(self.look)
+    }
+
+    /// Looks, from time to time, whether what is outstanding rests.
+    fn watch(&mut self) {
+        let Some(code) = self.residual.entry(EntryId::Watch) else {
+            return;
+        };
+        if self.tickets.busy() == 0 || self.failure.is_some() {
+            return;
+        }
+        let now = self.clock();
+        if now < self.look {
+            return;
+        }
+        self.look = now.saturating_add(WATCH);
+        match self.enter(code, [0; 5]) {
+            wrong @ (status::BUSY | status::NOT_MINE | status::AGAIN) => {
+                self.violation = Some(Violation::Status(EntryId::Watch, wrong));
+                self.settle(status::VIOLATION);
+            }
+            served => self.settle(served),
+        }
     }
 
     /// Says that the caller is about to wait for an interrupt or the bell. `false`: take another turn first.

@@ -45,9 +45,11 @@ pub enum EntryId {
     Leds,
     /// `irq()`
     Irq,
+    /// `watch()`: whether something rests too long.
+    Watch,
 }
 
-const NAMES: [(&str, EntryId); 23] = [
+const NAMES: [(&str, EntryId); 24] = [
     ("init", EntryId::Init),
     ("send", EntryId::Send),
     ("transmit", EntryId::Transmit),
@@ -71,6 +73,7 @@ const NAMES: [(&str, EntryId); 23] = [
     ("pan", EntryId::Pan),
     ("leds", EntryId::Leds),
     ("irq", EntryId::Irq),
+    ("watch", EntryId::Watch),
 ];
 
 /// Address of an entry point.

@@ -158,6 +158,7 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
         }
     }
     irq_entry(s, function)?;
+    watch_entry(s, function)?;
     recover_entries(s, function)?;
     s.b.open();
     let facts = match class {
@@ -477,6 +478,26 @@ fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
             |s| s.finish(status::OK),
             |s| s.finish(status::NOT_MINE),
         )?;
+        Ok(None)
+    })
+}
+
+/// `watch`: what rests too long, of the function, what carries it, their parts and their instances.
+fn watch_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
+    if s.watched.is_empty() {
+        return Ok(());
+    }
+    entry(s, "watch", 0, |s| {
+        let now = s.clock_now();
+        for id in chain_of(s, function) {
+            s.watches(id, now)?;
+            for (name, item) in s.instances[id].eaches.clone() {
+                s.for_views(id, name, item.place, |s, view| {
+                    s.watches(view, now)?;
+                    Ok(Flow::Next)
+                })?;
+            }
+        }
         Ok(None)
     })
 }

@@ -112,6 +112,8 @@ pub struct Specialiser<'a, 'l> {
     pub folded: Vec<String>,
     /// Slots taken in this entry, as far as the current region sees them: `busy` gives them back.
     pub taken: Vec<(InstanceId, Name, Num<'a>)>,
+    /// Slots and rings that something watches, by name.
+    pub watched: Vec<Name>,
     /// Members that their filter left out, in the first run: bank and position.
     pub dropped: Vec<(usize, u64)>,
     /// Loads of facts that differ, and the tests that could not be decided.
@@ -174,6 +176,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             stride: 0,
             folded: Vec::new(),
             taken: Vec::new(),
+            watched: Vec::new(),
             dropped: Vec::new(),
             record_loads: Vec::new(),
             undecided: Vec::new(),
@@ -327,11 +330,8 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 }
                 ItemKind::Prefer(_) => {}
                 ItemKind::Watch { .. } => {
-                    return Err(unserved(
-                        item,
-                        "nothing watches for what rests yet",
-                        "bound the wait where it happens",
-                    ))
+                    self.watched_by(item);
+                    flat.push(item);
                 }
                 ItemKind::Ring { link: Some(_), .. } => {
                     return Err(unserved(

@@ -21,6 +21,7 @@ mod register;
 mod ring;
 mod spread;
 mod value;
+mod watch;
 
 use alloc::{format, string::String, vec::Vec};
 use graph::Access;

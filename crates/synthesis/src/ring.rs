@@ -301,6 +301,19 @@ impl<'a> Specialiser<'a, '_> {
         Ok((index, kept))
     }
 
+    /// Whether any cell is lent, and how many came back so far.
+    pub fn ring_progress(
+        &mut self,
+        i: InstanceId,
+        ring: Name,
+        place: Place,
+    ) -> Result<(Num<'a>, Num<'a>)> {
+        let put = self.counter(i, ring, PUT, place)?;
+        let got = self.counter(i, ring, GOT, place)?;
+        let id = self.b.bin(BinOp::Ne, put.id, got.id);
+        Ok((self.node(id, 1), got))
+    }
+
     pub fn ring_member(
         &mut self,
         i: InstanceId,
@@ -803,6 +816,7 @@ impl<'a> Specialiser<'a, '_> {
         let set = self.b.bin(BinOp::And, set.id, others);
         let set = self.node(set, u64::MAX);
         self.raw_store(Space::State, at, Width::B64, set);
+        self.count_freed(i, name)?;
         let base = self.plus(at, 8);
         Ok(self.load_kept(base, index))
     }

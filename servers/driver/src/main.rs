@@ -83,7 +83,7 @@ impl<'a> Shell<'a> {
         }
         let deadline = match self.pump.failure() {
             Some(_) => None,
-            None => self.watch.deadline(sys::now()),
+            None => earlier(self.watch.deadline(sys::now()), self.pump.deadline()),
         };
         match sys::wait(self.startup.notification, deadline.unwrap_or(sys::FOREVER)) {
             Ok(bits) => Some(bits),
@@ -155,5 +155,12 @@ impl<'a> Shell<'a> {
             println!("{} failed: {failure}", self.installed.name);
             self.notify(bit::RING);
         }
+    }
+}
+
+fn earlier(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }

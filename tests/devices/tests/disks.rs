@@ -189,3 +189,59 @@ fn controller_with_disks(machine: &Machine) -> Written {
     let mut device = pci_device(function);
     write_driver(&book, machine, &mut device, "block", &[]).1
 }
+
+/// A disk that answers one request a second of the machine's time, and less when it is told to wait.
+fn slow(disk: &peer::Disk, id: &str) -> Vec<String> {
+    let mut arguments = disk.drive(id);
+    if let Some(last) = arguments.last_mut() {
+        last.push_str(",throttling.bps-total=512");
+    }
+    arguments
+}
+
+/// Requests that rest come back failed, once the device was reset. (The emulator's AHCI cannot be used for this: it waits
+/// for the request that it is told to drop, on a clock that stands still.)
+fn rests(machine: &Machine, written: &Written) {
+    let code = emit(&written.residual, Target::X86_64).unwrap();
+    assert!(written.residual.entries.iter().any(|e| e.name == "watch"));
+    let mut device = attach(machine, written, &code);
+    let mut driver = device.pump(Class::Block, units(written)).unwrap();
+    driver.start().unwrap();
+    // 64 KiB at 512 bytes a second: the first goes through at once, what follows waits for two minutes.
+    let first = driver.ask(todo::BLOCK_READ, 0, 65536, 0).unwrap();
+    assert_eq!(first.ok, 1);
+    let stuck = driver.put(todo::BLOCK_READ, 0, 512, 0).unwrap();
+    let before = driver.pump().counters().resets;
+    driver.turn(true).unwrap();
+    for _ in 0..8 {
+        machine.pause(1_000_000_000);
+        driver.turn(true).unwrap();
+    }
+    assert!(
+        driver.news().is_empty(),
+        "eight seconds are no reason to give up"
+    );
+    assert!(driver.pump().deadline().is_some(), "it wants to be woken");
+    for _ in 0..4 {
+        machine.pause(1_000_000_000);
+        driver.turn(true).unwrap();
+    }
+    let answers = driver.news();
+    assert_eq!(answers.len(), 1);
+    assert_eq!((answers[0].ticket, answers[0].ok), (stuck, 0));
+    assert_eq!(driver.pump().counters().resets, before + 1);
+    assert_eq!(driver.pump().deadline(), None, "nothing is outstanding");
+}
+
+#[test]
+fn a_namespace_that_rests_is_reset() {
+    let a = peer::Disk::new(&pattern(1 << 20, 1)).unwrap();
+    let machine = Machine::start(
+        Config::q35()
+            .args(slow(&a, "d0"))
+            .args(["-device", "nvme,serial=a,drive=d0"]),
+    )
+    .unwrap();
+    let written = controller(&machine, 0x010802);
+    rests(&machine, &written);
+}

@@ -66,11 +66,7 @@ impl<'a> Specialiser<'a, '_> {
                 _ => Err(Error::new(e.place, "`back` needs a ring", "name a `ring`")),
             },
             ExprKind::First { record, list, test } => self.first(*record, list, test, e.place),
-            ExprKind::Those { .. } => Err(Error::new(
-                e.place,
-                "`those` cannot be specialised yet",
-                "loop over the set with `for`",
-            )),
+            ExprKind::Those { name, set, test } => self.those(*name, set, test, e.place),
             ExprKind::Spread { .. } => self.spread(e),
         }
     }

@@ -60,7 +60,7 @@ impl<'a> Specialiser<'a, '_> {
         Ok(Flow::Ended)
     }
 
-    pub(super) fn failure(&mut self, name: Name) -> u64 {
+    pub fn failure_number(&mut self, name: Name) -> u64 {
         let text = self.text(name);
         match self.failures.iter().position(|f| f == text) {
             Some(n) => n as u64,

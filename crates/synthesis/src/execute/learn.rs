@@ -35,6 +35,17 @@ impl<'a> Specialiser<'a, '_> {
             }
         };
         let here = self.here();
+        if let (
+            ExprKind::Those {
+                name: of,
+                set,
+                test,
+            },
+            false,
+        ) = (&value.kind, self.is_live())
+        {
+            return self.those_again(here, name, (*of, set, test), value.place);
+        }
         let v = self.value(value)?;
         let random = matches!(v, Value::Random);
         let v = match v {
@@ -55,6 +66,41 @@ impl<'a> Specialiser<'a, '_> {
             return Ok(Flow::Next);
         }
         self.learn_again(here, name, index, v, value.place)
+    }
+
+    /// A later run of `learn a = those …`: each of the set is in or out as it was found.
+    fn those_again(
+        &mut self,
+        here: InstanceId,
+        name: Name,
+        (of, set, test): (Name, &'a Expr, &'a Expr),
+        place: Place,
+    ) -> Result<Flow> {
+        let known = self.instances[here].facts.iter().rev();
+        let Some((_, Value::List(list))) = known.clone().find(|(n, _)| *n == name) else {
+            return Err(Error::new(
+                place,
+                format!("`{}` was not learned in the first run", self.text(name)),
+                "run `init` on the device first",
+            ));
+        };
+        let known: Vec<Option<u64>> = list
+            .iter()
+            .map(|v| match v {
+                Value::Num(n) => self.b.known(n.id),
+                _ => None,
+            })
+            .collect();
+        let mut differs = self.b.constant(0);
+        for (k, holds) in self.those_tests(of, set, test)? {
+            let was = self.b.constant(known.contains(&Some(k)) as u64);
+            let d = self.b.bin(BinOp::Xor, holds.id, was);
+            differs = self.b.bin(BinOp::Or, differs, d);
+        }
+        let zero = self.b.constant(0);
+        let same = self.b.bin(BinOp::Eq, differs, zero);
+        let same = self.node(same, 1);
+        self.branch(same, |_| Ok(Flow::Next), |s| s.finish(status::CHANGED))
     }
 
     pub(super) fn learn_now(

@@ -135,7 +135,7 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(flow)
             }
             StmtKind::Fail(name) => {
-                let n = self.failure(*name);
+                let n = self.failure_number(*name);
                 self.remember_failed()?;
                 self.finish(status::FAIL + n)
             }
