@@ -10,7 +10,7 @@ use rulebook::tree::{Argument, Expr, ExprKind, Name, Place};
 
 const FUNCTIONS: &[&str] = &[
     "bar", "base", "region", "window", "caps", "has", "mem", "ports", "msr", "min", "max", "bits",
-    "free", "busy", "drop", "measure", "firmware", "id", "restores", "known", "wire",
+    "free", "busy", "drop", "measure", "firmware", "id", "restores", "known", "wire", "pool",
 ];
 
 impl<'a> Specialiser<'a, '_> {
@@ -280,7 +280,7 @@ impl<'a> Specialiser<'a, '_> {
     fn builtin(&mut self, n: Name, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
         let text = self.text(n);
         let wanted = match text {
-            "min" | "max" | "busy" | "free" | "restores" => 2,
+            "min" | "max" | "busy" | "free" | "restores" | "pool" => 2,
             "measure" => 3,
             "firmware" => 4,
             "ports" => arguments.len().clamp(1, 2),
@@ -311,6 +311,17 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(Value::Num(self.node(id, most)))
             }
             "bits" => Ok(Value::SetBits(self.number(first)?)),
+            "pool" => {
+                let (at, len) = (self.number(first)?, self.number(&arguments[1].value)?);
+                Ok(Value::Buffer(Buffer {
+                    space: graph::Space::Pool,
+                    at,
+                    len,
+                    inward: false,
+                    last: true,
+                    ends: None,
+                }))
+            }
             "busy" | "free" => {
                 let (i, name) = self.slots_named(first)?;
                 let k = self.number(&arguments[1].value)?;
@@ -326,7 +337,7 @@ impl<'a> Specialiser<'a, '_> {
                     ExprKind::Name(n) => {
                         matches!(self.resolve(here, *n, place), Ok(v) if !matches!(v, Value::Builtin | Value::None))
                     }
-                    _ => self.value(first).is_ok(),
+                    _ => matches!(self.value(first), Ok(v) if !matches!(v, Value::None)),
                 };
                 Ok(Value::Num(self.constant(known as u64)))
             }
@@ -362,7 +373,7 @@ impl<'a> Specialiser<'a, '_> {
             return self.capability_window(first, place);
         }
         let n = self.number(first)?;
-        let n = self.b.known(n.id).ok_or_else(|| {
+        let n = self.decided(n.id).ok_or_else(|| {
             Error::new(
                 place,
                 format!("`{text}` needs a number that is known"),

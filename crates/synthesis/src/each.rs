@@ -21,6 +21,9 @@ use rulebook::tree::{Event, Item, ItemKind, Name, Place, Stmt};
 /// A fact of one instance, by its name inside it.
 type Known = (String, machine::Value);
 
+/// Stands for an instance's own number among the facts that decide something.
+const NUMBER: &str = "#";
+
 /// Most instances of one `each`.
 pub const MOST: usize = 64;
 
@@ -232,6 +235,9 @@ impl<'a> Specialiser<'a, '_> {
         for (facts, member) in all.iter().zip(members) {
             let mut key = facts.clone();
             key.retain(|(fact, value)| !free(fact, value));
+            if self.is_folded(name, NUMBER) {
+                key.push((NUMBER.to_string(), machine::Value::Number(*member)));
+            }
             match groups.iter_mut().find(|(k, _)| *k == key) {
                 Some((_, list)) => list.push(*member),
                 None => groups.push((key, alloc::vec![*member])),
@@ -301,6 +307,10 @@ impl<'a> Specialiser<'a, '_> {
             return Ok(owner);
         };
         let number = self.member_number(bank, position);
+        if self.b.known(number.id).is_none() {
+            let label = format!("{}.{NUMBER}", self.text(name));
+            self.record_loads.push((number.id, label));
+        }
         let (prefix, text) = (self.prefix(owner), self.text(name));
         let label = match self.b.known(position.id) {
             Some(_) => {
@@ -668,6 +678,8 @@ impl<'a> Specialiser<'a, '_> {
                 if !found.contains(fact) {
                     found.push(fact.clone());
                 }
+                // Its place rests on the position: that decides nothing by itself.
+                continue;
             }
             self.b.op(id).operands(|operand| stack.push(operand));
         }

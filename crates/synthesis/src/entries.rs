@@ -128,7 +128,8 @@ pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {
         let mut s = Specialiser::new(subject, None);
         s.folded = folded.clone();
         let outcome = write(&mut s, choice);
-        let more = s.deciding_facts();
+        let mut more = s.deciding_facts();
+        more.retain(|fact| !folded.contains(fact));
         if !more.is_empty() {
             folded.extend(more);
         } else if outcome.is_err() && s.has_records() {

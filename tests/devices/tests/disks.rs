@@ -93,11 +93,17 @@ fn carries(driver: &mut Driver, unit: u64, disk: &peer::Disk, before: &[u8], siz
 }
 
 /// All units at once, more requests than there is room for: each is answered once.
-fn crowd(driver: &mut Driver, count: u64) {
+fn crowd(driver: &mut Driver, count: u64, blocks: u32) {
     let tickets: Vec<u32> = (0..90)
         .map(|k| {
             driver
-                .put_to(k % count, todo::BLOCK_READ, (k as u32 % 12) * 4096, 4096, k)
+                .put_to(
+                    k % count,
+                    todo::BLOCK_READ,
+                    (k as u32 % 12) * 4096,
+                    blocks * 512,
+                    k,
+                )
                 .unwrap()
         })
         .collect();
@@ -140,7 +146,7 @@ fn nvme_serves_its_namespaces() {
         driver.selftest(Effort::Thorough).unwrap(),
         Outcome::Verified
     );
-    crowd(&mut driver, 2);
+    crowd(&mut driver, 2, 8);
     carries(&mut driver, 0, &a, &one, 512);
     carries(&mut driver, 1, &b, &two, 4096);
 }
@@ -172,7 +178,7 @@ fn ahci_serves_its_ports() {
         driver.selftest(Effort::Thorough).unwrap(),
         Outcome::Verified
     );
-    crowd(&mut driver, 2);
+    crowd(&mut driver, 2, 8);
     carries(&mut driver, 0, &a, &one, 512);
     carries(&mut driver, 1, &b, &two, 512);
 }
@@ -244,4 +250,50 @@ fn a_namespace_that_rests_is_reset() {
     .unwrap();
     let written = controller(&machine, 0x010802);
     rests(&machine, &written);
+}
+
+/// Three drives on two channels of an old PC; `ports`: without the bus master, so that the processor moves the data.
+fn drives(master: bool) {
+    let contents: Vec<Vec<u8>> = (1..4).map(|k| pattern(1 << 20, k)).collect();
+    let disks: Vec<peer::Disk> = contents
+        .iter()
+        .map(|bytes| peer::Disk::new(bytes).unwrap())
+        .collect();
+    let mut config = Config::q35().machine("pc,pit=off");
+    for (disk, (bus, unit)) in disks.iter().zip([(0, 0), (0, 1), (1, 1)]) {
+        let id = format!("d{bus}{unit}");
+        let device = format!("ide-hd,drive={id},bus=ide.{bus},unit={unit}");
+        config = config.args(disk.drive(&id)).args(["-device", &device]);
+    }
+    let machine = Machine::start(config).unwrap();
+    let found = pci::scan(&machine).unwrap();
+    let function = found.iter().find(|f| f.class >> 8 == 0x0101).unwrap();
+    function.bus_master(true).unwrap();
+    let mut device = pci_device(function);
+    device.windows.retain(|_| master);
+    let (_, written) = write_driver(&rulebook(), &machine, &mut device, "block", &[]);
+    let units = units(&written);
+    let sizes: Vec<u64> = (0..3).map(|u| units.get(u).unwrap().sectors).collect();
+    assert_eq!((units.count(), sizes), (3, vec![2048; 3]));
+    let code = emit(&written.residual, Target::X86_64).unwrap();
+    let mut device = attach(&machine, &written, &code);
+    let mut driver = device.pump(Class::Block, units).unwrap();
+    assert_eq!(
+        driver.selftest(Effort::Thorough).unwrap(),
+        Outcome::Verified
+    );
+    crowd(&mut driver, 3, if master { 8 } else { 1 });
+    for (unit, disk) in disks.iter().enumerate() {
+        carries(&mut driver, unit as u64, disk, &contents[unit], 512);
+    }
+}
+
+#[test]
+fn ide_drives_by_bus_master() {
+    drives(true);
+}
+
+#[test]
+fn ide_drives_by_processor() {
+    drives(false);
 }

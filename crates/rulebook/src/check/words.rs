@@ -21,7 +21,7 @@ pub const FUNCTIONS: [(&str, usize, usize); 20] = [
     ("min", 2, 2),
     ("max", 2, 2),
     ("bits", 1, 1),
-    ("bar_size", 1, 1),
+    ("pool", 2, 2),
 ];
 
 pub const VALUES: [&str; 16] = [

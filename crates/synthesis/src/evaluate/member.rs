@@ -42,6 +42,7 @@ impl<'a> Specialiser<'a, '_> {
             Value::Buffer(b) => match word {
                 // A `check` may have said more of it since.
                 "len" => Ok(Value::Num(self.node(b.len.id, b.len.most))),
+                "at" => Ok(Value::Num(b.at)),
                 "last" => Ok(Value::Num(self.constant(b.last as u64))),
                 "in" | "out" => Ok(Value::Buffers(vec![Buffer {
                     inward: word == "in",
