@@ -18,8 +18,9 @@ core::arch::global_asm!(include_str!("vectors.s"), options(raw));
 /// The door maps this much memory, from 0.
 pub const REACH: u64 = 4 << 30;
 
-/// Where the journal is: in conventional memory, which firmware hardly uses, and above the page where it starts others.
-pub const JOURNAL: Option<u64> = Some(0x2_0000);
+/// Where the journal is: in conventional memory, above what firmware clears before it starts others (from 0x7000 to
+/// 0x90000, as found on one), and below what it keeps for itself at the end.
+pub const JOURNAL: Option<u64> = Some(0x9_2000);
 
 /// Stops this processor for good.
 pub fn halt() -> ! {
