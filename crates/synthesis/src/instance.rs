@@ -575,8 +575,24 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         list
     }
 
-    /// Decides the guards that can be decided by now.
+    /// Decides the guards that can be decided by now, in passes, until a pass decides none.
     fn decide(&mut self, id: InstanceId) {
+        let guards = &self.instances[id].guarded;
+        if guards.iter().any(|g| g.decided == Decision::Deciding) {
+            // A test looks for a name: what was not tried yet in this pass may give it.
+            self.pass(id);
+            return;
+        }
+        while self.pass(id) {
+            self.reopen(id);
+        }
+        self.reopen(id);
+    }
+
+    /// Tries each guard that is open once; whether any was decided. Those that were not count as being decided until the
+    /// pass is over: tried again inside of each other they would take as long as there are orders to try them in.
+    fn pass(&mut self, id: InstanceId) -> bool {
+        let mut progress = false;
         for k in 0..self.instances[id].guarded.len() {
             if self.instances[id].guarded[k].decided != Decision::Open {
                 continue;
@@ -589,10 +605,19 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             self.enter(id, Vec::new());
             let holds = self.way_holds(test, &before);
             self.leave();
-            self.instances[id].guarded[k].decided = match holds {
-                Some(v) => Decision::Is(v != negated),
-                None => Decision::Open,
-            };
+            if let Some(holds) = holds {
+                self.instances[id].guarded[k].decided = Decision::Is(holds != negated);
+                progress = true;
+            }
+        }
+        progress
+    }
+
+    fn reopen(&mut self, id: InstanceId) {
+        for guard in &mut self.instances[id].guarded {
+            if guard.decided == Decision::Deciding {
+                guard.decided = Decision::Open;
+            }
         }
     }
 
