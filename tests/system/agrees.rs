@@ -5,7 +5,7 @@ use crate::boots::workspace;
 use crate::ranges;
 use machine::{Device, Machine, Value, WindowKind};
 use meta::discover::{self, outside};
-use meta::machines;
+use meta::{machines, rules};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
@@ -177,7 +177,8 @@ fn processors(model: &Machine, account: &Account) -> Vec<String> {
 #[test]
 fn every_machine_is_what_the_emulator_says() {
     let workspace = workspace();
-    let candidates = discover::candidates(&workspace.root.join("rules")).expect("the rules");
+    let book = rules::book(&workspace.root.join("rules")).expect("the rules are right");
+    let candidates = discover::candidates(&book);
     let machines = machines::all(&workspace).expect("the machines");
     let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {

@@ -3,7 +3,7 @@
 pub mod host;
 pub mod outside;
 mod tree;
-mod words;
+pub mod words;
 
 use crate::workspace::Workspace;
 use crate::{image, machines, prompt, rules, run};
@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use discovery::Candidate;
 use machine::{Machine, WindowKind};
+use rulebook::tree::Book;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -45,7 +46,8 @@ pub struct Whose {
 /// # Errors
 /// When the machine does not come up, or the file holds no model.
 pub fn run(workspace: &Workspace, arguments: &DiscoverArguments) -> Result<()> {
-    let model = arguments.whose.model(workspace, &arguments.boot)?;
+    let book = rules::book(&workspace.root.join("rules"))?;
+    let model = arguments.whose.model(workspace, &book, &arguments.boot)?;
     if arguments.json {
         crate::terminal::print(serde_json::to_string(&model)?);
     } else {
@@ -59,16 +61,17 @@ impl Whose {
     ///
     /// # Errors
     /// As [`run`].
-    pub fn model(&self, workspace: &Workspace, boot: &str) -> Result<Machine> {
+    pub fn model(&self, workspace: &Workspace, book: &Book, boot: &str) -> Result<Machine> {
         if let Some(name) = &self.machine {
             let described = machines::named(workspace, name)?;
-            let candidates = candidates(&workspace.root.join("rules"))?;
             let _progress =
                 crate::terminal::Progress::start(&format!("looking at {name} from outside"));
-            return Ok(outside::discover(workspace, &described, &candidates)?.model);
+            let mut found = outside::discover(workspace, &described, &candidates(book))?;
+            found.recognise(book);
+            return Ok(found.model);
         }
         if self.host {
-            return host::discover(&candidates(&workspace.root.join("rules"))?);
+            return host::discover(&candidates(book));
         }
         match &self.file {
             Some(path) => read(path),
@@ -105,12 +108,9 @@ pub fn booted(workspace: &Workspace, name: &str) -> Result<Machine> {
     model_of(answers.first().map_or("", String::as_str))
 }
 
-/// The places that the rules under `folder` name for devices that no table describes.
-///
-/// # Errors
-/// When a rule is wrong.
-pub fn candidates(folder: &Path) -> Result<Vec<Candidate>> {
-    let named = synthesis::candidates(&rules::book(folder)?);
+/// The places that rules name for devices that no table describes.
+#[must_use]
+pub fn candidates(book: &Book) -> Vec<Candidate> {
     let place = |c: synthesis::Candidate| Candidate {
         kind: match c.ports {
             true => WindowKind::Port,
@@ -120,5 +120,6 @@ pub fn candidates(folder: &Path) -> Result<Vec<Candidate>> {
         size: c.size,
         line: c.line,
     };
-    Ok(named.into_iter().map(place).collect())
+    let named = synthesis::candidates(book);
+    named.into_iter().map(place).collect()
 }

@@ -1,6 +1,7 @@
 //! An emulated machine as its firmware leaves it, discovered from outside: over the emulator's device protocol, with a
 //! halted processor, by the same code that runs inside.
 
+mod clues;
 mod handed;
 mod hardware;
 mod processor;
@@ -13,6 +14,8 @@ use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use discovery::{Candidate, Firmware, Request};
 use machine::Machine;
+use rulebook::tree::Book;
+use synthesis::Plan;
 
 /// A machine that was discovered, and still stands there to be asked.
 pub struct Found {
@@ -31,7 +34,9 @@ pub fn discover(
     described: &Described,
     candidates: &[Candidate],
 ) -> Result<Found> {
-    let arguments = described.emulator_arguments(workspace)?;
+    let mut arguments = described.emulator_arguments(workspace)?;
+    // When it is run, its serial port is there.
+    arguments.extend(["-serial".into(), "null".into()]);
     emulated(described.arch, arguments, candidates).with_context(|| described.name.clone())
 }
 
@@ -52,6 +57,17 @@ pub fn emulated(arch: Arch, arguments: Vec<String>, candidates: &[Candidate]) ->
         accesses,
         emulator,
     })
+}
+
+impl Found {
+    /// Asks the devices what the rules' clues ask; what they answer goes into the model. Gives the rule of each device.
+    pub fn recognise(&mut self, book: &Book) -> Plan {
+        let emulator = &self.emulator;
+        synthesis::plan(book, &mut self.model, |subject| {
+            let mut clues = clues::Clues::new(emulator);
+            synthesis::match_device(subject, Some(&mut clues))
+        })
+    }
 }
 
 fn look(
