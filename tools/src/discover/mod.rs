@@ -2,6 +2,7 @@
 
 pub mod host;
 pub mod outside;
+mod page;
 mod tree;
 pub mod words;
 
@@ -24,6 +25,9 @@ pub struct DiscoverArguments {
     /// Print the machine model (machine.json) and nothing else
     #[arg(long)]
     json: bool,
+    /// Write a page that shows the machine as a picture: buses, devices, memory map, interrupt routes
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    html: Option<PathBuf>,
 }
 
 /// Which machine's model is wanted, when it is not one that is to be booted.
@@ -48,7 +52,12 @@ pub struct Whose {
 pub fn run(workspace: &Workspace, arguments: &DiscoverArguments) -> Result<()> {
     let book = rules::book(&workspace.root.join("rules"))?;
     let model = arguments.whose.model(workspace, &book, &arguments.boot)?;
-    if arguments.json {
+    if let Some(path) = &arguments.html {
+        let name = arguments.whose.name(&arguments.boot);
+        std::fs::write(path, page::page(&model, &name))
+            .with_context(|| format!("writing {}", path.display()))?;
+        crate::terminal::print(format!("{} shows {name}", path.display()));
+    } else if arguments.json {
         crate::terminal::print(serde_json::to_string(&model)?);
     } else {
         crate::terminal::print(tree::tree(&model).trim_end());
@@ -57,6 +66,16 @@ pub fn run(workspace: &Workspace, arguments: &DiscoverArguments) -> Result<()> {
 }
 
 impl Whose {
+    /// What the machine is called.
+    fn name(&self, boot: &str) -> String {
+        match (&self.machine, &self.file) {
+            (Some(name), _) => name.clone(),
+            (_, Some(path)) => path.display().to_string(),
+            _ if self.host => "this computer".into(),
+            _ => boot.to_owned(),
+        }
+    }
+
     /// The model; of the machine `boot`, booted, when no other is named.
     ///
     /// # Errors
