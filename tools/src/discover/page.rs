@@ -219,7 +219,7 @@ fn card(html: &mut String, device: &Device) {
         escape(&words::kind(device)),
         escape(&device.path)
     );
-    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut rows: Vec<(String, String, String)> = Vec::new();
     for window in &device.windows {
         let (place, size) = match window.kind {
             WindowKind::Memory => (format!("{:#x}", window.base), words::bytes(window.size)),
@@ -228,25 +228,21 @@ fn card(html: &mut String, device: &Device) {
                 format!("{} ports", window.size),
             ),
         };
-        rows.push((
-            format!("{} · {place}", window.index),
-            format!("{size} · {}", words::source(window.source)),
-        ));
+        let source = words::source(window.source);
+        rows.push((format!("{} · {place}", window.index), size, source));
     }
     for wire in &device.wires {
-        rows.push((
-            format!("↯ {}", words::wire(wire)),
-            words::source(wire.source),
-        ));
+        let source = words::source(wire.source);
+        rows.push((format!("↯ {}", words::wire(wire)), String::new(), source));
     }
     if !rows.is_empty() {
         html.push_str("<ul class=\"mono\">");
-        for (left, right) in rows {
+        for (left, right, source) in rows {
             let _ = write!(
                 html,
-                "<li><span>{}</span><span>{}</span></li>",
+                "<li><span>{}</span><span>{right}</span><em>{}</em></li>",
                 escape(&left),
-                escape(&right)
+                escape(&source)
             );
         }
         html.push_str("</ul>");

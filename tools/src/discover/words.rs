@@ -208,6 +208,7 @@ fn plug_and_play(id: &str) -> String {
         ("PNP0A06", "container"),
         ("PNP0A08", "PCI Express host bridge"),
         ("PNP0B00", "real-time clock"),
+        ("PNP0C01", "memory of the board"),
         ("PNP0C02", "resources of the board"),
         ("PNP0C09", "embedded controller"),
         ("PNP0C0A", "battery"),
