@@ -10,6 +10,7 @@ pub mod image;
 pub mod machines;
 pub mod pack;
 pub mod prompt;
+pub mod prove;
 pub mod rules;
 pub mod run;
 pub mod sources;

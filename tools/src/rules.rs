@@ -11,6 +11,8 @@ use std::path::Path;
 pub enum RuleCommand {
     /// Say which rule each device of a machine gets, and why
     Explain(ExplainArguments),
+    /// Prove each rule on the emulator's model of its device: interpreter, emitted code and C view do the same
+    Test(crate::prove::TestArguments),
     /// Check all rules (or those of another folder) and say what is wrong with them
     Check {
         /// Folder of rule files
@@ -26,6 +28,7 @@ pub enum RuleCommand {
 pub fn run(workspace: &Workspace, command: RuleCommand) -> Result<()> {
     match command {
         RuleCommand::Explain(arguments) => explain::run(workspace, &arguments),
+        RuleCommand::Test(arguments) => crate::prove::rule_test(workspace, &arguments),
         RuleCommand::Check { folder } => {
             let folder = folder.unwrap_or_else(|| workspace.root.join("rules"));
             let bytes = compile(&folder)?;

@@ -33,16 +33,7 @@ impl<'a> Direct<'a> {
         entries: impl IntoIterator<Item = (&'a str, u32)>,
         memory: Memory,
     ) -> Result<Direct<'a>, Unfit> {
-        let mut made = Direct {
-            context: memory.context(),
-            heard: [0; UPCALLS],
-            table: [
-                hear::<0>, hear::<1>, hear::<2>, hear::<3>, hear::<4>, hear::<5>, hear::<6>,
-                hear::<7>,
-            ],
-            entries: [None; ENTRIES],
-            memory,
-        };
+        let mut made = Direct::empty(memory);
         for (at, (name, offset)) in entries.into_iter().enumerate() {
             if offset as usize >= length {
                 return Err(Unfit::Outside);
@@ -53,6 +44,35 @@ impl<'a> Direct<'a> {
         Ok(made)
     }
 
+    /// From functions, each at its own address.
+    ///
+    /// # Safety
+    /// As for [`crate::Residual::from_functions`].
+    pub unsafe fn from_functions(
+        functions: impl IntoIterator<Item = (&'a str, *const u8)>,
+        memory: Memory,
+    ) -> Result<Direct<'a>, Unfit> {
+        let mut made = Direct::empty(memory);
+        for (at, (name, address)) in functions.into_iter().enumerate() {
+            let slot = made.entries.get_mut(at).ok_or(Unfit::TooMany)?;
+            *slot = Some((name, Code::at(address)));
+        }
+        Ok(made)
+    }
+
+    fn empty(memory: Memory) -> Direct<'a> {
+        Direct {
+            context: memory.context(),
+            heard: [0; UPCALLS],
+            table: [
+                hear::<0>, hear::<1>, hear::<2>, hear::<3>, hear::<4>, hear::<5>, hear::<6>,
+                hear::<7>,
+            ],
+            entries: [None; ENTRIES],
+            memory,
+        }
+    }
+
     /// Zeroes state and arena and calls `init`, if there is one.
     pub fn start(&mut self) -> u64 {
         self.memory.zero();
@@ -61,19 +81,24 @@ impl<'a> Direct<'a> {
 
     /// What the entry returns; `None` if there is no such entry.
     pub fn call(&mut self, name: &str, args: [u64; 4]) -> Option<u64> {
+        let [a, b, c, d] = args;
+        self.call_with(name, [a, b, c, d, 0])
+    }
+
+    /// The same with as many words as any operation takes.
+    pub fn call_with(&mut self, name: &str, args: [u64; 5]) -> Option<u64> {
         let (_, code) = self
             .entries
             .iter()
             .flatten()
             .copied()
             .find(|(known, _)| *known == name)?;
-        let [a, b, c, d] = args;
         let direct: *mut Direct = self;
         // SAFETY: `direct` is valid and this call's alone; the upcalls run inside it. The context's memory is valid by
         // the contract of `Memory::new`.
         let value = unsafe {
             (*direct).context.upcalls = (&raw const (*direct).table).cast();
-            code.call(direct.cast::<Context>(), [a, b, c, d, 0])
+            code.call(direct.cast::<Context>(), args)
         };
         Some(value)
     }

@@ -258,7 +258,10 @@ impl Pump {
         // contract of `Memory::new`, and its upcalls are this class's.
         let status = unsafe {
             (*pump).context.upcalls = (&raw const (*pump).upcalls).cast();
-            code.call(pump.cast::<Context>(), args)
+            code.call(
+                pump.cast::<Context>(),
+                [args[0], args[1], args[2], args[3], 0],
+            )
         };
         if self.violation.is_some() {
             return status::VIOLATION;

@@ -59,6 +59,12 @@ impl Windows {
         self.trace.borrow().clone()
     }
 
+    /// How many accesses there were.
+    #[cfg(feature = "run")]
+    pub(crate) fn count(&self) -> usize {
+        self.trace.borrow().len()
+    }
+
     #[cfg(feature = "run")]
     pub(crate) fn clear_trace(&self) {
         self.trace.borrow_mut().clear();

@@ -1,5 +1,6 @@
 //! A residual on a device.
 
+use super::body::{door, Body, Disturb, Event, Library, DOORS};
 use super::driver::Driver;
 use super::fault::{self, Engine};
 use super::platform::Platform;
@@ -13,6 +14,7 @@ use abi::ring::BYTES;
 use classes::memory::Places;
 use classes::{Area, Class, Memory, Pool, Pump, Residual, Units};
 use graph::WindowKind;
+use std::cell::RefCell;
 
 /// Bytes of the client's pool.
 const POOL: usize = 512 << 10;
@@ -41,6 +43,7 @@ impl<'a> Blob<'a> {
 /// Code, windows and memory of one residual, on one machine.
 pub struct Device {
     pub(super) engine: Engine,
+    entries: Vec<String>,
     upcalls: Vec<String>,
     failures: Vec<String>,
     state: Mapping,
@@ -62,12 +65,60 @@ impl Device {
         {
             return Err(Error::Other("an entry lies outside the code".into()));
         }
-        let text = Text::new(blob.code, &blob.entries)?;
+        let offsets: Vec<u32> = residual
+            .entries
+            .iter()
+            .map(|entry| {
+                let known = blob.entries.iter().find(|(name, _)| *name == entry.name);
+                known.map(|(_, at)| *at)
+            })
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::Other("an entry has no code".into()))?;
+        Device::with(
+            machine,
+            residual,
+            Body::Code(Text::new(blob.code, &offsets)?),
+        )
+    }
+
+    /// The same driver, carried out by the interpreter.
+    pub fn interpret(machine: &Machine, residual: &graph::Residual) -> Result<Device> {
+        Device::disturbed(machine, residual, None)
+    }
+
+    /// By the interpreter, with something between it and the device.
+    pub fn disturbed(
+        machine: &Machine,
+        residual: &graph::Residual,
+        disturb: Option<Box<dyn Disturb>>,
+    ) -> Result<Device> {
+        let body = Body::Graph {
+            residual: Box::new(residual.clone()),
+            disturb: RefCell::new(disturb),
+        };
+        Device::with(machine, residual, body)
+    }
+
+    /// The same driver, by what a C compiler made of its C view.
+    pub fn compiled(
+        machine: &Machine,
+        residual: &graph::Residual,
+        library: Library,
+    ) -> Result<Device> {
+        let functions: Vec<String> = (0..residual.entries.len())
+            .map(|entry| graph::view::c_function(residual, entry))
+            .collect();
+        let text = Text::of_library(library, &functions)?;
+        Device::with(machine, residual, Body::Code(text))
+    }
+
+    fn with(machine: &Machine, residual: &graph::Residual, body: Body) -> Result<Device> {
         let windows = Windows::new(machine, residual.windows.clone());
         let (read, write) = (libc::PROT_READ, libc::PROT_WRITE);
         let align = u64::from(residual.arena_align.max(1));
         Ok(Device {
-            engine: Engine::new(text, windows)?,
+            engine: Engine::new(body, windows)?,
+            entries: residual.entries.iter().map(|e| e.name.clone()).collect(),
             upcalls: residual.upcalls.clone(),
             failures: residual.failures.clone(),
             state: Mapping::private(residual.state_size as usize, read | write)?,
@@ -81,16 +132,26 @@ impl Device {
     pub fn pump(&mut self, class: Class, facts: impl Into<Units>) -> Result<Driver<'_>> {
         // SAFETY: pages of a mapping that lives as long as the device, which the driver borrows.
         let area = unsafe { Area::new(self.rings.base()) };
-        let (code, length) = self.engine.text.whole();
         let failures = self.failures.iter().map(String::as_str);
-        // SAFETY: the text is mapped executable and stays as long as the device; its gates lead to the blob's entries,
-        // and what the blob does to memory is what this test is about.
-        let residual = unsafe { Residual::new(code, length, self.engine.text.gates(), failures) };
+        // SAFETY: the doors have the shape of entries, and lead to this residual's while the engine runs it; what it
+        // does to memory is what this test is about.
+        let residual = unsafe { Residual::from_functions(self.doors()?, failures) };
         let upcalls = self.upcalls.iter().map(String::as_str);
         let pump = residual
             .and_then(|code| Pump::new(class, facts, code, upcalls, self.memory(), area.driver()))
             .map_err(|unfit| Error::Other(unfit.to_string()))?;
         Ok(Driver::new(self, pump, area))
+    }
+
+    /// Each entry by name, and where it is entered.
+    pub(super) fn doors(&self) -> Result<Vec<(&str, *const u8)>> {
+        let named = self.entries.iter().enumerate();
+        named
+            .map(|(number, name)| match door(number) {
+                Some(door) => Ok((name.as_str(), door)),
+                None => Err(Error::Other(format!("more than {DOORS} entries"))),
+            })
+            .collect()
     }
 
     /// A driver of a direct class: its entries are called one by one.
@@ -103,13 +164,18 @@ impl Device {
         shared(&self.pool)
     }
 
+    /// Calls, accesses and returns in order.
+    pub fn events(&self) -> Vec<Event> {
+        self.engine.events()
+    }
+
     /// Every access to the device so far, in order.
     pub fn trace(&self) -> Vec<Touch> {
         self.engine.windows.trace()
     }
 
     pub fn clear_trace(&self) {
-        self.engine.windows.clear_trace();
+        self.engine.forget();
     }
 
     pub fn machine(&self) -> &Machine {

@@ -149,6 +149,11 @@ impl<'d> Driver<'d> {
         self.device.machine()
     }
 
+    /// Calls, accesses and returns in order.
+    pub fn events(&self) -> Vec<super::Event> {
+        self.device.engine.events()
+    }
+
     /// Every access to the device so far, in order.
     pub fn trace(&self) -> Vec<Touch> {
         self.device.trace()

@@ -4,11 +4,11 @@
 //! instruction is executed alone (trap flag), the page is closed, and what was written goes to the device. So every
 //! instruction that touches one place in a window works, whatever it computes. Port instructions are carried out here.
 
-use super::text::Text;
+use super::body::{Body, Event, Note};
 use crate::memory::Mapping;
 use crate::window::Windows;
 use crate::Result;
-use abi::context::Context;
+use abi::context::{Context, Upcall};
 use abi::status;
 use graph::{Width, WindowKind};
 use iced_x86::{Code, Decoder, DecoderOptions, InstructionInfoFactory, OpAccess};
@@ -17,12 +17,16 @@ use std::sync::Once;
 
 /// Everything a fault needs to know of the code that is running.
 pub(crate) struct Engine {
-    pub(crate) text: Text,
+    pub(crate) body: Body,
     pub(crate) windows: Windows,
     /// For each window: the forbidden range that stands for it (memory windows).
     pub(crate) ranges: Vec<Option<Mapping>>,
     /// The access whose instruction is being executed.
     pending: Cell<Option<Pending>>,
+    /// What was called and called back.
+    notes: RefCell<Vec<Note>>,
+    /// The upcalls of whoever called the entry that runs.
+    pub(crate) upcalls: Cell<*const Upcall>,
     /// What the code must not have done.
     stray: RefCell<Option<String>>,
     signal_stack: Mapping,
@@ -47,8 +51,14 @@ thread_local! {
     static CURRENT: Cell<*const Engine> = const { Cell::new(std::ptr::null()) };
 }
 
+/// The engine whose code this thread runs, if it runs any.
+pub(crate) fn with_current<T>(work: impl FnOnce(Option<&Engine>) -> T) -> T {
+    // SAFETY: not null means that `Engine::run` is below on this thread's stack, with the engine borrowed.
+    work(unsafe { CURRENT.get().as_ref() })
+}
+
 impl Engine {
-    pub(crate) fn new(text: Text, windows: Windows) -> Result<Engine> {
+    pub(crate) fn new(body: Body, windows: Windows) -> Result<Engine> {
         let mut ranges = Vec::new();
         for window in &windows.list {
             ranges.push(match window.kind {
@@ -59,13 +69,44 @@ impl Engine {
             });
         }
         Ok(Engine {
-            text,
+            body,
             windows,
             ranges,
             pending: Cell::new(None),
+            notes: RefCell::new(Vec::new()),
+            upcalls: Cell::new(std::ptr::null()),
             stray: RefCell::new(None),
             signal_stack: Mapping::private(SIGNAL_STACK, libc::PROT_READ | libc::PROT_WRITE)?,
         })
+    }
+
+    /// Something the code must not do.
+    pub(crate) fn strayed(&self, what: String) {
+        self.stray.borrow_mut().get_or_insert(what);
+    }
+
+    pub(crate) fn note(&self, event: Event) {
+        let before = self.windows.count();
+        self.notes.borrow_mut().push(Note { before, event });
+    }
+
+    /// Calls, accesses and returns in order.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        let trace = self.windows.trace();
+        let (mut all, mut at) = (Vec::new(), 0);
+        for note in self.notes.borrow().iter() {
+            let until = note.before.min(trace.len()).max(at);
+            all.extend(trace[at..until].iter().copied().map(Event::Touch));
+            all.push(note.event);
+            at = until;
+        }
+        all.extend(trace[at..].iter().copied().map(Event::Touch));
+        all
+    }
+
+    pub(crate) fn forget(&self) {
+        self.windows.clear_trace();
+        self.notes.borrow_mut().clear();
     }
 
     /// Runs `work`, in which the code may be called. An error if the code strayed.
@@ -112,10 +153,18 @@ impl Engine {
             })
     }
 
+    /// Addresses of the code whose faults are served.
+    fn code(&self) -> std::ops::Range<u64> {
+        match &self.body {
+            Body::Code(text) => text.code(),
+            Body::Graph { .. } => 0..0,
+        }
+    }
+
     /// Serves a fault, or says what was wrong.
     fn serve(&self, frame: &mut Frame, address: u64) -> std::result::Result<(), String> {
         let rip = frame.get(libc::REG_RIP);
-        let code = self.text.code();
+        let code = self.code();
         let left = (code.end - rip).min(15) as usize;
         // SAFETY: `rip` is inside the code, which is mapped readable, and `left` bytes from it are, too.
         let bytes = unsafe { std::slice::from_raw_parts(rip as *const u8, left) };
@@ -257,8 +306,9 @@ impl Engine {
                 range.protect(pending.at as usize, count, libc::PROT_NONE);
             }
         }
-        self.stray.borrow_mut().get_or_insert(what);
-        let (stack, exit) = self.text.way_out();
+        self.strayed(what);
+        let Body::Code(text) = &self.body else { return };
+        let (stack, exit) = text.way_out();
         let flags = frame.get(libc::REG_EFL) & !(TRAP_FLAG | DIRECTION_FLAG) as u64;
         frame.set(libc::REG_EFL, flags);
         frame.set(libc::REG_RSP, stack);
@@ -333,7 +383,7 @@ extern "C" fn handler(signal: i32, info: *mut libc::siginfo_t, context: *mut lib
     };
     // The fault comes from the code itself, called from `run`: nothing of this process is in the middle of anything,
     // so the handler may allocate, lock and talk.
-    let inside = engine.text.code().contains(&frame.get(libc::REG_RIP));
+    let inside = engine.code().contains(&frame.get(libc::REG_RIP));
     let served = match signal {
         libc::SIGTRAP => match engine.pending.get() {
             Some(pending) => {

@@ -17,9 +17,8 @@ impl<'d> Platform<'d> {
     pub(super) fn new(device: &'d mut Device) -> Result<Platform<'d>> {
         let memory = device.memory();
         let engine = &device.engine;
-        let (code, length) = engine.text.whole();
-        // SAFETY: as in `Device::pump`.
-        let direct = unsafe { Direct::new(code, length, engine.text.gates(), memory) };
+        // SAFETY: the doors have the shape of entries, and lead to this residual's while the engine runs it.
+        let direct = unsafe { Direct::from_functions(device.doors()?, memory) };
         Ok(Platform {
             engine,
             direct: direct.map_err(|unfit| Error::Other(unfit.to_string()))?,
@@ -33,11 +32,11 @@ impl<'d> Platform<'d> {
 
     /// What the entry returns: a status, or the value of an operation that gives one.
     pub fn call(&mut self, name: &str, args: &[u64]) -> Result<u64> {
-        let mut words = [0; 4];
+        let mut words = [0; 5];
         for (word, arg) in words.iter_mut().zip(args) {
             *word = *arg;
         }
-        let value = self.engine.run(|| self.direct.call(name, words))?;
+        let value = self.engine.run(|| self.direct.call_with(name, words))?;
         value.ok_or_else(|| Error::Other(format!("there is no entry `{name}`")))
     }
 
@@ -57,11 +56,22 @@ impl<'d> Platform<'d> {
             .run(|| selftest::timer::run(&mut self.direct, far))
     }
 
+    /// Calls, accesses and returns in order.
+    pub fn events(&self) -> Vec<super::Event> {
+        self.engine.events()
+    }
+
+    /// The self-test of a direct class; `None` if it has none. `far`: as for [`Platform::timer_selftest`].
+    pub fn selftest(&mut self, class: &str, far: u64) -> Result<Option<Outcome>> {
+        self.engine
+            .run(|| selftest::direct(class, &mut self.direct, far))
+    }
+
     pub fn trace(&self) -> Vec<Touch> {
         self.engine.windows.trace()
     }
 
     pub fn clear_trace(&self) {
-        self.engine.windows.clear_trace();
+        self.engine.forget();
     }
 }

@@ -3,18 +3,21 @@
 //! Each entry is reached through a gate that saves the registers the caller wants back and notes the stack pointer. A
 //! fault that cannot be served leaves through the gate's exit, as if the entry had returned.
 
+use super::body::Library;
 use crate::memory::Mapping;
-use crate::Result;
+use crate::{Error, Result};
 use std::cell::Cell;
 use std::ops::Range;
 
 /// Executable memory: the blob, then the gates.
 pub(crate) struct Text {
     mapping: Mapping,
-    /// Bytes of the blob.
-    length: usize,
-    /// Name and byte offset of each gate.
-    gates: Vec<(String, u32)>,
+    /// Where the code is that may touch the windows.
+    code: Range<u64>,
+    /// Byte offset of each entry's gate.
+    gates: Vec<u32>,
+    /// Keeps code that lies elsewhere.
+    _library: Option<Library>,
     /// Byte offset where every gate ends.
     exit: usize,
     /// Where a gate notes its stack pointer.
@@ -37,10 +40,34 @@ const CALL_RAX: &[u8] = &[0xff, 0xd0];
 const JMP: u8 = 0xe9;
 
 impl Text {
-    pub(crate) fn new(code: &[u8], entries: &[(&str, u32)]) -> Result<Text> {
+    /// A blob, and the byte offset of each entry.
+    pub(crate) fn new(code: &[u8], entries: &[u32]) -> Result<Text> {
+        Text::with(code, None, |base| {
+            entries.iter().map(|at| base + u64::from(*at)).collect()
+        })
+    }
+
+    /// Functions of a shared object, in the order of the residual's entries.
+    pub(crate) fn of_library(library: Library, functions: &[String]) -> Result<Text> {
+        let addresses: Vec<u64> = functions
+            .iter()
+            .map(|name| library.address(name))
+            .collect::<Result<_>>()?;
+        let mut text = Text::with(&[], Some(library), |_| addresses.clone())?;
+        if let Some(first) = addresses.first() {
+            text.code = mapped(*first)?;
+        }
+        Ok(text)
+    }
+
+    fn with(
+        code: &[u8],
+        library: Option<Library>,
+        entries: impl FnOnce(u64) -> Vec<u64>,
+    ) -> Result<Text> {
         let exit = code.len().next_multiple_of(16);
         let gates_at = (exit + LEAVE.len()).next_multiple_of(16);
-        let size = gates_at + entries.len() * 64;
+        let size = gates_at + super::body::DOORS * 64;
         let mapping = Mapping::private(size, libc::PROT_READ | libc::PROT_WRITE)?;
         let stack = Box::new(Cell::new(0));
         let base = mapping.base() as u64;
@@ -49,41 +76,38 @@ impl Text {
         bytes[..code.len()].copy_from_slice(code);
         bytes[exit..exit + LEAVE.len()].copy_from_slice(LEAVE);
         let mut gates = Vec::new();
-        for (number, (name, offset)) in entries.iter().enumerate() {
+        for (number, entry) in entries(base)
+            .into_iter()
+            .take(super::body::DOORS)
+            .enumerate()
+        {
             let at = gates_at + number * 64;
-            let gate = gate(
-                base + u64::from(*offset),
-                stack.as_ptr() as u64,
-                exit as i64 - at as i64,
-            );
+            let gate = gate(entry, stack.as_ptr() as u64, exit as i64 - at as i64);
             bytes[at..at + gate.len()].copy_from_slice(&gate);
-            gates.push((name.to_string(), at as u32));
+            gates.push(at as u32);
         }
         // SAFETY: the mapping has at least `size` bytes, is fresh, and nothing else refers to it.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), mapping.base(), size) };
         mapping.protect(0, size, libc::PROT_READ | libc::PROT_EXEC);
         Ok(Text {
+            code: base..base + code.len() as u64,
             mapping,
-            length: code.len(),
             gates,
+            _library: library,
             exit,
             stack,
         })
     }
 
-    /// Base and bytes of everything.
-    pub(crate) fn whole(&self) -> (*const u8, usize) {
-        (self.mapping.base(), self.mapping.size())
+    /// Where entry `number` is entered.
+    pub(crate) fn gate(&self, number: usize) -> Option<*const u8> {
+        let at = *self.gates.get(number)?;
+        Some(self.mapping.base().wrapping_add(at as usize).cast_const())
     }
 
-    pub(crate) fn gates(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.gates.iter().map(|(name, at)| (name.as_str(), *at))
-    }
-
-    /// Addresses of the blob.
+    /// Addresses of the code.
     pub(crate) fn code(&self) -> Range<u64> {
-        let base = self.mapping.base() as u64;
-        base..base + self.length as u64
+        self.code.clone()
     }
 
     /// Stack pointer and address with which the current entry is left.
@@ -108,4 +132,22 @@ fn gate(entry: u64, stack: u64, exit: i64) -> Vec<u8> {
     let from = bytes.len() as i64 + 4;
     bytes.extend_from_slice(&((exit - from) as i32).to_le_bytes());
     bytes
+}
+
+/// The mapping of this process that holds an address.
+fn mapped(address: u64) -> Result<Range<u64>> {
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    for line in maps.lines() {
+        let range = line
+            .split(' ')
+            .next()
+            .and_then(|range| range.split_once('-'));
+        let Some((from, to)) = range else { continue };
+        let number = |digits| u64::from_str_radix(digits, 16).unwrap_or(0);
+        let range = number(from)..number(to);
+        if range.contains(&address) {
+            return Ok(range);
+        }
+    }
+    Err(Error::Other(format!("nothing is mapped at {address:#x}")))
 }

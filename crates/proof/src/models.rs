@@ -1,0 +1,100 @@
+//! The list of device models: a file of tables, one a model.
+
+use crate::{failed, Error, Result};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The file's whole text.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    model: Vec<Model>,
+}
+
+/// An emulated device that a rule is tried on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Model {
+    /// What `--device` looks for.
+    pub name: String,
+    /// The rules that must be chosen, the function first: `disk on transport`.
+    pub rules: String,
+    /// Class of the function.
+    pub class: String,
+    /// The emulator's machine: `q35` (default), `virt`, or one of x86 with its options, as `pc,…`.
+    #[serde(default = "q35")]
+    pub machine: String,
+    /// The emulator's arguments that plug the device in.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// MiB of a raw disk, which arguments call `d0`.
+    pub disk: Option<usize>,
+    /// A network that answers, which arguments call `n0`.
+    #[serde(default)]
+    pub network: bool,
+    /// A serial line, which arguments call `c0`.
+    #[serde(default)]
+    pub line: bool,
+    /// The machine's clock follows the host's.
+    #[serde(default)]
+    pub real_time: bool,
+    /// On PCI: the class code's first byte, or first two.
+    pub pci_class: Option<u32>,
+    /// Only windows of this kind are told to the rule: `ports` or `memory`.
+    pub only: Option<String>,
+    /// Off PCI: bus (`platform` if not said), facts and windows, as discovery would find them.
+    pub bus: Option<String>,
+    #[serde(default)]
+    pub facts: BTreeMap<String, Fact>,
+    #[serde(default)]
+    pub windows: Vec<Place>,
+    /// Moves the first window by `step` until reading `at` of it gives `value`: a slot of a board.
+    pub slot: Option<Slot>,
+    /// What the host cannot try, and why: the model is listed, and not run.
+    pub elsewhere: Option<String>,
+}
+
+fn q35() -> String {
+    "q35".into()
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Fact {
+    Flag(bool),
+    Number(u64),
+    Text(String),
+    Texts(Vec<String>),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    pub memory: Option<u64>,
+    pub port: Option<u64>,
+    pub size: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slot {
+    pub step: u64,
+    pub count: u64,
+    pub at: u64,
+    pub value: u64,
+}
+
+/// Reads the list.
+///
+/// # Errors
+/// When it is no such list, or two models have one name.
+pub fn read(text: &str) -> Result<Vec<Model>> {
+    let file: File = toml::from_str(text).map_err(|error| Error(error.to_string()))?;
+    for (at, model) in file.model.iter().enumerate() {
+        if file.model[..at].iter().any(|m| m.name == model.name) {
+            return failed(format!("two models are called {}", model.name));
+        }
+    }
+    Ok(file.model)
+}

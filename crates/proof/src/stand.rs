@@ -1,0 +1,347 @@
+//! A device model that runs, and the driver that its rule becomes for it.
+
+use crate::models::{self, Model};
+use crate::{failed, Error, Result};
+use machine::{Arch, Cpu, Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
+use qtest::{pci, peer, Config, Live};
+use rulebook::tree::{Book, ItemKind};
+use synthesis::{Choice, LiveAccess, Subject};
+
+/// A driver as a graph, and the choice it came from.
+#[derive(Clone, Debug)]
+pub struct Written {
+    pub choice: Choice,
+    pub residual: graph::Residual,
+    /// The class's facts that are numbers.
+    pub facts: Vec<(String, u64)>,
+    /// Operations that give a value and no status.
+    pub values: Vec<String>,
+}
+
+/// What stands outside the machine. A disk is the same for all runs; the rest is made anew.
+pub struct Outside {
+    disk: Option<peer::Disk>,
+}
+
+impl Outside {
+    pub fn new(model: &Model) -> Result<Outside> {
+        let disk = match model.disk {
+            Some(mib) => {
+                let bytes: Vec<u8> = (0..mib << 20)
+                    .map(|k| (k * 7 + k / 512 * 13) as u8)
+                    .collect();
+                Some(peer::Disk::new(&bytes)?)
+            }
+            None => None,
+        };
+        Ok(Outside { disk })
+    }
+}
+
+/// One device model, running.
+pub struct Stand {
+    pub machine: qtest::Machine,
+    pub device: Device,
+    _line: Option<peer::Line>,
+}
+
+impl Stand {
+    /// Starts the emulator and finds the device in it.
+    pub fn start(model: &Model, outside: &Outside) -> Result<Stand> {
+        let mut config = match model.machine.as_str() {
+            "q35" => Config::q35(),
+            "virt" => Config::virt(),
+            other if other.starts_with("virt,") => Config::virt().machine(other),
+            other => Config::q35().machine(other),
+        };
+        if model.real_time {
+            config = config.real_time();
+        }
+        if let Some(disk) = &outside.disk {
+            config = config.args(disk.drive("d0"));
+        }
+        if model.network {
+            config = config.args(["-netdev", "user,id=n0"]);
+        }
+        let line = match model.line {
+            true => {
+                let line = peer::Line::new()?;
+                config = config.args(line.chardev("c0"));
+                Some(line)
+            }
+            false => None,
+        };
+        let machine = qtest::Machine::start(config.args(model.arguments.iter().cloned()))?;
+        let mut device = match model.pci_class {
+            Some(class) => function(&machine, class)?,
+            None => placed(&machine, model)?,
+        };
+        if let Some(only) = &model.only {
+            let kind = match only.as_str() {
+                "ports" => WindowKind::Port,
+                "memory" => WindowKind::Memory,
+                other => return failed(format!("`only = {other:?}`: ports or memory")),
+            };
+            device.windows.retain(|w| w.kind == kind);
+        }
+        Ok(Stand {
+            machine,
+            device,
+            _line: line,
+        })
+    }
+
+    fn model(&self) -> Machine {
+        let arch = match self.machine.arch() {
+            qtest::Arch::X86_64 => Arch::X86_64,
+            qtest::Arch::Aarch64 => Arch::Aarch64,
+        };
+        Machine {
+            cpus: vec![Cpu {
+                id: 0,
+                facts: Vec::new(),
+            }],
+            devices: vec![self.device.clone()],
+            ..Machine::new(arch)
+        }
+    }
+
+    /// What the rulebook says about the device, with probes.
+    pub fn judge(&self, book: &Book) -> Result<synthesis::Verdict> {
+        let machine = self.model();
+        let mut probe = Opening::new(&self.machine)?;
+        Ok(synthesis::match_device(
+            subject(book, &machine, &self.device),
+            Some(&mut probe),
+        ))
+    }
+
+    /// Matched, learned and specialised for its class.
+    pub fn write(&mut self, book: &Book, class: &str) -> Result<Written> {
+        let verdict = self.judge(book)?;
+        let Some(choice) = verdict.chosen.into_iter().find(|c| c.class == class) else {
+            return failed(match verdict.nearest {
+                Some((rule, clue)) => {
+                    format!("no rule of class {class} fits; {rule} is nearest, and fails at {clue}")
+                }
+                None => format!("no rule of class {class} fits, and none is near"),
+            });
+        };
+        let machine = self.model();
+        let said = |error: synthesis::Error| Error(error.show(book));
+        let mut live = Opening::new(&self.machine)?;
+        let learned = synthesis::learn(subject(book, &machine, &self.device), &choice, &mut live)
+            .map_err(said)?;
+        live.0.check()?;
+        self.device.learned.extend(learned);
+        let written =
+            synthesis::specialise(subject(book, &machine, &self.device), &choice).map_err(said)?;
+        if let Err(why) = written.residual.validate() {
+            return failed(format!("the graph is not well formed: {why}"));
+        }
+        Ok(Written {
+            choice,
+            residual: written.residual,
+            facts: written.facts,
+            values: values(book, class),
+        })
+    }
+}
+
+fn values(book: &Book, class: &str) -> Vec<String> {
+    let class = book.classes.iter().find(|c| book.name(c.name) == class);
+    let items = class.map_or(&[][..], |class| &class.items);
+    let routines = items.iter().filter_map(|item| match &item.kind {
+        ItemKind::Routine(routine) if routine.returns.is_some() => Some(routine),
+        _ => None,
+    });
+    routines
+        .map(|routine| book.name(routine.name).to_owned())
+        .collect()
+}
+
+fn subject<'a>(book: &'a Book, machine: &'a Machine, device: &'a Device) -> Subject<'a> {
+    Subject {
+        book,
+        machine,
+        device,
+        given: &synthesis::GIVEN,
+    }
+}
+
+/// The PCI function of this class, with addresses, as discovery would write it down.
+fn function(machine: &qtest::Machine, class: u32) -> Result<Device> {
+    let found = pci::scan(machine)?;
+    let wanted = |f: &&pci::Function| match class {
+        0..=0xff => f.class >> 16 == class,
+        _ => f.class >> 8 == class,
+    };
+    match found.iter().find(wanted) {
+        Some(function) => {
+            function.bus_master(true)?;
+            on_pci(function)
+        }
+        None => failed(format!(
+            "the emulator has no PCI function of class {class:#x}"
+        )),
+    }
+}
+
+/// The model of a PCI function.
+pub fn on_pci(f: &pci::Function) -> Result<Device> {
+    let number = |name: &str, n: u64| fact(name, Value::Number(n));
+    let windows = f.bars.iter().map(|bar| Window {
+        index: bar.index,
+        kind: match bar.kind {
+            graph::WindowKind::Port => WindowKind::Port,
+            _ => WindowKind::Memory,
+        },
+        base: bar.base,
+        size: bar.size,
+        source: Source::Assigned,
+    });
+    Ok(Device {
+        path: format!("pci/00:{:02x}.{}", f.slot, f.function),
+        bus: "pci".into(),
+        facts: vec![
+            number("vendor", f.vendor.into()),
+            number("device", f.device.into()),
+            number("revision", f.revision.into()),
+            number("class", f.class.into()),
+            number("subvendor", f.subsystem_vendor.into()),
+            number("subsystem", f.subsystem.into()),
+            number("header", 0),
+        ],
+        windows: windows.collect(),
+        config: f.config()?,
+        wires: vec![wire()],
+        learned: Vec::new(),
+        parent: None,
+        capabilities: Vec::new(),
+    })
+}
+
+/// A device that no bus enumerates.
+fn placed(machine: &qtest::Machine, model: &Model) -> Result<Device> {
+    let mut windows = Vec::new();
+    for (index, place) in model.windows.iter().enumerate() {
+        let (kind, base) = match (place.memory, place.port) {
+            (Some(base), None) => (WindowKind::Memory, base),
+            (None, Some(base)) => (WindowKind::Port, base),
+            _ => return failed("a window has `memory` or `port`"),
+        };
+        windows.push(Window {
+            index: index as u8,
+            kind,
+            base,
+            size: place.size,
+            source: Source::Candidate,
+        });
+    }
+    if let (Some(slot), Some(window)) = (&model.slot, windows.first_mut()) {
+        window.base = find(machine, window.base, slot)?;
+    }
+    let facts = model.facts.iter().map(|(name, value)| {
+        let value = match value.clone() {
+            models::Fact::Flag(flag) => Value::Flag(flag),
+            models::Fact::Number(n) => Value::Number(n),
+            models::Fact::Text(text) => Value::Text(text),
+            models::Fact::Texts(texts) => Value::Texts(texts),
+        };
+        fact(name, value)
+    });
+    Ok(Device {
+        path: format!("model/{}", model.name),
+        bus: model.bus.clone().unwrap_or_else(|| "platform".into()),
+        facts: facts.collect(),
+        windows,
+        config: Vec::new(),
+        wires: vec![wire()],
+        learned: Vec::new(),
+        parent: None,
+        capabilities: Vec::new(),
+    })
+}
+
+fn find(machine: &qtest::Machine, base: u64, slot: &models::Slot) -> Result<u64> {
+    for number in 0..slot.count {
+        let at = base + number * slot.step;
+        if machine.read(at + slot.at, graph::Width::B32)? == slot.value {
+            return Ok(at);
+        }
+    }
+    failed(format!("no slot of the board reads {:#x}", slot.value))
+}
+
+fn wire() -> Wire {
+    Wire {
+        line: 16,
+        level: true,
+        low: true,
+        source: Source::Assigned,
+        pin: 1,
+    }
+}
+
+fn fact(name: &str, value: Value) -> Fact {
+    Fact {
+        name: name.into(),
+        value,
+        source: Source::Configuration,
+    }
+}
+
+/// A live device whose windows open as the rule names them.
+pub struct Opening(pub Live);
+
+impl Opening {
+    pub fn new(machine: &qtest::Machine) -> Result<Opening> {
+        Ok(Opening(Live::with(
+            machine,
+            Vec::new(),
+            1 << 16,
+            1 << 20,
+            4096,
+        )?))
+    }
+}
+
+impl LiveAccess for Opening {
+    fn open(&mut self, _index: u8, window: &graph::Window) -> bool {
+        self.0.open(window.clone());
+        true
+    }
+}
+
+impl graph::Access for Opening {
+    fn read(&mut self, window: u8, at: u64, width: graph::Width) -> u64 {
+        self.0.read(window, at, width)
+    }
+    fn write(&mut self, window: u8, at: u64, width: graph::Width, value: u64) {
+        self.0.write(window, at, width, value)
+    }
+    fn load(&mut self, space: graph::Space, at: u64, width: graph::Width) -> u64 {
+        self.0.load(space, at, width)
+    }
+    fn store(&mut self, space: graph::Space, at: u64, width: graph::Width, value: u64) {
+        self.0.store(space, at, width, value)
+    }
+    fn fence(&mut self, fence: graph::Fence) {
+        self.0.fence(fence)
+    }
+    fn late(&mut self, late: graph::Late) -> u64 {
+        self.0.late(late)
+    }
+    fn clock(&mut self) -> u64 {
+        self.0.clock()
+    }
+    fn pause(&mut self, ns: u64) {
+        self.0.pause(ns)
+    }
+    fn up(&mut self, which: u8, args: &[u64]) -> u64 {
+        self.0.up(which, args)
+    }
+    fn firmware(&mut self, conduit: graph::Conduit, args: [u64; 4]) -> u64 {
+        self.0.firmware(conduit, args)
+    }
+}
