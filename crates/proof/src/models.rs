@@ -28,8 +28,9 @@ pub struct Model {
     /// The emulator's arguments that plug the device in.
     #[serde(default)]
     pub arguments: Vec<String>,
-    /// MiB of a raw disk, which arguments call `d0`.
-    pub disk: Option<usize>,
+    /// MiB of raw disks, which arguments call `d0`, `d1`, …
+    #[serde(default)]
+    pub disks: Vec<usize>,
     /// A network that answers, which arguments call `n0`.
     #[serde(default)]
     pub network: bool,
@@ -39,8 +40,10 @@ pub struct Model {
     /// The machine's clock follows the host's.
     #[serde(default)]
     pub real_time: bool,
-    /// On PCI: the class code's first byte, or first two.
+    /// On PCI: the class code's first byte, or first two; of several the first.
     pub pci_class: Option<u32>,
+    /// Configuration space is memory, too: firmware would have said so to the host bridge.
+    pub configuration: Option<Configuration>,
     /// Only windows of this kind are told to the rule: `ports` or `memory`.
     pub only: Option<String>,
     /// Off PCI: bus (`platform` if not said), facts and windows, as discovery would find them.
@@ -74,6 +77,14 @@ pub struct Place {
     pub memory: Option<u64>,
     pub port: Option<u64>,
     pub size: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    /// The host bridge's register, which takes the address and a one in bit 0.
+    pub register: u64,
+    pub base: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

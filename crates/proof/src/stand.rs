@@ -20,21 +20,19 @@ pub struct Written {
 
 /// What stands outside the machine. A disk is the same for all runs; the rest is made anew.
 pub struct Outside {
-    disk: Option<peer::Disk>,
+    disks: Vec<peer::Disk>,
 }
 
 impl Outside {
     pub fn new(model: &Model) -> Result<Outside> {
-        let disk = match model.disk {
-            Some(mib) => {
-                let bytes: Vec<u8> = (0..mib << 20)
-                    .map(|k| (k * 7 + k / 512 * 13) as u8)
-                    .collect();
-                Some(peer::Disk::new(&bytes)?)
-            }
-            None => None,
-        };
-        Ok(Outside { disk })
+        let mut disks = Vec::new();
+        for (number, mib) in model.disks.iter().enumerate() {
+            let bytes: Vec<u8> = (0..mib << 20)
+                .map(|k| (k * 7 + k / 512 * 13 + number) as u8)
+                .collect();
+            disks.push(peer::Disk::new(&bytes)?);
+        }
+        Ok(Outside { disks })
     }
 }
 
@@ -57,8 +55,8 @@ impl Stand {
         if model.real_time {
             config = config.real_time();
         }
-        if let Some(disk) = &outside.disk {
-            config = config.args(disk.drive("d0"));
+        for (number, disk) in outside.disks.iter().enumerate() {
+            config = config.args(disk.drive(&format!("d{number}")));
         }
         if model.network {
             config = config.args(["-netdev", "user,id=n0"]);
@@ -73,7 +71,7 @@ impl Stand {
         };
         let machine = qtest::Machine::start(config.args(model.arguments.iter().cloned()))?;
         let mut device = match model.pci_class {
-            Some(class) => function(&machine, class)?,
+            Some(class) => function(&machine, class, model.configuration.as_ref())?,
             None => placed(&machine, model)?,
         };
         if let Some(only) = &model.only {
@@ -170,7 +168,11 @@ fn subject<'a>(book: &'a Book, machine: &'a Machine, device: &'a Device) -> Subj
 }
 
 /// The PCI function of this class, with addresses, as discovery would write it down.
-fn function(machine: &qtest::Machine, class: u32) -> Result<Device> {
+fn function(
+    machine: &qtest::Machine,
+    class: u32,
+    configuration: Option<&models::Configuration>,
+) -> Result<Device> {
     let found = pci::scan(machine)?;
     let wanted = |f: &&pci::Function| match class {
         0..=0xff => f.class >> 16 == class,
@@ -179,7 +181,14 @@ fn function(machine: &qtest::Machine, class: u32) -> Result<Device> {
     match found.iter().find(wanted) {
         Some(function) => {
             function.bus_master(true)?;
-            on_pci(function)
+            let mut device = on_pci(function)?;
+            if let (Some(place), Some(bridge)) = (configuration, found.first()) {
+                bridge.write(place.register, graph::Width::B32, place.base | 1)?;
+                let number = u64::from(function.slot) * 8 + u64::from(function.function);
+                let own = Value::Number(place.base + number * 0x1000);
+                device.facts.push(fact("configuration", own));
+            }
+            Ok(device)
         }
         None => failed(format!(
             "the emulator has no PCI function of class {class:#x}"

@@ -5,7 +5,7 @@ use crate::stand::{Outside, Stand, Written};
 use crate::trace::{compare, settled, Difference, Line};
 use crate::{failed, Error, Result};
 use classes::selftest::{Effort, Outcome};
-use classes::{Class, Facts};
+use classes::{Class, Units};
 use qtest::run::{Blob, Device, Event, Library};
 use rulebook::tree::Book;
 use std::path::Path;
@@ -156,7 +156,7 @@ pub fn selftest(
     let outcome = match Class::of_name(class) {
         Some(class) => {
             let pairs = written.facts.iter().map(|(n, v)| (n.as_str(), *v));
-            let mut driver = device.pump(class, Facts::from_pairs(pairs))?;
+            let mut driver = device.pump(class, Units::from_pairs(pairs))?;
             driver.selftest(effort)?
         }
         None => {
