@@ -120,6 +120,16 @@ impl<'a> Direct<'a> {
         self.heard.get(which).copied().unwrap_or(0)
     }
 
+    /// Private state as the calls so far left it.
+    pub fn state(&self) -> &[u8] {
+        self.memory.state()
+    }
+
+    /// Goes on with the private state of another that ran on the same device.
+    pub fn resume(&mut self, state: &[u8]) {
+        self.memory.set_state(state);
+    }
+
     pub fn clock(&mut self) -> u64 {
         (self.context.clock)(&mut self.context)
     }

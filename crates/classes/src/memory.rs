@@ -110,6 +110,23 @@ impl Memory {
         .all(|end| end.is_some_and(|end| end <= top))
     }
 
+    pub(crate) fn state(&self) -> &[u8] {
+        match self.state_size {
+            0 => &[],
+            // SAFETY: readable for its size as long as this value (contract of `new`); the residual, which writes to it,
+            // runs only while its pump or `Direct` is borrowed as mutable.
+            size => unsafe { core::slice::from_raw_parts(self.state, size) },
+        }
+    }
+
+    /// Copies in what fits.
+    pub(crate) fn set_state(&mut self, from: &[u8]) {
+        let size = from.len().min(self.state_size);
+        // SAFETY: `size` bytes are writable there and no one else's (contract of `new`); `from` is borrowed from safe
+        // code, so that it is not this memory.
+        unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), self.state, size) };
+    }
+
     /// State and arena as `init` wants them.
     pub(crate) fn zero(&mut self) {
         // SAFETY: both are writable for their sizes and no one else's (contract of `new`).

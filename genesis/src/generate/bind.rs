@@ -3,7 +3,7 @@
 use super::Driver;
 use crate::install::{Kernel, Platform};
 use abi::boot::{operation, vector};
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use machine::Arch;
 
 /// Binds each platform operation to the first usable driver that has it.
@@ -15,14 +15,20 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
             if bound[n] || *class != driver.choice.class {
                 continue;
             }
-            if let Some(at) = driver.entry(name) {
-                operations.push((n, at));
+            let Some(at) = driver.entry(name) else {
+                continue;
+            };
+            if let Err(why) = bindable(driver, name) {
+                crate::log!("  {}: `{name}` is not bound: {why}", driver.name);
+                continue;
             }
+            operations.push((n, at));
         }
         if operations.is_empty() {
             continue;
         }
-        let state = vec![0; (driver.written.residual.state_size as usize).max(64)];
+        let mut state = driver.state.clone();
+        state.resize((driver.written.residual.state_size as usize).max(64), 0);
         let platform = Platform {
             code: &driver.code.bytes,
             operations: &operations,
@@ -57,6 +63,20 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
             crate::log!("  no {class}.{name} on this machine");
         }
     }
+}
+
+/// What an operation keeps goes with it into the nucleus, if all that uses it goes there; nothing there is shared with a
+/// device.
+fn bindable(driver: &Driver, operation: &str) -> Result<(), &'static str> {
+    let residual = &driver.written.residual;
+    if residual.uses(operation, graph::Space::Arena) || residual.uses(operation, graph::Space::Pool)
+    {
+        return Err("it uses memory that the device sees, and the nucleus has none for it");
+    }
+    if !driver.choice.direct && residual.uses(operation, graph::Space::State) {
+        return Err("it uses private state, which the driver's task has");
+    }
+    Ok(())
 }
 
 /// Operations that a machine may do without: a processor that is told the vector by its controller needs no `take`.

@@ -39,6 +39,8 @@ pub struct Driver {
     pub written: Written,
     pub code: emit::Code,
     pub proof: Proof,
+    /// Private state as `init` and the test left it, for a direct class.
+    pub state: Vec<u8>,
     /// Physical address of the copy that the nucleus calls, once bound.
     pub bound: Option<u64>,
 }
@@ -155,7 +157,7 @@ pub fn all(
             choice,
         } = job;
         match guarded(book, machine, device, &choice, probing, stages) {
-            Ok((written, code, proof)) => {
+            Ok((written, code, state, proof)) => {
                 let driver = Driver {
                     device,
                     name,
@@ -164,6 +166,7 @@ pub fn all(
                     written,
                     code,
                     proof,
+                    state,
                     bound: None,
                 };
                 if !driver.choice.direct && driver.choice.class == "serial" && driver.usable() {
@@ -194,6 +197,7 @@ pub fn all(
                     written: empty,
                     code,
                     proof: Proof::Rejected(why),
+                    state: Vec::new(),
                     bound: None,
                 });
             }
@@ -227,7 +231,7 @@ const GONE: &str = "the device is not in the model";
 const HUNG: &str =
     "asking it hung the machine before the last reset; switch off and on to try once more";
 
-type Proved = (Written, emit::Code, Proof);
+type Proved = (Written, emit::Code, Vec<u8>, Proof);
 
 /// As `one`, with the device in the journal, and master of its bus if it is PCI's; it stays that if its driver can be used.
 fn guarded(
@@ -284,7 +288,7 @@ fn one(
     }
     let code = emit::emit(&written.residual, TARGET).map_err(|e| format!("{e}"))?;
     stages.passed("emit");
-    let proof = prove::prove(&choice.class, choice.direct, &written, &code);
+    let (state, proof) = prove::prove(&choice.class, choice.direct, &written, &code);
     stages.passed("prove");
-    Ok((written, code, proof))
+    Ok((written, code, state, proof))
 }

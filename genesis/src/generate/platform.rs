@@ -26,9 +26,10 @@ pub fn clock(driver: &Driver) {
         return;
     }
     let width = driver.fact("width").unwrap_or(64).clamp(1, 64) as u32;
-    let Some(direct) = prove::direct(&driver.written, &driver.code) else {
+    let Some(mut direct) = prove::direct(&driver.written, &driver.code) else {
         return;
     };
+    direct.resume(&driver.state);
     let direct = Box::leak(Box::new(direct));
     let last = direct.call("now", [0; 4]).unwrap_or(0);
     CLOCK.with(|clock| {
@@ -58,9 +59,10 @@ pub fn console(driver: &Driver) {
     if driver.entry("put").is_none() || CONSOLE.with(|console| console.is_some()) {
         return;
     }
-    let Some(direct) = prove::direct(&driver.written, &driver.code) else {
+    let Some(mut direct) = prove::direct(&driver.written, &driver.code) else {
         return;
     };
+    direct.resume(&driver.state);
     let direct = Box::leak(Box::new(direct));
     CONSOLE.with(|console| *console = Some(direct));
     log::console(put);

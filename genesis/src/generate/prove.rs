@@ -10,11 +10,16 @@ use classes::selftest::{self, Effort, Outcome};
 use classes::{Area, Class, Memory, Pump, Residual, Units};
 use synthesis::Written;
 
-/// Runs the self-test of the class and gives the verdict.
-pub fn prove(class: &str, direct: bool, written: &Written, code: &emit::Code) -> Proof {
-    if direct {
-        return platform(class, written, code);
+/// Runs the self-test of the class and gives the verdict; of a direct class also the private state that it left, with
+/// which its operations go on in the nucleus.
+pub fn prove(class: &str, direct: bool, written: &Written, code: &emit::Code) -> (Vec<u8>, Proof) {
+    match direct {
+        true => platform(class, written, code),
+        false => (Vec::new(), pumped(class, written, code)),
     }
+}
+
+fn pumped(class: &str, written: &Written, code: &emit::Code) -> Proof {
     let Some(class) = Class::of_name(class) else {
         return Proof::Rejected(format!("there is no pump for class `{class}`"));
     };
@@ -107,25 +112,28 @@ pub fn direct(written: &Written, code: &emit::Code) -> Option<Direct<'static>> {
 
 /// Direct classes: `init` must succeed; a clock must go forward. The interrupt controller shows itself when the nucleus
 /// takes its first timer interrupt.
-fn platform(class: &str, written: &Written, code: &emit::Code) -> Proof {
+fn platform(class: &str, written: &Written, code: &emit::Code) -> (Vec<u8>, Proof) {
     let Some(mut device) = direct(written, code) else {
-        return Proof::Rejected("the code does not fit its class".into());
+        let why = "the code does not fit its class".into();
+        return (Vec::new(), Proof::Rejected(why));
     };
     let started = device.start();
     if started != status::OK {
         let failure = started
             .checked_sub(status::FAIL)
             .and_then(|n| written.residual.failures.get(n as usize));
-        return Proof::Rejected(format!(
+        let why = format!(
             "init: {}",
             failure.map_or("unexpected status", |f| f.as_str())
-        ));
+        );
+        return (Vec::new(), Proof::Rejected(why));
     }
-    match class {
+    let proof = match class {
         "clock" => goes_forward(&mut device),
         "timer" => timer(&mut device, written),
         _ => Proof::Unverified("called for the first time by the nucleus".into()),
-    }
+    };
+    (device.state().to_vec(), proof)
 }
 
 fn goes_forward(device: &mut Direct) -> Proof {
