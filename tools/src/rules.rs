@@ -31,13 +31,37 @@ pub fn run(workspace: &Workspace, command: RuleCommand) -> Result<()> {
         RuleCommand::Test(arguments) => crate::prove::rule_test(workspace, &arguments),
         RuleCommand::Check { folder } => {
             let folder = folder.unwrap_or_else(|| workspace.root.join("rules"));
-            let bytes = compile(&folder)?;
+            let book = book(&folder)?;
+            let bytes = rulebook::pack(&book);
+            worst_cases(&book);
             crate::terminal::print(format!(
                 "{} rule files, {} bytes of rulebook, nothing wrong",
                 files(&folder)?.len(),
                 bytes.len()
             ));
             Ok(())
+        }
+    }
+}
+
+/// What each operation costs at worst, and what an interrupt does.
+fn worst_cases(book: &Book) {
+    crate::terminal::print(
+        "worst cases: accesses to the device, and rounds of loops (facts stay names; `#X` is how many X has)",
+    );
+    for rule in &book.rules {
+        let rule_name = book.name(rule.name);
+        for (at, worst) in rulebook::worst::worst(book, rule).iter().enumerate() {
+            let show = |cost: &rulebook::worst::Cost| match cost.rounds.number() {
+                Some(0) => format!("{}", cost.accesses),
+                _ => format!("{}; rounds {}", cost.accesses, cost.rounds),
+            };
+            let mut line = show(&worst.cost);
+            if worst.tail != rulebook::worst::Cost::default() {
+                line.push_str(&format!(", then {} once a batch", show(&worst.tail)));
+            }
+            let name = if at == 0 { rule_name } else { "" };
+            crate::terminal::print(format!("  {name:<16} {:<12} {line}", worst.entry));
         }
     }
 }

@@ -13,6 +13,8 @@ mod limit;
 #[cfg(feature = "text")]
 pub mod syntax;
 pub mod tree;
+#[cfg(feature = "text")]
+pub mod worst;
 
 pub use binary::{pack, unpack, Error};
 #[cfg(feature = "text")]

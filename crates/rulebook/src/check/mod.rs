@@ -5,8 +5,8 @@ mod bits;
 mod contract;
 mod effects;
 mod names;
-mod view;
-mod walk;
+pub(crate) mod view;
+pub(crate) mod walk;
 mod ways;
 mod words;
 
