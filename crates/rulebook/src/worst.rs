@@ -208,7 +208,13 @@ struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    fn interrupts(&mut self, view: &View<'a>, items: &'a [Item], cost: &mut Cost, heard: &mut bool) {
+    fn interrupts(
+        &mut self,
+        view: &View<'a>,
+        items: &'a [Item],
+        cost: &mut Cost,
+        heard: &mut bool,
+    ) {
         for item in items {
             match &item.kind {
                 ItemKind::Event(event)

@@ -340,13 +340,6 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                         "use a ring whose end the device knows",
                     ))
                 }
-                ItemKind::Arena(arena) if arena.reach.is_some() || arena.circular => {
-                    return Err(unserved(
-                        item,
-                        "the reach of an arena is not enforced yet",
-                        "leave it out: arenas lie where the manager finds room",
-                    ))
-                }
                 _ => flat.push(item),
             }
         }

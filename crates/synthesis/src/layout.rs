@@ -333,6 +333,16 @@ impl<'a> Specialiser<'a, '_> {
                     "use 16, 4096 or the like",
                 ));
             }
+            if let Some(reach) = &arena.reach {
+                s.reached(id, reach)?;
+            }
+            if arena.circular && arena.spill.is_none() {
+                return Err(Error::new(
+                    item.place,
+                    "a circular arena without room behind its end",
+                    "say how far the device writes over the end: `spill 2 KiB`",
+                ));
+            }
             let kind = if !arena.fields.is_empty() {
                 Kind::Record(s.arena_members(id, &arena.fields)?)
             } else if let Some(ty) = &arena.kind {
@@ -367,6 +377,22 @@ impl<'a> Specialiser<'a, '_> {
             };
             Ok(s.arena_spot(kind, align))
         })
+    }
+
+    /// All memory of a driver lies within one reach, which its installer is told by the fact.
+    fn reached(&mut self, id: InstanceId, reach: &'a Expr) -> Result<()> {
+        let bits = self.fact_number(id, reach)?;
+        self.enter(id, Vec::new());
+        let all = self.reach();
+        self.leave();
+        if all > ones(bits.min(64) as u32) {
+            return Err(Error::new(
+                reach.place,
+                format!("this arena must lie below 2^{bits}, but the rule does not say so of all memory"),
+                format!("add `fact reach = {bits}`"),
+            ));
+        }
+        Ok(())
     }
 
     fn arena_members(&mut self, id: InstanceId, fields: &'a [Field]) -> Result<Rc<Layout<'a>>> {
