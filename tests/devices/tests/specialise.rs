@@ -175,9 +175,7 @@ fn a_device_with_other_ids_gets_no_rule_and_the_nearest_is_told() {
     };
     let verdict = synthesis::match_device(subject, None);
     assert!(verdict.chosen.is_empty());
-    assert_eq!(
-        verdict.nearest,
-        Some(("e1000".into(), "device == 0x100e".into())),
-        "the host bridge is of the same maker"
-    );
+    let (rule, clue) = verdict.nearest.unwrap();
+    assert_eq!(rule, "e1000", "the host bridge is of the same maker");
+    assert!(clue.contains("device == 0x100e"), "{clue}");
 }
