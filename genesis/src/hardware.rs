@@ -147,4 +147,8 @@ impl Hardware for Machine {
     fn register(&mut self, number: u32) -> Option<u64> {
         probe::register(number, None)
     }
+
+    fn cache(&mut self, selector: u64) -> Option<u64> {
+        arch::cache(selector)
+    }
 }

@@ -18,6 +18,11 @@ pub trait Hardware {
     fn cpuid(&mut self, leaf: u32, sub: u32) -> [u32; 4];
     /// x86: a model-specific register. arm64: a system register, numbered op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2.
     fn register(&mut self, number: u32) -> Option<u64>;
+    /// arm64: size and geometry of a cache as CCSIDR_EL1 has them, for a value of CSSELR_EL1.
+    fn cache(&mut self, selector: u64) -> Option<u64> {
+        let _ = selector;
+        None
+    }
     /// Stores `value` to RAM past any cache, and says whether it could: for tests of RAM, which put back what was there.
     fn ram_write(&mut self, physical: u64, bits: u32, value: u64) -> bool {
         let _ = (physical, bits, value);

@@ -212,6 +212,10 @@ impl Hardware for Gate<'_> {
         self.hardware.cpuid(leaf, sub)
     }
 
+    fn cache(&mut self, selector: u64) -> Option<u64> {
+        self.hardware.cache(selector)
+    }
+
     fn register(&mut self, number: u32) -> Option<u64> {
         self.hardware.register(number)
     }

@@ -91,3 +91,109 @@ fn a_machine_with_buses() {
     assert_eq!(timer.fact("name").cloned(), text("\\_SB.HPET"));
     assert_eq!(timer.windows.len(), 1);
 }
+
+#[test]
+fn an_arm_machine_without_a_devicetree() {
+    let machine = arm(include_bytes!("fixtures/virt.acpi"));
+    assert_eq!(machine.notes, Vec::<String>::new());
+    // The windows and wires stand in the order in which a devicetree has them.
+    let controller = device(&machine, "acpi/APIC.12@8000000");
+    assert_eq!(controller.fact("version"), Some(&Value::Number(3)));
+    let bases: Vec<_> = controller
+        .windows
+        .iter()
+        .map(|w| (w.base, w.size))
+        .collect();
+    assert_eq!(bases, [(0x800_0000, 0x1_0000), (0x80a_0000, 0xf6_0000)]);
+    // Without a hypervisor its wire is not named.
+    assert_eq!(controller.wires.len(), 0);
+    let timer = device(&machine, "acpi/GTDT");
+    let lines: Vec<_> = timer
+        .wires
+        .iter()
+        .map(|w| (w.line, w.level, w.low))
+        .collect();
+    assert_eq!(lines, [29, 30, 27, 26].map(|line| (line, true, false)));
+    let fixed = device(&machine, "acpi/FACP");
+    assert_eq!(fixed.fact("method").cloned(), text("hvc"));
+    assert_eq!(fixed.fact("hardware_reduced"), Some(&Value::Flag(true)));
+    let serial = device(&machine, "acpi/SPCR@9000000");
+    assert_eq!(serial.fact("interface"), Some(&Value::Number(3)));
+    assert_eq!(serial.fact("hid").cloned(), text("ARMH0011"));
+    assert_eq!(serial.fact("port_type"), Some(&Value::Number(0x8000)));
+    assert_eq!((serial.wires[0].line, serial.wires[0].level), (33, true));
+    let first = device(&machine, "acpi/\\_SB.VR00");
+    assert_eq!(
+        (first.windows[0].base, first.wires[0].line),
+        (0xa00_0000, 48)
+    );
+    let host = device(&machine, "acpi/\\_SB.PCI0");
+    assert_eq!(host.windows.len(), 0);
+    assert_eq!(machine.cpus.len(), 1);
+}
+
+#[test]
+fn what_is_near_to_what() {
+    let machine = arm(include_bytes!("fixtures/numa.acpi"));
+    let of = |cpu: &machine::Cpu, name: &str| {
+        let fact = cpu.facts.iter().find(|f| f.name == name);
+        fact.map(|f| f.value.clone())
+    };
+    let seen: Vec<_> = (machine.cpus.iter())
+        .map(|cpu| (cpu.id, of(cpu, "node"), of(cpu, "core"), of(cpu, "package")))
+        .collect();
+    let number = |n| Some(Value::Number(n));
+    assert_eq!(
+        seen,
+        [
+            (0, number(0), number(0), number(0)),
+            (1, number(1), number(1), number(0))
+        ]
+    );
+    // One range of RAM is split where the second processor's begins.
+    let ram: Vec<_> = (machine.memory.iter())
+        .filter(|r| r.kind == machine::MemoryKind::Ram)
+        .map(|r| {
+            (
+                r.base,
+                r.facts
+                    .iter()
+                    .find(|f| f.name == "node")
+                    .map(|f| f.value.clone()),
+            )
+        })
+        .collect();
+    assert_eq!(ram, [(0x4000_0000, number(0)), (0x5000_0000, number(1))]);
+    let unit = device(&machine, "acpi/IORT.4@9050000");
+    let lines: Vec<u32> = unit.wires.iter().map(|w| w.line).collect();
+    assert_eq!(lines, [106, 107, 108, 109]);
+    let root = device(&machine, "acpi/IORT.2@0");
+    assert_eq!(
+        root.fact("maps_to"),
+        Some(&Value::Texts(vec![
+            "acpi/IORT.4@9050000".into(),
+            "acpi/IORT.0@0".into()
+        ]))
+    );
+    assert_eq!(
+        root.fact("maps"),
+        Some(&Value::Numbers(vec![0, 0x101, 0, 0x100, 0xff00, 0x100]))
+    );
+}
+
+fn arm(bytes: &[u8]) -> Machine {
+    let (mut fake, root) = Fake::acpi(bytes);
+    fake.mapped = Some(0x40_1000_0000);
+    let request = Request {
+        firmware: Firmware::Acpi(root),
+        memory: vec![machine::MemoryRange {
+            base: 0x4000_0000,
+            size: 512 << 20,
+            kind: machine::MemoryKind::Ram,
+            source: machine::Source::Firmware(*b"efi "),
+            facts: Vec::new(),
+        }],
+        ..Request::new(Arch::Aarch64)
+    };
+    discover(&mut fake, request)
+}

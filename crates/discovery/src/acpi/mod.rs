@@ -1,12 +1,18 @@
 //! ACPI: the static tables, and what the namespace lists (ACPI 6.5).
 
-mod devices;
+mod affinity;
+mod consoles;
+mod described;
+mod fixed;
 mod hosts;
 mod madt;
 mod mcfg;
 mod namespace;
+mod remapping;
 mod routing;
 mod tables;
+mod timers;
+mod topology;
 
 pub use tables::Tables;
 
@@ -31,17 +37,64 @@ pub(crate) fn discover<'a>(
     notes: &mut Notes,
 ) -> Found<'a> {
     let tables = Tables::read(hardware, rsdp, notes);
-    let interrupts = match tables.find(b"APIC") {
-        Some(table) => Interrupts::parse(table, notes),
+    let mut interrupts = match tables.find(b"APIC") {
+        Some(table) => Interrupts::parse(table, machine.arch, notes),
         None => Default::default(),
     };
     processor::discover(hardware, machine, &interrupts);
+    machine.facts.push(tables.names());
+    machine.facts.append(&mut interrupts.facts);
+    if let Some(table) = tables.find(b"PPTT") {
+        topology::topology(table, &mut machine.cpus);
+    }
+    if let Some(table) = tables.find(b"SRAT") {
+        affinity::affinity(table, machine, notes);
+    }
     let overrides = interrupts.overrides;
     machine.devices.extend(interrupts.devices);
-    machine.devices.extend(devices::devices(&tables));
+    described(machine, &tables);
     let spaces = Spaces::read(&tables, machine.arch == Arch::X86_64, notes);
     let hosts = named(hardware, machine, &tables, &spaces, &overrides, notes);
     Found { hosts, overrides }
+}
+
+/// Adds what has a table of its own.
+fn described(machine: &mut Machine, tables: &Tables) {
+    let list = &mut machine.devices;
+    list.extend(tables.find(b"FACP").and_then(fixed::fixed));
+    list.extend(tables.all(b"HPET").filter_map(timers::event_timer));
+    list.extend(
+        tables
+            .find(b"GTDT")
+            .into_iter()
+            .flat_map(timers::generic_timer),
+    );
+    list.extend(tables.find(b"SPCR").and_then(consoles::console));
+    let ports = tables
+        .find(b"DBG2")
+        .into_iter()
+        .flat_map(consoles::debug_ports);
+    for port in ports {
+        // The console is often the debug port, too.
+        let place = |d: &machine::Device| {
+            d.windows
+                .first()
+                .map(|w| (w.kind == machine::WindowKind::Port, w.base))
+        };
+        match list
+            .iter_mut()
+            .find(|d| place(d).is_some() && place(d) == place(&port))
+        {
+            Some(same) => {
+                let new: Vec<_> = (port.facts.into_iter())
+                    .filter(|f| same.fact(&f.name).is_none())
+                    .collect();
+                same.facts.extend(new);
+            }
+            None => list.push(port),
+        }
+    }
+    list.extend(tables.find(b"IORT").into_iter().flat_map(remapping::nodes));
 }
 
 /// Adds the devices of the namespace; gives its PCI host bridges.
@@ -56,7 +109,7 @@ fn named<'a>(
     let mut aml = routing::loaded(tables, notes);
     let mut world = World { hardware, spaces };
     if let Some((a, b)) = routing::soft_off(&mut aml, &mut world, notes) {
-        devices::sleep(&mut machine.devices, a, b);
+        fixed::sleep(&mut machine.devices, a, b);
     }
     routing::prepare(&mut aml, &mut world, notes);
     let found = namespace::walk(&mut aml, &mut world, notes);

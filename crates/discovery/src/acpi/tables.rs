@@ -2,6 +2,7 @@
 
 use crate::{hardware::Hardware, Notes};
 use alloc::{format, string::String, vec, vec::Vec};
+use machine::{Fact, Source, Value};
 
 /// Larger tables, and more of them, are not believed.
 const LARGEST: u32 = 1 << 20;
@@ -72,6 +73,16 @@ impl Tables {
             tables.list.extend(table(hardware, at, notes));
         }
         tables
+    }
+
+    /// Their signatures, for a person to see what else the firmware tells.
+    pub fn names(&self) -> Fact {
+        let names = self.list.iter().map(|table| spelled(signature(table)));
+        Fact {
+            name: String::from("acpi.tables"),
+            value: Value::Texts(names.collect()),
+            source: Source::Firmware(*b"RSDT"),
+        }
     }
 
     /// The first table with this signature, with its header.

@@ -24,40 +24,19 @@ const NO_FACTS: [&str; 14] = [
 ];
 /// Longer values are left out.
 const LONGEST: usize = 256;
-/// Registers that tell processors apart: main ID, features, instructions, memory model.
-const ID_REGISTERS: [(&str, u32); 4] = [
-    ("midr", 0xc000),
-    ("pfr0", 0xc020),
-    ("isar0", 0xc030),
-    ("mmfr0", 0xc038),
-];
-/// Affinity bits of the register that says which processor this is.
-const OWN: u32 = 0xc005;
-const AFFINITY: u64 = 0xff_00ff_ffff;
-
 /// The processors, with what the one that runs says about itself.
 pub(crate) fn processors(hardware: &mut dyn Hardware, tree: &Tree, machine: &mut Machine) {
-    let own = hardware.register(OWN).unwrap_or(0) & AFFINITY;
-    let mut facts = Vec::new();
-    for (name, register) in ID_REGISTERS {
-        if let Some(value) = hardware.register(register) {
-            facts.push(processor::fact(name, Value::Number(value)));
-        }
-    }
     if let Some((cpus, _)) = tree.top("cpus") {
         for (index, node) in tree.children(cpus) {
             if node.text("device_type") == Some("cpu") && node.enabled() {
-                let id = tree.reg(index).first().map_or(0, |(id, _)| *id);
                 machine.cpus.push(Cpu {
-                    id,
-                    facts: if id == own { facts.clone() } else { Vec::new() },
+                    id: tree.reg(index).first().map_or(0, |(id, _)| *id),
+                    facts: Vec::new(),
                 });
             }
         }
     }
-    if machine.cpus.is_empty() {
-        machine.cpus.push(Cpu { id: own, facts });
-    }
+    processor::arm(hardware, machine);
 }
 
 /// Every enabled node with `compatible`, save the root and the processors.

@@ -90,6 +90,16 @@ pub fn forget_translations() {
     };
 }
 
+/// Size and geometry of a cache (CCSIDR_EL1), for a value of CSSELR_EL1.
+pub fn cache(selector: u64) -> Option<u64> {
+    let size: u64;
+    // SAFETY: selects which cache the other register tells of, and reads that; neither touches the caches.
+    unsafe {
+        asm!("msr csselr_el1, {}", "isb", "mrs {}, ccsidr_el1", in(reg) selector, out(reg) size, options(nomem, nostack))
+    };
+    Some(size)
+}
+
 /// Orders every access before it with every access after it, devices included.
 pub fn barrier() {
     // SAFETY: a barrier.

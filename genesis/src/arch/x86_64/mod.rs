@@ -108,6 +108,11 @@ pub fn call_to(site: u64, _old: u32, target: u64) -> Option<u32> {
     i32::try_from(distance).ok().map(|d| d as u32)
 }
 
+/// arm64 only: here CPUID tells of caches.
+pub fn cache(_: u64) -> Option<u64> {
+    None
+}
+
 /// EAX, EBX, ECX, EDX of a CPUID leaf.
 pub fn cpuid(leaf: u32, sub: u32) -> [u32; 4] {
     let found = core::arch::x86_64::__cpuid_count(leaf, sub);
