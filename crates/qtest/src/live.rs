@@ -63,9 +63,11 @@ impl Live {
         })
     }
 
-    /// One more window, the next by number.
-    pub fn open(&mut self, window: Window) {
-        self.windows.list.push(window);
+    /// Window number `index` is this one from now on; a clue numbers its windows anew.
+    pub fn open(&mut self, index: u8, window: Window) {
+        let list = &mut self.windows.list;
+        list.truncate(index.into());
+        list.push(window);
     }
 
     /// The client's buffers.

@@ -136,8 +136,8 @@ pub fn machine_of(arch: Arch, device: &Device) -> Machine {
 pub struct Opening(pub Live);
 
 impl LiveAccess for Opening {
-    fn open(&mut self, _index: u8, window: &graph::Window) -> bool {
-        self.0.open(window.clone());
+    fn open(&mut self, index: u8, window: &graph::Window) -> bool {
+        self.0.open(index, window.clone());
         true
     }
 }

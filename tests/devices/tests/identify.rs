@@ -1,0 +1,173 @@
+//! Which rule a PCI function gets when nothing says what it is called: IDs and classes are hidden, so that only its
+//! windows, its capabilities and what its registers answer can tell.
+
+use device_tests::*;
+use machine::{Arch, Device, Value};
+use qtest::{pci, Config, Machine};
+use synthesis::Subject;
+
+/// Devices with a rule, and the rule.
+const KNOWN: [(&str, &str); 18] = [
+    ("virtio-net-pci,disable-legacy=on", "virtio_net"),
+    ("virtio-net-pci,disable-legacy=off", "virtio_net"),
+    ("virtio-blk-pci,drive=d0,disable-legacy=on", "virtio_blk"),
+    ("virtio-rng-pci,disable-legacy=on", "virtio_rng"),
+    ("virtio-serial-pci,disable-legacy=on", "virtio_console"),
+    ("e1000", "e1000"),
+    ("e1000-82544gc", "e1000"),
+    ("e1000-82545em", "e1000"),
+    ("e1000e", "e1000"),
+    ("rtl8139", "rtl8139"),
+    ("i6300esb", "i6300esb"),
+    ("bochs-display", "bochs_display"),
+    ("VGA", "bochs_display"),
+    ("secondary-vga", "bochs_display"),
+    ("nvme,serial=a,drive=d0", "nvme"),
+    ("ich9-ahci", "ahci"),
+    ("piix3-ide", "ide"),
+    ("piix4-ide", "ide"),
+];
+
+/// Devices without one: whatever they look like, they get none.
+const FOREIGN: [&str; 43] = [
+    "virtio-scsi-pci,disable-legacy=on",
+    "virtio-balloon-pci,disable-legacy=on",
+    "virtio-keyboard-pci",
+    "virtio-tablet-pci",
+    "virtio-gpu-pci",
+    "virtio-iommu-pci",
+    "virtio-crypto-pci,cryptodev=c0",
+    "i82550",
+    "i82551",
+    "i82557b",
+    "i82559er",
+    "ne2k_pci",
+    "pcnet",
+    "tulip",
+    "vmxnet3",
+    "sun-gem",
+    "AC97",
+    "ES1370",
+    "intel-hda",
+    "ich9-intel-hda",
+    "piix3-usb-uhci",
+    "piix4-usb-uhci",
+    "ich9-usb-uhci1",
+    "ich9-usb-ehci1",
+    "usb-ehci",
+    "nec-usb-xhci",
+    "qemu-xhci",
+    "pci-ohci",
+    "lsi53c895a",
+    "lsi53c810",
+    "megasas",
+    "megasas-gen2",
+    "mptsas1068",
+    "am53c974",
+    "dc390",
+    "pvscsi",
+    "cirrus-vga",
+    "ati-vga",
+    "vmware-svga",
+    "edu",
+    "pci-testdev",
+    "pci-serial",
+    "sdhci-pci",
+];
+
+/// What names a device, or its kind, or its maker.
+const NAMES: [&str; 6] = [
+    "vendor",
+    "device",
+    "revision",
+    "class",
+    "subvendor",
+    "subsystem",
+];
+
+fn masked(mut device: Device) -> Device {
+    device.facts.retain(|f| !NAMES.contains(&f.name.as_str()));
+    for range in [0..4, 8..12, 0x2c..0x30] {
+        device.config[range].fill(0xff);
+    }
+    device
+}
+
+/// The rule for the function that this argument adds to the machine; `None` if the emulator does not have it.
+fn identified(argument: &str) -> Option<Option<String>> {
+    let disk = qtest::peer::Disk::new(&[0; 1 << 20]).unwrap();
+    let mut config = Config::q35().args(["-vga", "none", "-display", "none", "-device", argument]);
+    if argument.contains("drive=d0") {
+        config = config.args(disk.drive("d0"));
+    }
+    if argument.contains("cryptodev=c0") {
+        config = config.args(["-object", "cryptodev-backend-builtin,id=c0"]);
+    }
+    let machine = Machine::start(config).ok()?;
+    let found = pci::scan(&machine).unwrap();
+    let bridge = found.iter().find(|f| f.slot == 0).unwrap();
+    bridge.write(0x60, graph::Width::B32, 0xb000_0001).unwrap();
+    // The machine's own functions are at the ends.
+    let function = found.iter().find(|f| f.slot != 0 && f.slot != 31)?;
+    let mut device = pci_device(function);
+    let place = 0xb000_0000 + u64::from(function.slot) * 0x8000;
+    device
+        .facts
+        .push(fact("configuration", Value::Number(place)));
+    let device = masked(device);
+    let book = rulebook();
+    let model = machine_of(Arch::X86_64, &device);
+    let live = qtest::Live::with(&machine, Vec::new(), 4096, 1 << 20, 4096).unwrap();
+    let mut probe = Opening(live);
+    let subject = Subject {
+        book: &book,
+        machine: &model,
+        device: &device,
+        given: &[],
+    };
+    let verdict = synthesis::match_device(subject, Some(&mut probe));
+    let chosen = verdict.chosen.first();
+    if chosen.is_none() {
+        println!(
+            "{argument}: {} nearest {:?}",
+            shape(&device),
+            verdict.nearest
+        );
+    }
+    Some(chosen.map(|c| book.name(book.rules[c.rules[0]].name).to_string()))
+}
+
+fn shape(device: &Device) -> String {
+    let windows = device.windows.iter();
+    windows
+        .map(|w| format!("{} {:?} {}, ", w.index, w.kind, w.size))
+        .collect()
+}
+
+#[test]
+fn devices_are_known_by_what_they_do() {
+    let mut missed = Vec::new();
+    for (argument, rule) in KNOWN {
+        match identified(argument) {
+            Some(Some(found)) => assert_eq!(found, rule, "{argument}"),
+            Some(None) => missed.push(argument),
+            None => panic!("the emulator has no {argument}"),
+        }
+    }
+    assert!(missed.is_empty(), "nothing was found for {missed:?}");
+}
+
+#[test]
+fn no_device_is_taken_for_another() {
+    let mut tried = 0;
+    for argument in FOREIGN {
+        match identified(argument) {
+            Some(found) => {
+                assert_eq!(found, None, "{argument}");
+                tried += 1;
+            }
+            None => println!("{argument}: not offered"),
+        }
+    }
+    assert!(tried > 30, "only {tried} devices were tried");
+}
