@@ -240,7 +240,11 @@ fn judge(subject: Subject, rules: &[usize], mut probe: Option<&mut dyn LiveAcces
         };
         // Registers whose reading has effects are touched only where the rule is already likely, or named the place itself.
         let may_touch = candidate || judged.score > 0;
-        let held = holds(subject, rules, test, again(&mut probe), may_touch);
+        let held = match by_facts(subject, rule, test) {
+            // Most clues name another device: seen without building anything.
+            Some(false) => Held::Not,
+            _ => holds(subject, rules, test, again(&mut probe), may_touch),
+        };
         let text = show(book, test);
         let note = || format!("{}: {text}", book.name(rule.name));
         let held = match held {
@@ -281,12 +285,18 @@ fn part_held(
 ) -> Option<(u32, String)> {
     let mut parts = Vec::new();
     conjuncts(test, &mut parts);
+    let rule = subject.book.rules.get(*rules.first()?)?;
     let held = parts
         .iter()
-        .take_while(|part| holds(subject, rules, part, again(&mut probe), may_touch) != Held::Not)
+        .take_while(|part| match by_facts(subject, rule, part) {
+            Some(known) => known,
+            None => holds(subject, rules, part, again(&mut probe), may_touch) != Held::Not,
+        })
         .count();
     let failed = parts.get(held)?;
-    (held > 0).then(|| {
+    // That something is known says nothing about what it is.
+    let telling = |part: &&Expr| !is_known(subject.book, part);
+    parts[..held].iter().any(telling).then(|| {
         (
             100 * points * held as u32 / parts.len() as u32,
             show(subject.book, failed),
@@ -302,6 +312,82 @@ fn conjuncts<'a>(test: &'a Expr, parts: &mut Vec<&'a Expr>) {
         }
         _ => parts.push(test),
     }
+}
+
+fn is_known(book: &Book, test: &Expr) -> bool {
+    match &test.kind {
+        ExprKind::Call(f, _) => matches!(f.kind, ExprKind::Name(n) if book.name(n) == "known"),
+        _ => false,
+    }
+}
+
+/// Words that mean the device's own fact of that name, in every rule.
+const IDS: [&str; 6] = ["vendor", "device", "hid", "acpi", "compatible", "candidate"];
+
+/// What a test comes to by the device's IDs alone, where that can be seen at a glance.
+fn by_facts(subject: Subject, rule: &Rule, test: &Expr) -> Option<bool> {
+    let id = |e: &Expr| match e.kind {
+        ExprKind::Name(n) if !declares(rule, n) => {
+            let name = subject.book.name(n);
+            IDS.contains(&name).then_some(name)
+        }
+        _ => None,
+    };
+    match &test.kind {
+        ExprKind::Binary(BinaryOp::Both, a, b) => {
+            let (a, b) = (by_facts(subject, rule, a), by_facts(subject, rule, b));
+            match (a, b) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), b) => b,
+                _ => None,
+            }
+        }
+        ExprKind::Binary(BinaryOp::Either, a, b) => {
+            let (a, b) = (by_facts(subject, rule, a)?, by_facts(subject, rule, b)?);
+            Some(a || b)
+        }
+        ExprKind::Binary(BinaryOp::Eq, a, b) => {
+            let fact = subject.device.fact(id(a)?);
+            Some(match (fact, &b.kind) {
+                (None, _) => false,
+                (Some(machine::Value::Number(n)), ExprKind::Number(m)) => n == m,
+                (Some(machine::Value::Text(t)), ExprKind::Text(m)) => t == subject.book.name(*m),
+                (Some(machine::Value::Texts(list)), ExprKind::Text(m)) => {
+                    list.iter().any(|t| t == subject.book.name(*m))
+                }
+                _ => return None,
+            })
+        }
+        ExprKind::In(a, set) => {
+            let ExprKind::Range(from, to) = &set.kind else {
+                return None;
+            };
+            let (ExprKind::Number(from), ExprKind::Number(to)) = (&from.kind, &to.kind) else {
+                return None;
+            };
+            match subject.device.fact(id(a)?) {
+                None => Some(false),
+                Some(machine::Value::Number(n)) => Some((from..to).contains(&n)),
+                _ => None,
+            }
+        }
+        ExprKind::Call(_, arguments) if is_known(subject.book, test) => {
+            let name = id(&arguments.first()?.value)?;
+            Some(subject.device.fact(name).is_some())
+        }
+        ExprKind::Name(_) => {
+            let place = subject.device.fact(id(test)?);
+            place.is_none().then_some(false)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a rule gives a name a meaning of its own.
+fn declares(rule: &Rule, name: rulebook::tree::Name) -> bool {
+    rule.items
+        .iter()
+        .any(|item| matches!(&item.kind, ItemKind::Fact { name: n, .. } if *n == name))
 }
 
 #[derive(Clone, Copy, PartialEq)]
