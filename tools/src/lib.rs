@@ -11,6 +11,7 @@ pub mod machines;
 pub mod pack;
 pub mod prompt;
 pub mod prove;
+pub mod prove_data;
 pub mod rules;
 pub mod run;
 pub mod sources;

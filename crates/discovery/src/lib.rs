@@ -24,6 +24,7 @@ mod request;
 pub use candidates::Candidate;
 pub use hardware::Hardware;
 pub use journal::Journal;
+pub use masked::hide as mask;
 pub(crate) use notes::Notes;
 pub use pci::bus_master;
 pub use request::{Firmware, Options, Request};

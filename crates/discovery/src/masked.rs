@@ -23,7 +23,7 @@ const NAMES: [&str; 14] = [
 const BYTES: [core::ops::Range<usize>; 3] = [0..4, 8..12, 0x2c..0x30];
 
 /// Hides all IDs and classes.
-pub(crate) fn hide(machine: &mut Machine) {
+pub fn hide(machine: &mut Machine) {
     for device in &mut machine.devices {
         mask(device);
     }

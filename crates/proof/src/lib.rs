@@ -7,7 +7,8 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 pub mod models;
-mod stand;
+pub mod mutate;
+pub mod stand;
 mod trace;
 pub mod ways;
 

@@ -316,8 +316,8 @@ impl Opening {
 }
 
 impl LiveAccess for Opening {
-    fn open(&mut self, _index: u8, window: &graph::Window) -> bool {
-        self.0.open(window.clone());
+    fn open(&mut self, index: u8, window: &graph::Window) -> bool {
+        self.0.open(index, window.clone());
         true
     }
 }

@@ -40,6 +40,36 @@ pub fn measure(workspace: &Workspace) -> Result<Figures> {
     Ok(figures)
 }
 
+/// Only what generation takes, on the same machines.
+///
+/// # Errors
+/// When a guest does not come to its prompt.
+pub fn generated(workspace: &Workspace) -> Result<Figures> {
+    let mut figures = Figures::default();
+    for name in MACHINES {
+        let machine = machines::named(workspace, name)?;
+        let image = image::build(workspace, machine.arch)?;
+        let command = |serial: &str, extra: &[String]| -> Result<Command> {
+            emulator::command(workspace, &machine, &image, serial, extra)
+        };
+        let boot = Boot {
+            name: name.into(),
+            command: &command,
+            ready: PROMPT,
+            image: addresses(&image)?,
+        };
+        let _progress = Progress::start(&format!("counting the instructions of a boot on {name}"));
+        let (_, answers) = boot.counted(workspace, &["stages"])?;
+        let scale = instructions_per_tick(machine.arch);
+        for (figure, ticks) in stages(answers.first().map_or("", String::as_str)) {
+            if figure == "generate" {
+                figures.add(format!("generate.{name}.instructions"), ticks * scale);
+            }
+        }
+    }
+    Ok(figures)
+}
+
 fn ours(
     workspace: &Workspace,
     machine: &Machine,

@@ -14,6 +14,17 @@ use crate::{
 use alloc::{string::ToString, vec, vec::Vec};
 use parser::{Names, Parser};
 
+/// How many words, numbers, texts and signs a text has; `None` if it cannot be read. Comments, line ends and indentation
+/// do not count.
+pub fn tokens(text: &str) -> Option<usize> {
+    let list = lexer::tokens(text, 0).ok()?;
+    let counts = |kind: &lexer::Kind| {
+        use lexer::Kind::{Number, Sign, Text, Word};
+        matches!(kind, Number(_) | Text(_) | Word(_) | Sign(_))
+    };
+    Some(list.iter().filter(|token| counts(&token.kind)).count())
+}
+
 /// Parses every file; no checks beyond the grammar. Each file gives at most one syntax error.
 pub fn parse(files: &[(&str, &str)]) -> Result<Book, Vec<Diagnostic>> {
     let mut book = Book::default();
