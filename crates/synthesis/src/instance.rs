@@ -333,13 +333,6 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                     self.watched_by(item);
                     flat.push(item);
                 }
-                ItemKind::Ring { link: Some(_), .. } => {
-                    return Err(unserved(
-                        item,
-                        "link cells are not written yet",
-                        "use a ring whose end the device knows",
-                    ))
-                }
                 _ => flat.push(item),
             }
         }
@@ -784,9 +777,4 @@ fn preferred_to(name: Name, items: &[Item]) -> Vec<Option<&Expr>> {
         true => before,
         false => Vec::new(),
     }
-}
-
-/// A construct that the language has and the specialiser does not: better refused than ignored.
-fn unserved(item: &Item, reason: &str, suggestion: &str) -> Error {
-    Error::new(item.place, reason, suggestion)
 }

@@ -32,10 +32,13 @@ impl<'a> Specialiser<'a, '_> {
 
     pub fn ring_count(&mut self, i: InstanceId, name: Name, place: Place) -> Result<u64> {
         let item = self.ring_item(i, name, place)?;
-        let ItemKind::Ring { count, .. } = &item.kind else {
+        let ItemKind::Ring { count, link, .. } = &item.kind else {
             return Ok(0);
         };
-        let n = self.fact_number(i, count)?;
+        // The last cell of a ring with a link is not lent: it leads back to the first.
+        let n = self
+            .fact_number(i, count)?
+            .saturating_sub(link.is_some() as u64);
         if n == 0 || n > 4096 {
             return Err(Error::new(
                 count.place,
@@ -169,6 +172,7 @@ impl<'a> Specialiser<'a, '_> {
                 _ => {}
             }
         }
+        self.link(i, name, index, (put, n), place)?;
         if let Some(e) = keep {
             let kept = self.number(e)?;
             self.keep(i, name, index, kept, place)?;
@@ -176,6 +180,64 @@ impl<'a> Specialiser<'a, '_> {
         let next = self.plus(put, 1);
         self.set_counter(i, name, PUT, next, place)?;
         Ok(Value::Num(index))
+    }
+
+    /// Behind the last cell that is lent stands one that leads back to the first, with the marks of the lap that it ends.
+    fn link(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        index: Num<'a>,
+        (put, n): (Num<'a>, u64),
+        place: Place,
+    ) -> Result<()> {
+        let item = self.ring_item(i, name, place)?;
+        let ItemKind::Ring {
+            link: Some(link),
+            lent,
+            ..
+        } = &item.kind
+        else {
+            return Ok(());
+        };
+        let at = self.constant(n);
+        let Value::Spot(cell) = self.cell_at(i, name, at, place)? else {
+            return Err(Error::new(
+                link.place,
+                "a ring of registers has no link",
+                "leave `link` out",
+            ));
+        };
+        let (Kind::Record(layout), ExprKind::Literal(members)) = (&cell.kind, &link.kind) else {
+            return Err(Error::new(
+                link.place,
+                "a link is a cell, written in braces",
+                "make the cells of the ring a `record`",
+            ));
+        };
+        let layout = layout.clone();
+        let last = self.b.constant(n - 1);
+        let ends = self.b.bin(BinOp::Eq, index.id, last);
+        let ends = self.node(ends, 1);
+        self.branch(
+            ends,
+            |s| {
+                s.enter(i, Vec::new());
+                let pieces = s.build_record(&layout, members, link.place);
+                s.leave();
+                let mut pieces = pieces?;
+                if let Some(lent) = lent {
+                    let lap = s.lap(put, n);
+                    for (_, at, bits, n) in s.marks(i, &layout, lent, lap)? {
+                        s.set_bits(&mut pieces, at, bits, n);
+                    }
+                }
+                s.store(&cell, Value::Copy(layout.clone(), pieces), place)?;
+                Ok(crate::execute::Flow::Next)
+            },
+            |_| Ok(crate::execute::Flow::Next),
+        )?;
+        Ok(())
     }
 
     fn keep(

@@ -104,3 +104,78 @@ fn instances_share_code_until_a_fact_decides() {
     }
     assert_eq!([1, 3, 5, 0].map(|p| at(32 + p)), [0; 4]);
 }
+
+/// Three cells and a link, whose marks change with each lap.
+const LINKED: &str = "
+class lamp direct
+  op    glow(n: 8), dim()
+rule lantern : lamp on pci
+  match vendor == 0x8086 and device == 0x100e                            score 9
+  space r = le bar(0)
+  reg MTA[128] 0x5200:32                                in r
+  record CELL le { n:16 kind:8 _:7 lap:1 }
+  arena cells: CELL[4] align 16
+  ring  R 4 of cells lent { lap: lap } link { kind: 6, n: 99 }
+  init { MTA[0] = 0 }
+  op glow(n)
+    lend R = { n: n, kind: 1 } else busy
+    show()
+  op dim
+    publish R
+    show()
+    while R.lent > 0 at most 3 { R.got += 1 }
+  op show { for k in 0..4 { MTA[k] = cells[k].n | cells[k].kind << 16 | cells[k].lap << 31 } }
+";
+
+#[test]
+fn a_ring_with_a_link_shows_its_first_cell_last() {
+    let machine = Machine::start(
+        Config::q35()
+            .args(["-netdev", "user,id=n0"])
+            .args(["-device", "e1000,netdev=n0"]),
+    )
+    .unwrap();
+    let book = rulebook::read(&[("linked.rule", LINKED)])
+        .unwrap_or_else(|p| panic!("{}", p[0].render("", &[("linked.rule", LINKED)])));
+    let found = pci::scan(&machine).unwrap();
+    let function = found.iter().find(|f| f.class >> 16 == 2).unwrap();
+    let base = function.bars[0].base;
+    function.bus_master(true).unwrap();
+    let mut device = pci_device(function);
+    let (_, written) = write_driver(&book, &machine, &mut device, "lamp", &[]);
+    let code = emit(&written.residual, Target::X86_64).unwrap();
+    let blob = Blob::new(&written.residual, &code.bytes, &code.entries);
+    let mut running = Running::attach(&machine, blob).unwrap();
+    let mut lamps = running.direct().unwrap();
+    assert_eq!(lamps.start().unwrap(), abi::status::OK);
+    let cells = || -> Vec<(u64, u64, u64)> {
+        (0..4)
+            .map(|k| machine.read(base + 0x5200 + 4 * k, Width::B32).unwrap())
+            .map(|cell| (cell & 0xffff, cell >> 16 & 0xff, cell >> 31))
+            .collect()
+    };
+    let mut glow = |n: u64| lamps.call("glow", &[n]).unwrap();
+    assert_eq!((glow(10), glow(11)), (0, 0));
+    assert_eq!(
+        cells(),
+        [(10, 1, 0), (11, 1, 1), (0, 0, 0), (0, 0, 0)],
+        "the first is held back"
+    );
+    lamps.call("dim", &[]).unwrap();
+    assert_eq!(cells()[0], (10, 1, 1), "and shown at publish");
+    let mut glow = |n: u64| lamps.call("glow", &[n]).unwrap();
+    assert_eq!((glow(12), glow(13), glow(14)), (0, 0, 0));
+    assert_eq!(
+        glow(15),
+        abi::status::BUSY,
+        "three cells, for the fourth is the link"
+    );
+    let second = [(13, 1, 0), (14, 1, 0), (12, 1, 0), (99, 6, 1)];
+    assert_eq!(
+        cells(),
+        second,
+        "12 is held back with the mark that it had; the link ends the first lap"
+    );
+    lamps.call("dim", &[]).unwrap();
+    assert_eq!(cells()[2], (12, 1, 1));
+}
