@@ -258,10 +258,7 @@ impl Pump {
         // contract of `Memory::new`, and its upcalls are this class's.
         let status = unsafe {
             (*pump).context.upcalls = (&raw const (*pump).upcalls).cast();
-            code.call(
-                pump.cast::<Context>(),
-                [args[0], args[1], args[2], args[3], 0],
-            )
+            code.call(pump.cast::<Context>(), args)
         };
         if self.violation.is_some() {
             return status::VIOLATION;

@@ -297,3 +297,32 @@ fn ide_drives_by_bus_master() {
 fn ide_drives_by_processor() {
     drives(false);
 }
+
+#[test]
+fn interpreter_and_code_touch_the_controllers_alike() {
+    let disk = peer::Disk::new(&pattern(1 << 20, 1)).unwrap();
+    let start = |more: [&str; 4]| {
+        let config = Config::q35().args(disk.drive("d0")).args(more);
+        Machine::start(config).unwrap()
+    };
+    proof::same_trace(Class::Block, || {
+        let machine = start([
+            "-device",
+            "nvme,serial=a,drive=d0",
+            "-global",
+            "nvme.mdts=5",
+        ]);
+        let written = controller(&machine, 0x010802);
+        (machine, written)
+    });
+    proof::same_trace(Class::Block, || {
+        let machine = start([
+            "-device",
+            "ahci,id=h0",
+            "-device",
+            "ide-hd,drive=d0,bus=h0.1",
+        ]);
+        let written = controller_with_disks(&machine);
+        (machine, written)
+    });
+}
