@@ -10,7 +10,7 @@ use alloc::{
     vec::Vec,
 };
 use discovery::{Candidate, Journal};
-use machine::{Arch, Fact, Machine, Source, Value};
+use machine::{Arch, Fact, Machine, MemoryKind, Source, Value};
 
 #[cfg(target_arch = "aarch64")]
 const ARCH: Arch = Arch::Aarch64;
@@ -20,8 +20,10 @@ const ARCH: Arch = Arch::X86_64;
 /// Discovers the machine; `candidates` are the places that the rulebook names.
 pub fn machine(door: &Handover, candidates: &[Candidate]) -> (Machine, Probing) {
     let options = discovery::Options::parse(&door.options.join(" "));
+    // What firmware says of memory does not count in blind mode.
+    let map = if options.blind { &[] } else { &door.map[..] };
     let mut probing = Probing {
-        hardware: hardware::Machine::new(&door.map),
+        hardware: hardware::Machine::new(map),
         journal: journal::open(),
         blind: options.blind,
         hang: options.hang.clone(),
@@ -47,6 +49,11 @@ pub fn machine(door: &Handover, candidates: &[Candidate]) -> (Machine, Probing) 
         ..discovery::Request::new(ARCH)
     };
     let machine = discovery::discover(&mut probing.hardware, request);
+    if probing.blind {
+        let ram = machine.memory.iter();
+        let ram = ram.filter(|r| r.kind == MemoryKind::Ram);
+        memory::found(ram.map(|r| (r.base, r.size)));
+    }
     (machine, probing)
 }
 

@@ -113,14 +113,18 @@ impl Handover {
         mark_stack();
         self.ram.join();
         self.taken.join();
+        let (line, length) = &self.line;
+        let line = line.get(..*length).unwrap_or_default();
+        if options::words(line).any(|word| word == options::BLIND) {
+            // The firmware's word for it does not count: only what holds what is stored, above this very code.
+            self.ram = memory::stood_on(&self.taken);
+        }
         memory::start(self.ram, self.taken);
         self.boot.push(Fact {
             name: "door".into(),
             value: Value::Text(self.name.into()),
             source: Source::Inferred,
         });
-        let (line, length) = &self.line;
-        let line = line.get(..*length).unwrap_or_default();
         self.options = options::words(line).map(String::from).collect();
         for word in &self.options {
             if !options::known(word) {

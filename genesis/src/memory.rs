@@ -1,7 +1,7 @@
 //! Which RAM is whose: genesis's own heap grows up from the bottom of the largest free range, what the nucleus keeps
 //! grows down from its top, so that what is left afterwards is one range.
 
-use crate::single::Single;
+use crate::{probe, single::Single};
 use abi::boot::{Range, RANGES};
 use abi::layout::PAGE;
 use alloc::vec::Vec;
@@ -132,6 +132,73 @@ fn journal(free: &Ranges) -> Option<u64> {
 /// The journal's page.
 pub fn journal_page() -> Option<u64> {
     MEMORY.with(|memory| memory.journal)
+}
+
+/// RAM is looked for in pieces of this size.
+const PIECE: u64 = 1 << 20;
+/// The door's own tables make memory of at least the GiB that the image is in.
+const AROUND: u64 = 1 << 30;
+
+/// The RAM around this code, found by storing and reading back: blind mode's heap. (Nothing is in a journal yet: the
+/// journal needs memory. What is tried first lies directly above memory that works.)
+pub fn stood_on(taken: &Ranges) -> Ranges {
+    let here = stood_on as *const () as u64;
+    let within = |r: &&Range| here >= r.base && here - r.base < r.size;
+    let mut found = Ranges::EMPTY;
+    let Some(image) = taken.all().iter().find(within) else {
+        return found;
+    };
+    let end = image.base + image.size;
+    let limit = (here / AROUND + 1) * AROUND;
+    let mut at = end.next_multiple_of(PIECE);
+    while at < limit && (holds_taken(taken, at) || holds(at)) {
+        at += PIECE;
+    }
+    found.add(
+        image.base / PAGE * PAGE,
+        at.min(limit) - image.base / PAGE * PAGE,
+    );
+    found
+}
+
+/// Memory that a loader filled works.
+fn holds_taken(taken: &Ranges, at: u64) -> bool {
+    let within = |r: &Range| at >= r.base && at - r.base < r.size;
+    taken.all().iter().any(within)
+}
+
+/// Whether the last word of a piece of memory holds what is stored. What was there is put back.
+fn holds(piece: u64) -> bool {
+    let at = piece + PIECE - 8;
+    let Ok(old) = probe::read(at, 64) else {
+        return false;
+    };
+    if old == u64::MAX || probe::read(at, 64) != Ok(old) {
+        return false;
+    }
+    let mut held = true;
+    for pattern in [0x3c6d_1e95_a7f0_482b, !0x3c6d_1e95_a7f0_482b] {
+        // SAFETY: above the image and in nothing that the door took, so no Rust value lives there.
+        held &= unsafe { probe::write(at, 64, pattern) }.is_ok();
+        crate::arch::past_caches(at);
+        held &= probe::read(at, 64) == Ok(pattern);
+    }
+    // SAFETY: as above.
+    held && unsafe { probe::write(at, 64, old) }.is_ok()
+}
+
+/// RAM that discovery found, in blind mode: the nucleus gets all of it.
+pub fn found(ram: impl Iterator<Item = (u64, u64)>) {
+    MEMORY.with(|memory| {
+        for (base, size) in ram {
+            let from = base.next_multiple_of(PAGE);
+            let to = base.saturating_add(size) / PAGE * PAGE;
+            if from < to && !memory.ram.add(from, to - from) {
+                break;
+            }
+        }
+        memory.ram.join();
+    });
 }
 
 /// Takes over the RAM. `taken` is what must not be touched yet. Only what the door's own tables reach is used; the

@@ -283,7 +283,7 @@ impl<'a> Specialiser<'a, '_> {
             "min" | "max" | "busy" | "free" | "restores" | "pool" => 2,
             "measure" => 3,
             "firmware" => 4,
-            "ports" => arguments.len().clamp(1, 2),
+            "ports" | "mem" => arguments.len().clamp(1, 2),
             _ => 1,
         };
         if arguments.len() < wanted {

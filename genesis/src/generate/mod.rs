@@ -203,7 +203,21 @@ pub fn all(
             }
         }
     }
+    say_missing(&drivers);
     Output { drivers, unmatched }
+}
+
+/// Says plainly which everyday class has no device.
+fn say_missing(drivers: &[Driver]) {
+    for (class, what) in [
+        ("serial", "serial port"),
+        ("nic", "network device"),
+        ("block", "disk"),
+    ] {
+        if !drivers.iter().any(|d| d.choice.class == class && d.usable()) {
+            crate::log!("  there is no {what} that can be used");
+        }
+    }
 }
 
 fn say(driver: &Driver, machine: &Machine) {

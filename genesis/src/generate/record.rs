@@ -139,5 +139,26 @@ fn what(device: &Device) -> String {
         };
         parts.push(text);
     }
+    parts.extend(device.windows.iter().map(place));
+    if !device.capabilities.is_empty() {
+        let ids: Vec<String> = (device.capabilities.iter())
+            .map(|c| match c.extended {
+                true => format!("e{:x}", c.id),
+                false => format!("{:x}", c.id),
+            })
+            .collect();
+        parts.push(format!("capabilities {}", ids.join(" ")));
+    }
     parts.join(", ")
+}
+
+/// A window, for a person: `BAR 0 at 0xfe000000 (0x1000)`.
+fn place(window: &machine::Window) -> String {
+    let what = match (&window.source, window.kind) {
+        (machine::Source::Configuration | machine::Source::Assigned, _) => "BAR",
+        (_, machine::WindowKind::Port) => "ports",
+        (_, machine::WindowKind::Memory) => "registers",
+    };
+    let (index, base, size) = (window.index, window.base, window.size);
+    format!("{what} {index} at {base:#x} ({size:#x})")
 }

@@ -5,7 +5,7 @@ pub const FUNCTIONS: [(&str, usize, usize); 20] = [
     ("bar", 1, 1),
     ("base", 0, 1),
     ("ports", 1, 2),
-    ("mem", 1, 1),
+    ("mem", 1, 2),
     ("msr", 1, 1),
     ("window", 1, 1),
     ("has", 1, 1),
