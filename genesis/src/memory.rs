@@ -151,13 +151,17 @@ pub fn stood_on(taken: &Ranges) -> Ranges {
     let end = image.base + image.size;
     let limit = (here / AROUND + 1) * AROUND;
     let mut at = end.next_multiple_of(PIECE);
-    while at < limit && (holds_taken(taken, at) || holds(at)) {
+    while at < limit && (holds_taken(taken, at) || holds(at + PIECE)) {
         at += PIECE;
     }
     found.add(
         image.base / PAGE * PAGE,
         at.min(limit) - image.base / PAGE * PAGE,
     );
+    // The journal's page, if it has a place of its own, which is told by the architecture and not by firmware.
+    if let Some(page) = crate::arch::JOURNAL.filter(|page| holds(page + PAGE)) {
+        found.add(page, PAGE);
+    }
     found
 }
 
@@ -167,9 +171,9 @@ fn holds_taken(taken: &Ranges, at: u64) -> bool {
     taken.all().iter().any(within)
 }
 
-/// Whether the last word of a piece of memory holds what is stored. What was there is put back.
-fn holds(piece: u64) -> bool {
-    let at = piece + PIECE - 8;
+/// Whether the last word before `end` holds what is stored. What was there is put back.
+fn holds(end: u64) -> bool {
+    let at = end - 8;
     let Ok(old) = probe::read(at, 64) else {
         return false;
     };
@@ -302,7 +306,8 @@ pub fn used() -> Ranges {
         let mut used = memory.taken;
         used.add(memory.bottom, memory.low - memory.bottom);
         used.join();
-        used
+        // What the door took need not be RAM that is known: in blind mode the first pages are not.
+        memory.ram.without(&memory.ram.without(&used))
     })
 }
 

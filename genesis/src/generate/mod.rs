@@ -214,7 +214,10 @@ fn say_missing(drivers: &[Driver]) {
         ("nic", "network device"),
         ("block", "disk"),
     ] {
-        if !drivers.iter().any(|d| d.choice.class == class && d.usable()) {
+        if !drivers
+            .iter()
+            .any(|d| d.choice.class == class && d.usable())
+        {
             crate::log!("  there is no {what} that can be used");
         }
     }
