@@ -11,6 +11,8 @@ mod boots;
 mod hostile;
 #[path = "system/monitor.rs"]
 mod monitor;
+#[path = "system/probing.rs"]
+mod probing;
 #[path = "system/prompt.rs"]
 mod prompt;
 #[path = "system/ranges.rs"]

@@ -77,6 +77,11 @@ impl Connected {
         }
     }
 
+    /// A warm reset: memory stays as it is.
+    pub fn reset(&mut self) {
+        self.carry_out(r#"{"execute":"system_reset"}"#);
+    }
+
     /// Bytes of the machine's physical memory.
     pub fn memory(&mut self, at: u64, size: usize) -> Vec<u8> {
         let command = serde_json::json!({

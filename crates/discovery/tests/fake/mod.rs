@@ -70,6 +70,8 @@ pub struct Fake {
     pub pci: BTreeMap<(u8, u8, u8), Function>,
     /// Where configuration space is mapped.
     pub mapped: Option<u64>,
+    /// Words beyond a function's first 256 bytes; where there is none, nothing answers.
+    pub extended: BTreeMap<((u8, u8, u8), u16), u32>,
     pub reads: u64,
     address: u32,
 }
@@ -105,6 +107,15 @@ impl Fake {
     }
 
     fn config_read(&mut self, place: u64, bits: u32) -> u64 {
+        if place & 0xfff >= 256 {
+            let key = (
+                (place >> 20) as u8,
+                (place >> 15) as u8 & 31,
+                (place >> 12) as u8 & 7,
+            );
+            let word = self.extended.get(&(key, (place & 0xffc) as u16));
+            return word.map_or(u64::MAX >> (64 - bits), |word| *word as u64);
+        }
         match self.config(place) {
             Some((function, at)) => {
                 (function.get(at & !3) >> (8 * (at & 3))) as u64 & (u64::MAX >> (64 - bits))
@@ -167,6 +178,7 @@ impl Hardware for Fake {
 
     fn port_read(&mut self, port: u16, bits: u32) -> u64 {
         match port {
+            0xcf8 if bits == 32 => self.address as u64,
             0xcfc..=0xcff if self.address >> 31 == 1 => {
                 let place = config_place(self.address) + (port & 3) as u64;
                 self.config_read(place, bits)
