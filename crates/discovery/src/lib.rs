@@ -70,6 +70,13 @@ pub fn discover(hardware: &mut dyn Hardware, request: Request) -> Machine {
     }
     faults(&mut gate, &mut machine, &mut notes);
     skipped(&gate, &mut machine, &mut notes);
+    let ram = machine.memory.iter().filter(|r| r.kind == MemoryKind::Ram);
+    let ram = ram.fold(0u64, |sum, r| sum.saturating_add(r.size));
+    machine.boot.push(Fact {
+        name: String::from("ram"),
+        value: Value::Number(ram),
+        source: Source::Inferred,
+    });
     if request.options.masked {
         masked::hide(&mut machine);
     }

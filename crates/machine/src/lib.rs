@@ -27,7 +27,8 @@ pub struct Machine {
     /// Facts about the machine as a whole (`cpu.vendor`, …).
     pub facts: Vec<Fact>,
     pub devices: Vec<Device>,
-    /// What is true of this boot rather than of the machine: the door, its options, measured rates. No part of the identity.
+    /// What is true of this boot rather than of the machine: the door, its options, bytes of RAM, probes that were skipped. No
+    /// part of the identity.
     #[serde(default)]
     pub boot: Vec<Fact>,
     /// What could not be known, in sentences: a mode left it out, or nothing tells it.
