@@ -43,18 +43,15 @@ pub fn start(told: u64, ticks: u64, image: Range, memory: impl Fn(u64, u64)) -> 
     let (pieces, count) = pieces(at);
     let pieces = &pieces[..count];
     for piece in pieces {
-        match piece.kind {
-            kind::RAM | kind::TOLD => door.ram(piece.base, piece.size),
-            _ => {}
-        }
-        if piece.kind == kind::TOLD {
-            door.take(piece.base, piece.size);
+        if piece.kind == kind::RAM {
+            door.ram(piece.base, piece.size);
         }
         if contents(piece.kind).is_some() {
             memory(piece.base, piece.size);
         }
     }
     door.take(0, 4096);
+    door.take(told, word(at + offset_of!(Told, whole)));
     let line = word(at + offset_of!(Told, line));
     let size = word(at + offset_of!(Told, line_size));
     door.command_line((0..size).map_while(|n| probe::read(line + n, 8).ok().map(|b| b as u8)));
@@ -105,7 +102,7 @@ fn firmware(door: &mut Handover, at: usize) {
 /// What a kind of memory with contents is called in the model.
 fn contents(kind: u64) -> Option<MemoryKind> {
     match kind {
-        kind::RAM | kind::TOLD => Some(MemoryKind::Ram),
+        kind::RAM => Some(MemoryKind::Ram),
         kind::ACPI_TABLES => Some(MemoryKind::AcpiTables),
         kind::ACPI_NVS => Some(MemoryKind::AcpiNvs),
         _ => None,

@@ -2,8 +2,10 @@
 
 use crate::image::Image;
 use crate::machines::Machine;
+use crate::stick;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
+use std::path::Path;
 use std::process::Command;
 
 /// The command that boots `image` on `machine`, with its serial port as `serial` says, the machine's options as its command
@@ -21,14 +23,46 @@ pub fn command(
     let mut command = mortal(machine.arch.emulator());
     command
         .args(machine.emulator_arguments(workspace)?)
-        .args(["-serial", serial])
-        .arg("-kernel")
-        .arg(&image.path);
-    if !machine.options.is_empty() {
-        command.arg("-append").arg(machine.options.join(" "));
+        .args(["-serial", serial]);
+    match &machine.firmware {
+        Some(firmware) => {
+            let stick = stick::with(workspace, image, &machine.options)?;
+            command.args(boot_stick(firmware, &stick, machine.keep.as_deref())?);
+        }
+        None => {
+            command.arg("-kernel").arg(&image.path);
+            if !machine.options.is_empty() {
+                command.arg("-append").arg(machine.options.join(" "));
+            }
+        }
     }
     command.args(extra);
     Ok(command)
+}
+
+/// The arguments with which `firmware` boots from the USB stick `stick`, or from a copy of it at `keep`.
+fn boot_stick(firmware: &Path, stick: &Path, keep: Option<&Path>) -> Result<Vec<String>> {
+    let (file, forget) = match keep {
+        None => (stick, "on"),
+        Some(keep) => {
+            std::fs::copy(stick, keep).with_context(|| format!("writing {}", keep.display()))?;
+            (keep, "off")
+        }
+    };
+    Ok([
+        "-bios".into(),
+        firmware.display().to_string(),
+        "-drive".into(),
+        format!(
+            "file={},format=raw,if=none,id=stick,snapshot={forget}",
+            file.display()
+        ),
+        "-device".into(),
+        "qemu-xhci,id=usb".into(),
+        "-device".into(),
+        "usb-storage,bus=usb.0,drive=stick,bootindex=0".into(),
+    ]
+    .to_vec())
 }
 
 /// A command for a program that ends with us, even if we are killed. Where the system has no `setpriv` (util-linux), it

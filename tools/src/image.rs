@@ -149,6 +149,15 @@ pub fn code_bytes(workspace: &Workspace, arch: Arch, program: &str) -> Result<u6
     Ok(executable.map(|segment| segment[1]).sum())
 }
 
+/// The rulebook that the last image of `arch` was built with.
+pub(crate) fn rulebook(workspace: &Workspace, arch: Arch) -> PathBuf {
+    workspace
+        .target
+        .join("payload/images")
+        .join(arch.name())
+        .join("rulebook.bin")
+}
+
 /// Builds one freestanding program of the workspace and packs it, for the emulator's `-initrd`.
 ///
 /// # Errors
@@ -169,7 +178,7 @@ pub fn build_program(workspace: &Workspace, arch: Arch, package: &str) -> Result
 }
 
 /// Two builds at once would take each other's payload: the second waits.
-fn lock(workspace: &Workspace) -> Result<File> {
+pub(crate) fn lock(workspace: &Workspace) -> Result<File> {
     std::fs::create_dir_all(&workspace.target)
         .with_context(|| format!("making the folder {}", workspace.target.display()))?;
     let path = workspace.target.join("image.lock");

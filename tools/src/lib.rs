@@ -15,6 +15,7 @@ pub mod prove_data;
 pub mod rules;
 pub mod run;
 pub mod sources;
+pub mod stick;
 pub mod suite;
 pub mod terminal;
 pub mod workspace;

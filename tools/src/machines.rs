@@ -30,6 +30,11 @@ pub struct Machine {
     pub more_disks: Vec<String>,
     /// Processors; one if nothing is said.
     pub cpus: Option<u32>,
+    /// Firmware file with which the machine boots from a stick (`stick.rs`) rather than from a boot image alone.
+    pub firmware: Option<PathBuf>,
+    /// Where a run leaves the stick as the machine wrote it; otherwise what was written is forgotten.
+    #[serde(skip)]
+    pub keep: Option<PathBuf>,
     /// Words of the command line (`abi::options`); a run sets them.
     #[serde(skip)]
     pub options: Vec<String>,

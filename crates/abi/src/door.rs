@@ -11,6 +11,10 @@
 /// First word of [`Told`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MetaDoor");
 
+/// First of the four words before a packed image in a loader's file: this; bytes in memory; bytes from the first of them to
+/// the entry; bytes that unpacking gives. An LZ4 block follows.
+pub const PACKED: u64 = u64::from_le_bytes(*b"MetaPack");
+
 /// Bytes from the first byte of the x86-64 image to the entry in 64-bit mode; the PVH entry is at the first byte.
 pub const ENTRY_X86_64: u64 = 16;
 
@@ -30,6 +34,8 @@ pub struct Told {
     pub magic: u64,
     /// Bytes of this structure.
     pub size: u64,
+    /// Bytes of memory from the first of this structure to the last of what it names.
+    pub whole: u64,
     /// ACPI's root pointer, devicetree blob, SMBIOS entry point.
     pub acpi: u64,
     pub devicetree: u64,
@@ -70,7 +76,7 @@ pub struct Piece {
     pub kind: u64,
 }
 
-/// Kinds of memory, numbered as ACPI numbers them (ACPI 6.5, table 15.4), and two of our own.
+/// Kinds of memory, numbered as ACPI numbers them (ACPI 6.5, table 15.4), and one of our own.
 pub mod kind {
     pub const RAM: u64 = 1;
     pub const RESERVED: u64 = 2;
@@ -78,6 +84,4 @@ pub mod kind {
     pub const ACPI_NVS: u64 = 4;
     /// Device registers that firmware's runtime services use.
     pub const MMIO: u64 = 0x100;
-    /// RAM that holds what the loader passes on: `Told`, the map, the line.
-    pub const TOLD: u64 = 0x101;
 }
