@@ -23,4 +23,3 @@ fn with<R>(
 pub fn read(name: &str) -> Result<Vec<u8>, String> {
     with(name, |files, path| files.read(path))
 }
-

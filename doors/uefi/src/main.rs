@@ -48,7 +48,11 @@ fn start(
 ) -> Result<core::convert::Infallible, alloc::string::String> {
     jump::possible()?;
     let placed = image::place(GENESIS, found, line)?;
-    println!("starting genesis at {:#x}", placed.base);
+    println!(
+        "starting genesis at {:#x} ({} KiB)",
+        placed.base,
+        placed.size >> 10
+    );
     // SAFETY: protocols were closed when their guards were dropped; what is used from here on is `placed`, which is plain
     // numbers, and memory of the types that the map will call RAM or ours.
     let memory = unsafe { boot::exit_boot_services(None) };
