@@ -64,3 +64,22 @@ fn e1000_relatives() {
 fn e1000_on_pci_express() {
     proved("e1000e", "e1000", false);
 }
+
+/// A card that answers nothing any more, as one that was pulled out, ends its driver with that reason. By ports: in
+/// memory that no one answers for the emulator reads 0, where hardware reads all ones.
+#[test]
+fn cards_that_are_gone_are_given_up() {
+    let virtio = "virtio-net-pci,disable-modern=on,disable-legacy=off";
+    for (options, rule) in [("rtl8139", "rtl8139"), (virtio, "virtio_net on virtio_old")] {
+        let (machine, written) = card(options, rule, &user(), true);
+        let mut device = proof::running(&machine, &written);
+        let mut driver = device.pump(Class::Nic, proof::facts(&written)).unwrap();
+        driver.start().unwrap();
+        driver.turn(true).unwrap();
+        let found = pci::scan(&machine).unwrap();
+        let function = found.iter().find(|f| f.class >> 16 == 2).unwrap();
+        function.write(4, graph::Width::B16, 0).unwrap();
+        let answer = driver.turn(true).unwrap_err().to_string();
+        assert_eq!(answer, classes::Failure::Gone.to_string(), "{options}");
+    }
+}
