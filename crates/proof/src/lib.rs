@@ -6,6 +6,7 @@
 //!   self-test tried on each, and compares what they did to the device.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
+pub mod faults;
 pub mod models;
 pub mod mutate;
 pub mod stand;

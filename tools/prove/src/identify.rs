@@ -90,25 +90,27 @@ pub fn measure(workspace: &Workspace, table: bool) -> Result<Figures> {
 }
 
 fn figures(rows: &[Row], refused: usize) -> Figures {
-    let with_rule = rows.iter().filter(|r| r.named.is_some()).count();
-    let found = rows
-        .iter()
-        .filter(|r| r.named.is_some() && r.masked == r.named)
-        .count();
-    let wrong = rows
-        .iter()
-        .filter(|r| r.masked.is_some() && r.masked != r.named)
-        .count();
+    let on_pci = |row: &&Row| row.device.starts_with("pci");
     let mut figures = Figures::default();
     figures.add("identify.devices", rows.len() as f64);
-    figures.add("identify.with_rule", with_rule as f64);
-    figures.add("identify.found", found as f64);
-    figures.add(
-        "identify.found_share",
-        found as f64 / with_rule.max(1) as f64,
-    );
-    figures.add("identify.wrong", wrong as f64);
     figures.add("identify.not_plugged", refused as f64);
+    let pci: Vec<&Row> = rows.iter().filter(on_pci).collect();
+    let others: Vec<&Row> = rows.iter().filter(|row| !on_pci(row)).collect();
+    for (prefix, rows) in [("identify", pci), ("identify.others", others)] {
+        let with_rule = rows.iter().filter(|r| r.named.is_some()).count();
+        let found = rows
+            .iter()
+            .filter(|r| r.named.is_some() && r.masked == r.named);
+        let found = found.count();
+        let wrong = rows
+            .iter()
+            .filter(|r| r.masked.is_some() && r.masked != r.named);
+        figures.add(format!("{prefix}.with_rule"), with_rule as f64);
+        figures.add(format!("{prefix}.found"), found as f64);
+        let share = found as f64 / with_rule.max(1) as f64;
+        figures.add(format!("{prefix}.found_share"), share);
+        figures.add(format!("{prefix}.wrong"), wrong.count() as f64);
+    }
     figures
 }
 
@@ -212,14 +214,20 @@ fn row(
     index: usize,
     title: &str,
 ) -> Vec<Row> {
-    let rules = |plan: &Plan| -> BTreeMap<String, String> {
+    let rules = |plan: &Plan, right: bool| -> BTreeMap<String, String> {
         let jobs = plan.jobs.iter().filter(|job| job.device == index);
+        // What is right is what a name says: clues about a device's shape are what is tried here.
+        let named = |job: &&synthesis::Job| {
+            let held = job.choice.clues.iter().filter(|clue| clue.held);
+            !right || held.into_iter().any(|clue| !clue.text.contains("shape"))
+        };
+        let jobs = jobs.filter(named);
         jobs.map(|job| (job.choice.class.clone(), job.choice.title(book)))
             .collect()
     };
     let device = &model.devices[index];
     // A place where only a rule says that something may be is no device.
-    let (by_name, by_deed) = (rules(named), rules(masked));
+    let (by_name, by_deed) = (rules(named, true), rules(masked, false));
     let mut classes: Vec<&String> = by_name.keys().chain(by_deed.keys()).collect();
     classes.sort();
     classes.dedup();
