@@ -179,7 +179,9 @@ fn every_machine_is_what_the_emulator_says() {
     let workspace = workspace();
     let book = rules::book(&workspace.root.join("rules")).expect("the rules are right");
     let candidates = discover::candidates(&book);
-    let machines = machines::all(&workspace).expect("the machines");
+    let mut machines = machines::all(&workspace).expect("the machines");
+    // Of those that UEFI firmware boots, nothing is handed over that could be seen from outside.
+    machines.retain(|machine| machine.firmware.is_none());
     let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..2 {

@@ -193,7 +193,7 @@ fn addresses(image: &Image) -> Result<(u64, u64)> {
 
 /// Instructions that one tick of the clock stands for in which genesis times its stages. Under `-icount` the x86
 /// counter ticks once a nanosecond of guest time, which is an instruction; the arm64 counter every sixteenth.
-fn instructions_per_tick(arch: Arch) -> f64 {
+pub(super) fn instructions_per_tick(arch: Arch) -> f64 {
     match arch {
         Arch::X86_64 => 1.0,
         Arch::Aarch64 => 16.0,
@@ -214,7 +214,7 @@ const STAGES: [(&str, &str); 8] = [
 ];
 
 /// The prompt's `stages` (`NAME TICKS` a line) as ticks by figure, in the order of the stages.
-fn stages(answer: &str) -> Vec<(&'static str, f64)> {
+pub(super) fn stages(answer: &str) -> Vec<(&'static str, f64)> {
     let mut found: Vec<(&'static str, f64)> = Vec::new();
     for line in answer.lines() {
         let Some((name, ticks)) = line.split_once(' ') else {

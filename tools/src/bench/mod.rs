@@ -1,6 +1,7 @@
 //! `meta bench`: figures by name, beside Linux's in the same run. `docs/bench.md` says what each of them is.
 
 mod boot;
+mod discovery;
 mod guest;
 mod ipc;
 mod linux;
@@ -39,6 +40,8 @@ pub enum Bench {
     Mutation,
     /// Instructions to specialise and compile all drivers of a machine
     Generate,
+    /// Instructions of discovery on every machine, as firmware tells and blind; accesses to configuration space
+    Discovery,
 }
 
 /// Figures in the order they were measured.
@@ -133,6 +136,7 @@ pub fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
         Bench::Rules => return prover("bench-rules"),
         Bench::Identify => return prover("bench-identify"),
         Bench::Mutation => return prover("bench-mutation"),
+        Bench::Discovery => discovery::measure(workspace)?,
     };
     figures.show(arguments.json)?;
     if !arguments.json {

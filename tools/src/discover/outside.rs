@@ -11,7 +11,7 @@ pub use hardware::{Access, Outside};
 use crate::image::Arch;
 use crate::machines::Machine as Described;
 use crate::workspace::Workspace;
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use discovery::{Candidate, Firmware, Request};
 use machine::Machine;
 use rulebook::tree::Book;
@@ -34,6 +34,13 @@ pub fn discover(
     described: &Described,
     candidates: &[Candidate],
 ) -> Result<Found> {
+    if described.firmware.is_some() {
+        let name = &described.name;
+        bail!(
+            "{name} is booted by UEFI firmware, which hands nothing over that could be seen from outside: \
+             ./meta discover {name} boots it"
+        );
+    }
     let mut arguments = described.emulator_arguments(workspace)?;
     // When it is run, its serial port is there.
     arguments.extend(["-serial".into(), "null".into()]);

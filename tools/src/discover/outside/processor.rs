@@ -49,7 +49,10 @@ impl Processor {
                 let own = number("mp-affinity").map(|value| (MPIDR_EL1, value | MPIDR_RES1));
                 processor.registers.extend(own);
             }
-            qtest::Arch::X86_64 => processor.identification(&property, &number),
+            qtest::Arch::X86_64 => {
+                processor.identification(&property, &number);
+                processor.topology(&all, number("apic-id").unwrap_or(0) as u32);
+            }
         }
         Ok(processor)
     }
@@ -87,7 +90,10 @@ impl Processor {
             self.leaves
                 .insert((leaf, 0), [four[0], four[1], four[2], four[3]]);
         }
-        self.leaves.entry((0x8000_0008, 0)).or_default()[0] = low("phys-bits");
+        // Linear addresses have 48 bits, or 57 where LA57 is offered (leaf 7, ECX bit 16): nothing else is built.
+        let wide = property("la57").and_then(|value| value.as_bool());
+        let linear = if wide == Some(true) { 57 } else { 48 };
+        self.leaves.entry((0x8000_0008, 0)).or_default()[0] = linear << 8 | low("phys-bits");
         let features = property("feature-words").unwrap_or_default();
         for word in features.as_array().into_iter().flatten() {
             let leaf = word["cpuid-input-eax"].as_u64().unwrap_or(0) as u32;
@@ -98,6 +104,33 @@ impl Processor {
                 let bits = word["features"].as_u64().unwrap_or(0) as u32;
                 self.leaves.entry((leaf, sub)).or_default()[register] |= bits;
             }
+        }
+    }
+
+    /// Threads and cores of a package, as leaves 1, 11 and 0x80000008 tell them, from where the emulator put its processors.
+    fn topology(&mut self, all: &Value, own: u32) {
+        let most = |name: &str| {
+            let cpus = all.as_array().into_iter().flatten();
+            let ids = cpus.filter_map(|cpu| cpu["props"][name].as_u64());
+            ids.max().map_or(1, |last| last as u32 + 1)
+        };
+        let (threads, cores) = (most("thread-id"), most("core-id"));
+        let together = threads * cores;
+        let bits = |count: u32| count.next_power_of_two().ilog2();
+        let thread = bits(threads);
+        let package = thread + bits(cores);
+        self.leaves
+            .insert((11, 0), [thread, threads, 1 << 8, own]);
+        self.leaves
+            .insert((11, 1), [package, together, 2 << 8 | 1, own]);
+        self.leaves.insert((11, 2), [0, 0, 2, own]);
+        if together > 1 {
+            let first = self.leaves.entry((1, 0)).or_default();
+            first[1] |= together << 16;
+            first[3] |= 1 << 28;
+            self.leaves.entry((0x8000_0001, 0)).or_default()[2] |= 1 << 1;
+            let sizes = self.leaves.entry((0x8000_0008, 0)).or_default();
+            sizes[2] |= bits(together) << 12 | (together - 1);
         }
     }
 
