@@ -119,8 +119,7 @@ impl Processor {
         let bits = |count: u32| count.next_power_of_two().ilog2();
         let thread = bits(threads);
         let package = thread + bits(cores);
-        self.leaves
-            .insert((11, 0), [thread, threads, 1 << 8, own]);
+        self.leaves.insert((11, 0), [thread, threads, 1 << 8, own]);
         self.leaves
             .insert((11, 1), [package, together, 2 << 8 | 1, own]);
         self.leaves.insert((11, 2), [0, 0, 2, own]);
