@@ -23,7 +23,5 @@ mod ranges;
 mod rules;
 #[path = "system/same.rs"]
 mod same;
-#[path = "system/sides.rs"]
-mod sides;
 #[path = "system/sweep.rs"]
 mod sweep;
