@@ -103,6 +103,14 @@ pub fn lines_unmask(line: u32) {
     }
 }
 
+/// Seconds since 1970 began; 0 if nobody knows.
+pub fn calendar_now() -> u64 {
+    if !bound(operation::CALENDAR_NOW) {
+        return 0;
+    }
+    call!(platform_calendar_now, operation::CALENDAR_NOW)
+}
+
 /// A machine may take this many looks at the clock to go down after it was told to.
 const GOING_DOWN: u32 = 10_000_000;
 

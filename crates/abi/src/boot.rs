@@ -96,7 +96,8 @@ pub mod operation {
     pub const LINES_UNMASK: usize = 9;
     pub const POWER_OFF: usize = 10;
     pub const POWER_RESET: usize = 11;
-    pub const COUNT: usize = 12;
+    pub const CALENDAR_NOW: usize = 12;
+    pub const COUNT: usize = 13;
     /// (class, operation) of each, as rules spell them.
     pub const NAMES: [(&str, &str); COUNT] = [
         ("serial", "put"),
@@ -111,6 +112,7 @@ pub mod operation {
         ("lines", "unmask"),
         ("power", "off"),
         ("power", "reset"),
+        ("calendar", "now"),
     ];
 }
 

@@ -148,6 +148,16 @@ pub mod info {
     pub const MODULES: u64 = 3;
     /// The newest bytes of the log, as many as fit, oldest first.
     pub const LOG: u64 = 4;
+    /// [`Date`].
+    pub const DATE: u64 = 5;
+
+    /// What the machine's calendar says at this moment.
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Date {
+        /// Seconds since 1970 began, by UTC; 0 when no calendar is bound, or it does not know.
+        pub seconds: u64,
+    }
 
     #[repr(C)]
     #[derive(Clone, Copy, Debug, Default)]

@@ -10,6 +10,7 @@
 //! ```
 
 mod block;
+pub mod clock;
 mod entropy;
 mod framebuffer;
 mod input;
@@ -116,6 +117,7 @@ pub fn direct(class: &str, driver: &mut Direct, far: u64) -> Option<Outcome> {
     match class {
         "clock" | "timer" => Some(timer::run(driver, far)),
         "lines" => Some(lines::run(driver)),
+        "calendar" => Some(clock::calendar(driver)),
         _ => None,
     }
 }

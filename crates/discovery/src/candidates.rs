@@ -5,11 +5,13 @@ use alloc::{format, string::String, vec::Vec};
 use machine::{Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
 
 /// One place: the rules' data, opaque here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub kind: WindowKind,
     pub base: u64,
     pub size: u64,
+    /// Its further windows: kind, base and size. What tells it from other devices is the first.
+    pub more: Vec<(WindowKind, u64, u64)>,
     /// Number of an ISA wire.
     pub line: Option<u32>,
 }
@@ -63,13 +65,17 @@ fn device(candidate: &Candidate, overrides: &Overrides) -> Device {
             value: Value::Flag(true),
             source: Source::Candidate,
         }]),
-        windows: Vec::from([Window {
-            index: 0,
-            kind: candidate.kind,
-            base: candidate.base,
-            size: candidate.size,
-            source: Source::Candidate,
-        }]),
+        windows: core::iter::once((candidate.kind, candidate.base, candidate.size))
+            .chain(candidate.more.iter().copied())
+            .enumerate()
+            .map(|(index, (kind, base, size))| Window {
+                index: index as u8,
+                kind,
+                base,
+                size,
+                source: Source::Candidate,
+            })
+            .collect(),
         config: Vec::new(),
         wires: wire.into_iter().collect(),
         learned: Vec::new(),

@@ -329,6 +329,7 @@ fn blind_no_table_is_read_and_places_of_rules_are_looked_at() {
         .pin(1);
     fake.pci.insert((0, 2, 0), nic);
     let candidates = [Candidate {
+        more: Vec::new(),
         kind: WindowKind::Memory,
         base: 0xfed0_0000,
         size: 0x400,

@@ -129,6 +129,7 @@ fn links_are_read_from_configuration_space() {
 #[test]
 fn candidates_give_way_to_devices() {
     let candidate = |base, line| Candidate {
+        more: Vec::new(),
         kind: WindowKind::Port,
         base,
         size: 8,

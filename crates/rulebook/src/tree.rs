@@ -62,9 +62,10 @@ pub enum ItemKind {
         test: Expr,
         score: u32,
     },
-    /// `candidate ports(0x100, 8) line 5`: where such a device stands when no table names it.
+    /// `candidate ports(0x100, 8), ports(0x180, 2) line 5`: where such a device stands when no table names it.
     Candidate {
         window: Expr,
+        more: Vec<Expr>,
         line: Option<Expr>,
     },
     /// `fact NAME(parameters): TYPE = VALUE`; without a value in a class contract.

@@ -2,7 +2,7 @@
 
 use crate::instance::Specialiser;
 use crate::layout::ones;
-use crate::value::{Buffer, Region, Value};
+use crate::value::{Buffer, Region, Register, Value};
 use crate::{Error, Result};
 use alloc::{format, string::String, vec::Vec};
 use graph::{BinOp, Conduit, Op, WindowKind};
@@ -12,6 +12,9 @@ const FUNCTIONS: &[&str] = &[
     "bar", "base", "region", "window", "caps", "has", "mem", "ports", "msr", "min", "max", "bits",
     "free", "busy", "drop", "measure", "firmware", "id", "restores", "known", "wire", "pool",
 ];
+
+/// Nanoseconds that one `measure` may take: it stops everything.
+const LONGEST_MEASURE: u64 = 20_000_000;
 
 impl<'a> Specialiser<'a, '_> {
     pub fn is_builtin(&self, n: Name) -> bool {
@@ -280,8 +283,7 @@ impl<'a> Specialiser<'a, '_> {
     fn builtin(&mut self, n: Name, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
         let text = self.text(n);
         let wanted = match text {
-            "min" | "max" | "busy" | "free" | "restores" | "pool" => 2,
-            "measure" => 3,
+            "min" | "max" | "busy" | "free" | "restores" | "pool" | "measure" => 2,
             "firmware" => 4,
             "ports" | "mem" => arguments.len().clamp(1, 2),
             _ => 1,
@@ -524,36 +526,58 @@ impl<'a> Specialiser<'a, '_> {
         Ok(Value::None)
     }
 
-    /// `measure(START, NOW, time)`: the rate of a counter that counts down from START, against the clock found before.
+    /// The rate of a counter, against the clock found before: `measure(START, NOW, time)` of one that counts down from
+    /// START, `measure(NOW, time)` of one that counts up for ever.
     fn measure(&mut self, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
         if !self.is_live() {
             self.measured = true;
             return Ok(Value::Num(self.constant(0)));
         }
-        let (Value::Register(start), Value::Register(now)) = (
-            self.value(&arguments[0].value)?,
-            self.value(&arguments[1].value)?,
-        ) else {
-            return Err(Error::new(
+        let not_so = || {
+            Error::new(
                 place,
-                "`measure` needs two registers and a time",
-                "write measure(START, NOW, 1 ms)",
-            ));
+                "`measure` needs registers and a time",
+                "write measure(START, NOW, 1 ms), or measure(NOW, 1 ms) for a counter that counts up",
+            )
         };
-        let ns = self.number(&arguments[2].value)?;
-        let ns = self.b.known(ns.id).unwrap_or(0).min(1_000_000);
-        let top = ones(start.item.bits);
-        let all = self.constant(top);
-        self.write(&start, Value::Num(all), place)?;
+        let (start, now, time) = match arguments {
+            [start, now, time] => (Some(start), now, time),
+            [now, time] => (None, now, time),
+            _ => return Err(not_so()),
+        };
+        let start = match start.map(|start| self.value(&start.value)).transpose()? {
+            Some(Value::Register(start)) => Some(start),
+            None => None,
+            Some(_) => return Err(not_so()),
+        };
+        let Value::Register(now) = self.value(&now.value)? else {
+            return Err(not_so());
+        };
+        let ns = self.number(&time.value)?;
+        let ns = self.b.known(ns.id).unwrap_or(0).min(LONGEST_MEASURE);
+        let top = ones(now.item.bits);
+        if let Some(start) = &start {
+            let all = self.constant(top);
+            self.write(start, Value::Num(all), place)?;
+        }
         let before = self.live.as_mut().map_or(0, |l| l.clock());
+        let first = match start {
+            Some(_) => top,
+            None => self.reading(&now)?,
+        };
         if let Some(live) = self.live.as_mut() {
             live.pause(ns);
         }
-        let left = self.read_one(&now)?;
+        let last = self.reading(&now)?;
         let after = self.live.as_mut().map_or(0, |l| l.clock());
-        let zero = self.constant(0);
-        self.write(&start, Value::Num(zero), place)?;
-        let counted = top - self.b.known(left.id).unwrap_or(top);
+        let counted = match &start {
+            Some(start) => {
+                let zero = self.constant(0);
+                self.write(start, Value::Num(zero), place)?;
+                first.wrapping_sub(last) & top
+            }
+            None => last.wrapping_sub(first) & top,
+        };
         let passed = after.saturating_sub(before);
         if counted == 0 || passed == 0 {
             return Err(Error::new(
@@ -565,6 +589,12 @@ impl<'a> Specialiser<'a, '_> {
         Ok(Value::Num(self.constant(
             (counted as u128 * 1_000_000_000 / passed as u128) as u64,
         )))
+    }
+
+    /// What a counter says now, in a live run.
+    fn reading(&mut self, counter: &Register<'a>) -> Result<u64> {
+        let n = self.read_one(counter)?;
+        Ok(self.b.known(n.id).unwrap_or(0))
     }
 
     pub fn measured_now(&mut self) -> bool {

@@ -81,6 +81,19 @@ pub fn learn(
     Ok(s.learned)
 }
 
+/// A fact of a chosen rule, or of its class, that is a number before anything was learned.
+pub fn declared(subject: Subject, choice: &Choice, fact: &str) -> Option<u64> {
+    let mut s = Specialiser::new(subject, None);
+    let name = name_of(&s, fact)?;
+    s.b.open();
+    let function = chain(&mut s, &choice.rules).ok()?;
+    s.enter(function, Vec::new());
+    match s.resolve(function, name, Place::default()) {
+        Ok(Value::Num(n)) => s.b.known(n.id),
+        _ => None,
+    }
+}
+
 fn name_of(s: &Specialiser, text: &str) -> Option<Name> {
     s.subject
         .book

@@ -30,7 +30,7 @@ use rulebook::tree::{Book, Place};
 
 pub use entries::Written;
 pub use matching::{candidates, match_device, Candidate, Choice, Clue, Verdict};
-pub use plan::{plan, subject, Job, Plan, Unmatched, GIVEN};
+pub use plan::{plan, subject, Job, Plan, Unmatched, COST, GIVEN};
 
 /// Why a rule could not be specialised for a device. The rule's author reads this.
 #[derive(Clone, Debug, PartialEq)]

@@ -503,28 +503,42 @@ pub struct Candidate {
     pub ports: bool,
     pub base: u64,
     pub size: u64,
+    /// Its further windows: whether they are ports, first one, and how many.
+    pub more: Vec<(bool, u64, u64)>,
     pub line: Option<u32>,
 }
 
 fn candidate(book: &Book, rule: &Rule, item: &Item) -> Option<Candidate> {
-    let ItemKind::Candidate { window, line } = &item.kind else {
+    let ItemKind::Candidate { window, more, line } = &item.kind else {
         return None;
     };
+    let (ports, base, size) = candidate_window(book, window)?;
+    let more = more.iter().map(|window| candidate_window(book, window));
+    Some(Candidate {
+        rule: book.name(rule.name).to_string(),
+        ports,
+        base,
+        size,
+        more: more.collect::<Option<Vec<_>>>()?,
+        line: line.as_ref().and_then(literal).map(|n| n as u32),
+    })
+}
+
+fn candidate_window(book: &Book, window: &Expr) -> Option<(bool, u64, u64)> {
     let ExprKind::Call(callee, arguments) = &window.kind else {
         return None;
     };
     let ExprKind::Name(kind) = &callee.kind else {
         return None;
     };
-    let number = |e: &Expr| match e.kind {
+    let size = arguments.get(1).and_then(|a| literal(&a.value));
+    let base = literal(&arguments.first()?.value)?;
+    Some((book.name(*kind) == "ports", base, size.unwrap_or(8)))
+}
+
+fn literal(e: &Expr) -> Option<u64> {
+    match e.kind {
         ExprKind::Number(n) => Some(n),
         _ => None,
-    };
-    Some(Candidate {
-        rule: book.name(rule.name).to_string(),
-        ports: book.name(*kind) == "ports",
-        base: number(&arguments.first()?.value)?,
-        size: arguments.get(1).and_then(|a| number(&a.value)).unwrap_or(8),
-        line: line.as_ref().and_then(number).map(|n| n as u32),
-    })
+    }
 }

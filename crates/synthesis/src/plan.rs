@@ -8,16 +8,18 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::cmp::Reverse;
 use machine::{Fact, Machine, Source, Value};
 use rulebook::tree::Book;
 
 /// The order in which classes are written: what others need first, and a console as early as can be.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "clock",
     "serial",
     "lines",
     "vectors",
     "timer",
+    "calendar",
     "power",
     "entropy",
     "nic",
@@ -27,8 +29,13 @@ const ORDER: [&str; 12] = [
     "watchdog",
 ];
 
+/// The fact by which rules of one class are compared: where one device serves the whole machine, it is the one for which
+/// this is least.
+pub const COST: &str = "cost";
+
 /// Facts that the nucleus decides, for every driver.
-pub const GIVEN: [(&str, u64); 2] = [
+pub const GIVEN: [(&str, u64); 3] = [
+    ("line_vector", abi::boot::vector::LINES),
     ("timer_vector", abi::boot::vector::TIMER),
     ("spurious_vector", abi::boot::vector::SPURIOUS),
 ];
@@ -96,7 +103,13 @@ pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -
         }
     }
     let rank = |class: &str| ORDER.iter().position(|c| *c == class);
-    matched.sort_by_key(|(_, choice)| rank(&choice.class).unwrap_or(ORDER.len()));
+    matched.sort_by_cached_key(|(device, choice)| {
+        let subject = subject(book, machine, *device);
+        let cost = subject.and_then(|subject| crate::entries::declared(subject, choice, COST));
+        // The dearest first: what is cheaper may be measured by it.
+        let cheapness = Reverse(cost.unwrap_or(0));
+        (rank(&choice.class).unwrap_or(ORDER.len()), cheapness)
+    });
     let mut jobs: Vec<Job> = Vec::new();
     for (device, choice) in matched {
         let name = name_for(book, &choice, &jobs);

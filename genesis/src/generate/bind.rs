@@ -6,10 +6,12 @@ use abi::boot::{operation, vector};
 use alloc::vec::Vec;
 use machine::Arch;
 
-/// Binds each platform operation to the first usable driver that has it.
+/// Binds each platform operation to the cheapest usable driver that has it; the first of equal ones.
 pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
     let mut bound = [false; operation::COUNT];
-    for driver in drivers.iter_mut().filter(|d| d.usable()) {
+    let mut usable: Vec<&mut Driver> = drivers.iter_mut().filter(|d| d.usable()).collect();
+    usable.sort_by_key(|driver| driver.fact(synthesis::COST).unwrap_or(0));
+    for driver in usable {
         let mut operations: Vec<(usize, u32)> = Vec::new();
         for (n, (class, name)) in operation::NAMES.iter().enumerate() {
             if bound[n] || *class != driver.choice.class {
@@ -83,6 +85,9 @@ fn bindable(driver: &Driver, operation: &str) -> Result<(), &'static str> {
 fn optional(n: usize) -> bool {
     matches!(
         n,
-        operation::VECTORS_TAKE | operation::POWER_RESET | operation::VECTORS_SEND
+        operation::VECTORS_TAKE
+            | operation::POWER_RESET
+            | operation::VECTORS_SEND
+            | operation::CALENDAR_NOW
     )
 }

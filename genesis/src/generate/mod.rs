@@ -117,6 +117,9 @@ pub fn candidates(book: &Book) -> Vec<discovery::Candidate> {
             kind: kind(c.ports),
             base: c.base,
             size: c.size,
+            more: (c.more.into_iter())
+                .map(|(ports, base, size)| (kind(ports), base, size))
+                .collect(),
             line: c.line,
         })
         .collect()

@@ -12,25 +12,30 @@ struct Clock {
     last: u64,
     /// Ticks passed, beyond the counter's own width.
     passed: u64,
+    /// Nanoseconds that the clocks before it told.
+    before: u64,
 }
 
 static CLOCK: Single<Option<Clock>> = Single::new(None);
 static CONSOLE: Single<Option<&'static mut Direct<'static>>> = Single::new(None);
 
-/// The first clock that is written tells the time from now on.
+/// Whether a clock of known rate tells the time.
+pub fn timed() -> bool {
+    CLOCK.with(|clock| clock.is_some())
+}
+
+/// The clock that was written last tells the time from now on: they come from the dearest to the cheapest.
 pub fn clock(driver: &Driver) {
     let (Some(hz), Some(_)) = (driver.fact("hz").filter(|hz| *hz != 0), driver.entry("now")) else {
         return;
     };
-    if CLOCK.with(|clock| clock.is_some()) {
-        return;
-    }
     let width = driver.fact("width").unwrap_or(64).clamp(1, 64) as u32;
     let Some(mut direct) = prove::direct(&driver.written, &driver.code) else {
         return;
     };
     direct.resume(&driver.state);
     let direct = Box::leak(Box::new(direct));
+    let before = nanoseconds();
     let last = direct.call("now", [0; 4]).unwrap_or(0);
     CLOCK.with(|clock| {
         *clock = Some(Clock {
@@ -39,6 +44,7 @@ pub fn clock(driver: &Driver) {
             mask: u64::MAX >> (64 - width),
             last,
             passed: 0,
+            before,
         });
     });
     clock::set(nanoseconds);
@@ -50,7 +56,7 @@ fn nanoseconds() -> u64 {
         let now = clock.direct.call("now", [0; 4]).unwrap_or(0);
         clock.passed += now.wrapping_sub(clock.last) & clock.mask;
         clock.last = now;
-        (u128::from(clock.passed) * 1_000_000_000 / u128::from(clock.hz)) as u64
+        clock.before + (u128::from(clock.passed) * 1_000_000_000 / u128::from(clock.hz)) as u64
     })
 }
 

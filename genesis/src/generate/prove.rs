@@ -6,7 +6,7 @@ use abi::ring::BYTES;
 use abi::status;
 use alloc::{boxed::Box, format, string::ToString, vec::Vec};
 use classes::direct::Direct;
-use classes::selftest::{self, Effort, Outcome};
+use classes::selftest::{self, clock::Rate, Effort, Outcome};
 use classes::{Area, Class, Memory, Pump, Residual, Units};
 use synthesis::Written;
 
@@ -110,8 +110,8 @@ pub fn direct(written: &Written, code: &emit::Code) -> Option<Direct<'static>> {
     unsafe { Direct::new(text, code.bytes.len(), names, surroundings(written)) }.ok()
 }
 
-/// Direct classes: `init` must succeed; a clock must go forward. The interrupt controller shows itself when the nucleus
-/// takes its first timer interrupt.
+/// Direct classes: `init` must succeed; a clock must go forward, and as fast as the one before it. The interrupt controller
+/// shows itself when the nucleus takes its first timer interrupt.
 fn platform(class: &str, written: &Written, code: &emit::Code) -> (Vec<u8>, Proof) {
     let Some(mut device) = direct(written, code) else {
         let why = "the code does not fit its class".into();
@@ -128,29 +128,25 @@ fn platform(class: &str, written: &Written, code: &emit::Code) -> (Vec<u8>, Proo
         );
         return (Vec::new(), Proof::Rejected(why));
     }
+    let fact = |name| written.facts.iter().find(|(n, _)| n == name).map(|f| f.1);
     let proof = match class {
-        "clock" => goes_forward(&mut device),
-        "timer" => timer(&mut device, written),
+        "clock" => {
+            let rate = Rate {
+                hz: fact("hz").unwrap_or(0),
+                width: fact("width").map_or(64, |bits| bits.min(64) as u32),
+            };
+            verdict(selftest::clock::run(
+                &mut device,
+                rate,
+                super::platform::timed(),
+            ))
+        }
+        "calendar" => verdict(selftest::clock::calendar(&mut device)),
+        "timer" => verdict(selftest::timer::run(
+            &mut device,
+            fact("most").unwrap_or(0xffff),
+        )),
         _ => Proof::Unverified("called for the first time by the nucleus".into()),
     };
     (device.state().to_vec(), proof)
-}
-
-fn goes_forward(device: &mut Direct) -> Proof {
-    let first = device.call("now", [0; 4]);
-    for _ in 0..100_000 {
-        if device.call("now", [0; 4]) != first {
-            return Proof::Verified;
-        }
-    }
-    Proof::Rejected("the clock stands still".into())
-}
-
-fn timer(device: &mut Direct, written: &Written) -> Proof {
-    let most = written
-        .facts
-        .iter()
-        .find(|(n, _)| n == "most")
-        .map_or(0xffff, |(_, v)| *v);
-    verdict(selftest::timer::run(device, most))
 }

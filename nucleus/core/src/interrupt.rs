@@ -6,6 +6,8 @@ use core::cell::Cell;
 
 /// Bindings, and lines.
 pub const MOST: usize = 64;
+/// So many lines have the number that they always had: their controller may know no other vectors.
+pub const FIXED: usize = 16;
 
 #[derive(Clone, Copy)]
 struct Binding {
@@ -18,7 +20,7 @@ struct Binding {
 
 pub struct Bindings {
     bound: [Cell<Option<Binding>>; MOST],
-    /// Line of each vector, in the order in which they were first bound.
+    /// Line of each vector; from [`FIXED`] on in the order in which they were first bound.
     lines: [Cell<Option<u32>>; MOST],
     /// Interrupts that nobody wanted.
     pub spurious: Cell<u64>,
@@ -41,7 +43,7 @@ impl Bindings {
         }
     }
 
-    /// Its number among all lines that were ever bound, for its vector.
+    /// Its number among all lines that were ever bound, for its vector; its own if it is below [`FIXED`].
     pub fn number(&self, line: u32) -> Result<usize, Error> {
         if let Some(known) = self
             .lines
@@ -50,10 +52,9 @@ impl Bindings {
         {
             return Ok(known);
         }
-        let free = self
-            .lines
-            .iter()
-            .position(|known| known.get().is_none())
+        let own = Some(line as usize).filter(|line| *line < FIXED);
+        let free = own
+            .or_else(|| (FIXED..MOST).find(|n| self.lines[*n].get().is_none()))
             .ok_or(Error::NoRoom)?;
         self.lines[free].set(Some(line));
         Ok(free)

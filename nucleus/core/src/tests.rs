@@ -409,9 +409,10 @@ fn shared_lines_open_when_all_are_done() {
     let state = state();
     let world = World::new(state, 1);
     let [one, two] = [world.notification(), world.notification()];
-    assert_eq!(state.interrupts.number(5), Ok(0));
-    assert_eq!(state.interrupts.number(7), Ok(1));
-    assert_eq!(state.interrupts.number(5), Ok(0));
+    assert_eq!(state.interrupts.number(50), Ok(16));
+    assert_eq!(state.interrupts.number(5), Ok(5));
+    assert_eq!(state.interrupts.number(70), Ok(17));
+    assert_eq!(state.interrupts.number(50), Ok(16));
     state.interrupts.bind(5, one, 1).unwrap();
     state.interrupts.bind(5, two, 2).unwrap();
     assert_eq!(state.interrupts.bind(5, one, 1), Err(Error::Exists));

@@ -39,6 +39,13 @@ pub fn info(thread: &'static Thread) -> Answer {
         what::TASK => tell(thread, caller, &account::of_task(task()?)),
         what::FAULT => tell(thread, caller, &task()?.fault.get()),
         what::MODULES => tell(thread, caller, &account::modules()),
+        what::DATE => tell(
+            thread,
+            caller,
+            &what::Date {
+                seconds: platform::calendar_now(),
+            },
+        ),
         what::LOG => tell_log(thread, caller),
         _ => Err(Error::BadArgument),
     }

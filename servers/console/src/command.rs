@@ -15,6 +15,7 @@ pub enum Command<'a> {
         form: Form,
     },
     Memory,
+    Date,
     Tasks,
     Send([u8; 4]),
     Read {
@@ -45,7 +46,7 @@ pub const GATEWAY: [u8; 4] = [10, 0, 2, 2];
 pub const MOST_SECTORS: u64 = 128;
 
 /// Name, arguments, meaning.
-pub const COMMANDS: [(&str, &str, &str); 13] = [
+pub const COMMANDS: [(&str, &str, &str); 14] = [
     ("help", "", "this list"),
     (
         "devices",
@@ -58,6 +59,7 @@ pub const COMMANDS: [(&str, &str, &str); 13] = [
         "the code that was written for a device",
     ),
     ("memory", "", "where every byte is"),
+    ("date", "", "the machine's date, and how long it has run"),
     ("tasks", "", "what runs"),
     (
         "send",
@@ -89,6 +91,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, Wrong> {
         "kill" => Command::Kill(optional(name, rest)?.ok_or_else(|| usage(name))?),
         "help" | "?" => plain(name, rest, Command::Help)?,
         "memory" => plain(name, rest, Command::Memory)?,
+        "date" => plain(name, rest, Command::Date)?,
         "tasks" => plain(name, rest, Command::Tasks)?,
         "stages" => plain(name, rest, Command::Stages)?,
         "machine" => plain(name, rest, Command::Machine)?,

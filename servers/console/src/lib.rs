@@ -6,6 +6,7 @@ extern crate alloc;
 pub mod arp;
 pub mod banner;
 pub mod command;
+pub mod date;
 pub mod edit;
 pub mod hex;
 pub mod report;

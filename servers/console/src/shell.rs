@@ -76,6 +76,7 @@ fn carry_out(world: &mut World, line: &str) -> Written {
             form,
         }) => see::print(world, device, operation, form),
         Ok(Command::Memory) => system::print_memory(world),
+        Ok(Command::Date) => system::print_date(world),
         Ok(Command::Tasks) => system::print_tasks(world),
         Ok(Command::Send(address)) => send(world, address),
         Ok(Command::Read {

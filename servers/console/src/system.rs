@@ -8,6 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use classes::ring::State;
 use console::command::nearest;
+use console::date::Date;
 use console::report::Grouped;
 use console::table::Table;
 use core::fmt::{Result as Written, Write};
@@ -92,6 +93,23 @@ pub fn print_tasks(world: &mut World) -> Written {
         ]);
     }
     table.write(world)
+}
+
+/// What the machine's calendar says, and how long the nucleus has run.
+pub fn print_date(world: &mut World) -> Written {
+    match sys::info_date() {
+        Ok(date) if date.seconds != 0 => writeln!(world, "{} UTC", Date(date.seconds))?,
+        Ok(_) => writeln!(
+            world,
+            "error: this machine has no calendar that works; `devices` shows what was found"
+        )?,
+        Err(error) => writeln!(
+            world,
+            "error: the nucleus does not tell the date ({error:?})"
+        )?,
+    }
+    let ran = sys::now() / 1_000_000;
+    writeln!(world, "running for {}.{:03} s", ran / 1000, ran % 1000)
 }
 
 /// To the byte: where RAM went.

@@ -239,6 +239,14 @@ pub fn info_memory() -> Result<info::Memory, Error> {
     .map(|_| told)
 }
 
+/// What the machine's calendar says.
+pub fn info_date() -> Result<info::Date, Error> {
+    let mut told = info::Date::default();
+    let to = core::ptr::from_mut(&mut told) as u64;
+    let size = size_of::<info::Date>() as u64;
+    plain(call::INFO, [NONE, info::DATE, to, size, 0, 0]).map(|_| told)
+}
+
 pub fn info_task(task: Handle) -> Result<info::Task, Error> {
     let mut told = info::Task::default();
     let to = core::ptr::from_mut(&mut told) as u64;

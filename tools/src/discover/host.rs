@@ -97,7 +97,7 @@ pub fn look(mut linux: Linux, arch: Arch, candidates: &[Candidate]) -> Machine {
     };
     let served: Vec<Candidate> = (candidates.iter())
         .filter(|c| ports.iter().any(|p| p.base == c.base))
-        .copied()
+        .cloned()
         .collect();
     let firmware = match &blob {
         Some(blob) if !hardware.tables.any() => Firmware::Devicetree(blob),

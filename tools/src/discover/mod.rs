@@ -130,13 +130,17 @@ pub fn booted(workspace: &Workspace, name: &str) -> Result<Machine> {
 /// The places that rules name for devices that no table describes.
 #[must_use]
 pub fn candidates(book: &Book) -> Vec<Candidate> {
+    let kind = |ports| match ports {
+        true => WindowKind::Port,
+        false => WindowKind::Memory,
+    };
     let place = |c: synthesis::Candidate| Candidate {
-        kind: match c.ports {
-            true => WindowKind::Port,
-            false => WindowKind::Memory,
-        },
+        kind: kind(c.ports),
         base: c.base,
         size: c.size,
+        more: (c.more.into_iter())
+            .map(|(ports, base, size)| (kind(ports), base, size))
+            .collect(),
         line: c.line,
     };
     let named = synthesis::candidates(book);

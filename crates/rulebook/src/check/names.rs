@@ -66,8 +66,9 @@ impl<'a> Checker<'a, '_, '_> {
             ItemKind::Match { test, .. } | ItemKind::When { test, .. } | ItemKind::Gone(test) => {
                 self.expr(test)
             }
-            ItemKind::Candidate { window, line } => {
+            ItemKind::Candidate { window, more, line } => {
                 self.expr(window);
+                more.iter().for_each(|window| self.expr(window));
                 self.all(line);
             }
             ItemKind::Fact {

@@ -12,7 +12,7 @@ pub const FUNCTIONS: [(&str, usize, usize); 20] = [
     ("caps", 1, 1),
     ("known", 1, 1),
     ("restores", 2, 2),
-    ("measure", 3, 3),
+    ("measure", 2, 3),
     ("wire", 1, 1),
     ("firmware", 5, 5),
     ("free", 2, 2),
@@ -44,7 +44,7 @@ pub const VALUES: [&str; 16] = [
 ];
 
 /// What discovery says of every PCI function, what names a platform device, and what the installer decides.
-pub const FACTS: [&str; 16] = [
+pub const FACTS: [&str; 17] = [
     "vendor",
     "device",
     "subvendor",
@@ -60,6 +60,7 @@ pub const FACTS: [&str; 16] = [
     "cid",
     "uid",
     "timer_vector",
+    "line_vector",
     "spurious_vector",
 ];
 

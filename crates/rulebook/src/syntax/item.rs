@@ -123,12 +123,16 @@ impl Parser<'_, '_> {
 
     fn candidate(&mut self) -> Result<ItemKind> {
         let window = self.postfixed()?;
+        let mut more = Vec::new();
+        while self.take_sign(",") {
+            more.push(self.postfixed()?);
+        }
         let line = if self.take_word("line") {
             Some(self.expr()?)
         } else {
             None
         };
-        Ok(ItemKind::Candidate { window, line })
+        Ok(ItemKind::Candidate { window, more, line })
     }
 
     fn facts(&mut self, out: &mut Vec<Item>) -> Result<()> {

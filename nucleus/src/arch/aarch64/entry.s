@@ -311,6 +311,7 @@ operation lines_mask
 operation lines_unmask
 operation power_off
 operation power_reset
+operation calendar_now
 
 .section .bss
 .balign 16

@@ -315,6 +315,7 @@ operation lines_mask
 operation lines_unmask
 operation power_off
 operation power_reset
+operation calendar_now
 
 .section .bss
 .balign 16
