@@ -1,6 +1,6 @@
 //! What drivers did, made comparable.
 //!
-//! How often a driver polls before its device is done depends on the host. So calls of the event that found nothing are
+//! How often a driver polls, or looks for what rests, depends on the host. So calls of these entries that found nothing are
 //! left out, runs of one read are one read, and what an event that found something was called for does not begin a
 //! line of its own. What was written, where, in which order, with which width, and every call of the class stay.
 
@@ -39,7 +39,7 @@ pub fn settled(residual: &Residual, values: &[String], events: &[Event]) -> Vec<
     let mut begun = 0;
     for call in calls(events) {
         let name = call.entry(residual);
-        let polls = name.starts_with("irq");
+        let polls = name.starts_with("irq") || name.starts_with("watch");
         let heard = call.events.iter().any(|e| matches!(e, Event::Up(..)));
         if polls && !heard {
             continue;
