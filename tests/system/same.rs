@@ -51,13 +51,17 @@ fn write(book: &Book, model: &mut machine::Machine) -> Vec<(Job, Written, emit::
     let plan = explain::plan(book, model);
     let write = |job: Job| {
         let subject = synthesis::subject(book, model, job.device).expect("it is in the model");
+        // A controller without anything behind it gets no driver.
+        if synthesis::serves_nothing(subject, &job.choice) {
+            return None;
+        }
         let written = synthesis::specialise(subject, &job.choice)
             .unwrap_or_else(|e| panic!("{}: {}", job.name, e.show(book)));
         let code =
             emit::emit(&written.residual, target).unwrap_or_else(|e| panic!("{}: {e}", job.name));
-        (job, written, code)
+        Some((job, written, code))
     };
-    plan.jobs.into_iter().map(write).collect()
+    plan.jobs.into_iter().filter_map(write).collect()
 }
 
 fn host_and_guest_agree(name: &str) {

@@ -133,6 +133,22 @@ fn has_init(s: &mut Specialiser, id: InstanceId) -> bool {
     .is_some()
 }
 
+/// Whether the first run found none of the instances that the rule's operations are for: there is nothing to write.
+pub fn serves_nothing(subject: Subject, choice: &Choice) -> bool {
+    let book = subject.book;
+    let rule = choice.rules.first().and_then(|r| book.rules.get(*r));
+    let Some(each) = rule.and_then(|rule| rule.each) else {
+        return false;
+    };
+    let learned = subject.device.learned.iter();
+    let found = learned.rev().find(|f| f.name == book.name(each));
+    found.is_some_and(|f| match &f.value {
+        machine::Value::Numbers(list) => list.is_empty(),
+        machine::Value::Bytes(list) => list.is_empty(),
+        _ => false,
+    })
+}
+
 /// Facts that differ between instances stay in a record, as long as nothing must be decided by them; those that decide
 /// something are folded, at the price of code for each of their values.
 pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {

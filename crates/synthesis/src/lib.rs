@@ -28,7 +28,7 @@ use graph::Access;
 use machine::{Device, Fact, Machine};
 use rulebook::tree::{Book, Place};
 
-pub use entries::Written;
+pub use entries::{serves_nothing, Written};
 pub use matching::{candidates, match_device, Candidate, Choice, Clue, Verdict};
 pub use plan::{plan, subject, Job, Plan, Unmatched, COST, GIVEN};
 

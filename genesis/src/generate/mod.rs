@@ -133,7 +133,10 @@ pub fn all(
     stages: &mut Stages,
 ) -> Output {
     let mut faults: Vec<(String, Vec<String>)> = Vec::new();
-    let Plan { jobs, unmatched } = synthesis::plan(book, machine, |subject| {
+    let Plan {
+        jobs,
+        mut unmatched,
+    } = synthesis::plan(book, machine, |subject| {
         let device = subject.device;
         let place = match device.fact("candidate") {
             Some(_) => Place::Candidate,
@@ -181,6 +184,11 @@ pub fn all(
                 }
                 drivers.push(driver);
             }
+            // A controller without anything behind it gets no driver.
+            Err(why) if why == NOTHING => unmatched.push(Unmatched {
+                device,
+                nearest: Some((choice.title(book), why)),
+            }),
             Err(why) => {
                 crate::log!("  {name}: not written: {why}");
                 let empty = Written {
@@ -247,6 +255,7 @@ fn say(driver: &Driver, machine: &Machine) {
     );
 }
 
+const NOTHING: &str = "nothing is connected to it";
 const GONE: &str = "the device is not in the model";
 const HUNG: &str =
     "asking it hung the machine before the last reset; switch off and on to try once more";
@@ -297,15 +306,11 @@ fn one(
         }
     }
     let subject = synthesis::subject(book, machine, device).ok_or(GONE)?;
+    if synthesis::serves_nothing(subject, choice) {
+        return Err(NOTHING.into());
+    }
     let written = synthesis::specialise(subject, choice).map_err(|e| e.show(book))?;
     stages.passed("specialise");
-    if written
-        .facts
-        .iter()
-        .any(|(name, n)| name == "units" && *n == 0)
-    {
-        return Err("nothing is connected to it".into());
-    }
     let code = emit::emit(&written.residual, TARGET).map_err(|e| format!("{e}"))?;
     stages.passed("emit");
     let (state, proof) = prove::prove(&choice.class, choice.direct, &written, &code);
