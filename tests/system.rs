@@ -25,3 +25,5 @@ mod rules;
 mod same;
 #[path = "system/sweep.rs"]
 mod sweep;
+#[path = "system/uefi.rs"]
+mod uefi;

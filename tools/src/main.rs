@@ -6,7 +6,8 @@ use meta::image::{self, Arch};
 use meta::rules::RuleCommand;
 use meta::run::RunArguments;
 use meta::workspace::Workspace;
-use meta::{bench, discover, doctor, machines, prompt, rules, run, suite, terminal};
+use meta::{bench, discover, doctor, machines, prompt, rules, run, stick, suite, terminal};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Builds, runs, tests and measures MetaOS.
@@ -45,10 +46,18 @@ enum Command {
     },
     /// Measure, beside Linux in the same emulated machine (docs/bench.md says what each figure is)
     Bench(bench::BenchArguments),
-    /// Build the boot image of a machine or architecture, and say where it is
+    /// Build a boot image, and say where it is; without a name, both, and a disk image for a USB stick
+    ///
+    /// The disk image starts UEFI machines of both architectures. It overwrites what is on the stick:
+    ///
+    ///     sudo dd if=target/images/metaos-usb.img of=/dev/sdX bs=1M conv=fsync
+    ///
+    /// where /dev/sdX is the stick as a whole (lsblk lists disks). Words for the command line go into the file
+    /// metaos.txt on the stick. Secure Boot must be off.
+    #[command(verbatim_doc_comment)]
     Image {
-        #[arg(value_name = "MACHINE or ARCHITECTURE", default_value = machines::DEFAULT)]
-        what: String,
+        #[arg(value_name = "MACHINE or ARCHITECTURE")]
+        what: Option<String>,
     },
     /// Tell what a machine is: boot it, look at it from outside, look at this computer, or read a machine.json
     Discover(DiscoverArguments),
@@ -86,18 +95,18 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<()> {
         Command::Run(arguments) => run::run(workspace, &arguments),
         Command::Test { filter } => suite::run(workspace, filter.as_deref()),
         Command::Bench(arguments) => bench::run(workspace, &arguments),
-        Command::Image { what } => {
+        Command::Image { what: Some(what) } => {
             let arch = match Arch::ALL.into_iter().find(|arch| arch.name() == what) {
                 Some(arch) => arch,
                 None => machines::named(workspace, &what)?.arch,
             };
-            let image = image::build(workspace, arch)?;
-            terminal::print(format!(
-                "{} ({} KiB)",
-                image.path.display(),
-                image.size.div_ceil(1024)
-            ));
-            Ok(())
+            built(&image::build(workspace, arch)?.path)
+        }
+        Command::Image { what: None } => {
+            for arch in Arch::ALL {
+                built(&image::build(workspace, arch)?.path)?;
+            }
+            built(&stick::build(workspace, &Arch::ALL)?)
         }
         Command::Discover(arguments) => discover::run(workspace, &arguments),
         Command::See { name, machine } => answer(workspace, &machine, &format!("see {name}")),
@@ -110,6 +119,13 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<()> {
         }
         Command::Doctor => doctor::run(),
     }
+}
+
+/// Says what was built.
+fn built(path: &Path) -> anyhow::Result<()> {
+    let size = std::fs::metadata(path)?.len().div_ceil(1024);
+    terminal::print(format!("{} ({size} KiB)", path.display()));
+    Ok(())
 }
 
 /// Boots `machine`, types `line` and prints the answer.

@@ -30,7 +30,8 @@ const LINE_FILE: &str = "\
 
 impl Arch {
     /// The compiler's name of the UEFI target.
-    fn door_target(self) -> &'static str {
+    #[must_use]
+    pub(crate) fn door_target(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64-unknown-uefi",
             Self::Aarch64 => "aarch64-unknown-uefi",

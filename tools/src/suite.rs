@@ -138,7 +138,14 @@ fn clippy_freestanding(workspace: &Workspace, arch: Arch) -> Result<()> {
         cargo.args(["-p", package, "--", "-D", "warnings"]);
         workspace.run_cargo(cargo, &format!("clippy of {package} for {}", arch.name()))?;
     }
-    Ok(())
+    let mut cargo = workspace.cargo("clippy");
+    cargo.args(Workspace::freestanding_words());
+    cargo.args(["--profile", "image", "--target", arch.door_target()]);
+    cargo.args(["-p", "door-uefi", "--", "-D", "warnings"]);
+    workspace.run_cargo(
+        cargo,
+        &format!("clippy of the UEFI door for {}", arch.name()),
+    )
 }
 
 /// Runs cargo's tests with their output read as it comes: a count while it goes well, the whole story of what fails.

@@ -23,3 +23,15 @@ fn with<R>(
 pub fn read(name: &str) -> Result<Vec<u8>, String> {
     with(name, |files, path| files.read(path))
 }
+/// Writes the file `name` at the root anew.
+///
+/// # Errors
+/// Says what firmware said: the medium may be write-protected, or full.
+pub fn write(name: &str, bytes: &[u8]) -> Result<(), String> {
+    with(name, |files, path| {
+        if files.try_exists(path).unwrap_or(false) {
+            files.remove_file(path)?;
+        }
+        files.write(path, bytes)
+    })
+}

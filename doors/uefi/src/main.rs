@@ -6,10 +6,14 @@
 extern crate alloc;
 
 mod files;
+mod hardware;
 mod image;
 mod jump;
 mod map;
 mod options;
+mod pci;
+mod processor;
+mod report;
 mod tables;
 
 use uefi::prelude::*;
@@ -17,6 +21,7 @@ use uefi::{boot, println};
 
 /// The packed genesis and the rulebook (build.rs).
 static GENESIS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/genesis.load"));
+static RULEBOOK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rulebook.bin"));
 
 #[entry]
 fn main() -> Status {
@@ -27,6 +32,7 @@ fn main() -> Status {
     let _ = boot::set_watchdog_timer(0, 0xffff_ffff, None);
     let found = tables::find();
     let line = options::line();
+    report::report(&found, &line, RULEBOOK);
     match start(&found, &line) {
         Ok(never) => match never {},
         Err(why) => {

@@ -1,6 +1,7 @@
 //! Firmware's memory map, as genesis reads it.
 
 use abi::door::{kind, Piece};
+use machine::MemoryKind;
 use uefi::boot::MemoryType;
 use uefi::mem::memory_map::MemoryMap;
 
@@ -16,6 +17,17 @@ pub fn kind_of(memory: MemoryType) -> u64 {
         MemoryType::ACPI_NON_VOLATILE => kind::ACPI_NVS,
         MemoryType::MMIO | MemoryType::MMIO_PORT_SPACE => kind::MMIO,
         _ => kind::RESERVED,
+    }
+}
+
+/// What a kind is called in the machine model.
+pub fn named(kind: u64) -> MemoryKind {
+    match kind {
+        kind::RAM => MemoryKind::Ram,
+        kind::ACPI_TABLES => MemoryKind::AcpiTables,
+        kind::ACPI_NVS => MemoryKind::AcpiNvs,
+        kind::MMIO => MemoryKind::Mmio,
+        _ => MemoryKind::Reserved,
     }
 }
 
