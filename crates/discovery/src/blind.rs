@@ -163,8 +163,11 @@ impl Finder<'_, '_> {
         {
             return true;
         }
-        let mut windows = self.machine.devices.iter().flat_map(|d| &d.windows);
-        if windows.any(|w| w.kind == WindowKind::Memory && touches(w.base, w.size)) {
+        // Where a rule only says that a device may be, there may be RAM just as well.
+        let mut windows = (self.machine.devices.iter())
+            .flat_map(|d| &d.windows)
+            .filter(|w| w.kind == WindowKind::Memory && w.source != Source::Candidate);
+        if windows.any(|w| touches(w.base, w.size)) {
             return false;
         }
         let Some(old) = self.gate.ram_read(at, 64) else {
