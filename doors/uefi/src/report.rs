@@ -104,15 +104,18 @@ fn discover(found: &Found, book: &Book) -> Machine {
         )
     });
     let readable = readable.map(|range| (range.base, range.size)).collect();
-    let candidates: Vec<Candidate> = synthesis::candidates(book)
-        .into_iter()
+    let kind = |ports| match ports {
+        true => WindowKind::Port,
+        false => WindowKind::Memory,
+    };
+    let candidates: Vec<Candidate> = (synthesis::candidates(book).into_iter())
         .map(|c| Candidate {
-            kind: match c.ports {
-                true => WindowKind::Port,
-                false => WindowKind::Memory,
-            },
+            kind: kind(c.ports),
             base: c.base,
             size: c.size,
+            more: (c.more.into_iter())
+                .map(|(ports, base, size)| (kind(ports), base, size))
+                .collect(),
             line: c.line,
         })
         .collect();
