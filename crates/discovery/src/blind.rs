@@ -30,7 +30,7 @@ impl Finder<'_, '_> {
             self.candidates,
             &Default::default(),
             self.gate.hung(),
-            true,
+            self.options,
         );
         self.gate.about = String::from("memory");
         let bits = memory::width(self.gate, self.machine.arch);

@@ -1,6 +1,6 @@
 //! Places where rules say that a device may be, though no table names one.
 
-use crate::acpi::Overrides;
+use crate::{acpi::Overrides, Options};
 use alloc::{format, string::String, vec::Vec};
 use machine::{Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
 
@@ -23,16 +23,26 @@ pub(crate) fn add(
     candidates: &[Candidate],
     overrides: &Overrides,
     hung: &[String],
-    blind: bool,
+    options: &Options,
 ) {
+    let blind = options.blind;
     let looked_for =
         |c: &&Candidate| (blind || c.kind == WindowKind::Port) && !hung.contains(&path(c));
+    // Masked, what a table describes has no name: a rule can know it by its place and what it does, as if no table did.
+    let counts = |d: &&Device| {
+        !options.masked || d.bus != "platform" || d.facts.iter().any(|f| f.name == "candidate")
+    };
     for candidate in candidates.iter().filter(looked_for) {
-        let taken = machine.devices.iter().flat_map(|d| &d.windows).any(|w| {
-            let apart = w.base.saturating_add(w.size) <= candidate.base
-                || candidate.base.saturating_add(candidate.size) <= w.base;
-            w.kind == candidate.kind && !apart
-        });
+        let taken = machine
+            .devices
+            .iter()
+            .filter(counts)
+            .flat_map(|d| &d.windows)
+            .any(|w| {
+                let apart = w.base.saturating_add(w.size) <= candidate.base
+                    || candidate.base.saturating_add(candidate.size) <= w.base;
+                w.kind == candidate.kind && !apart
+            });
         if !taken {
             machine.devices.push(device(candidate, overrides));
         }

@@ -54,6 +54,7 @@ pub fn discover(hardware: &mut dyn Hardware, request: Request) -> Machine {
         gate: &mut gate,
         machine: &mut machine,
         candidates: request.candidates,
+        options: &request.options,
         in_use: &request.in_use,
         notes: &mut notes,
     };
@@ -100,6 +101,7 @@ struct Finder<'f, 'h> {
     gate: &'f mut Gate<'h>,
     machine: &'f mut Machine,
     candidates: &'f [Candidate],
+    options: &'f Options,
     in_use: &'f [(u64, u64)],
     notes: &'f mut Notes,
 }
@@ -114,7 +116,7 @@ impl Finder<'_, '_> {
             self.candidates,
             &found.overrides,
             self.gate.hung(),
-            false,
+            self.options,
         );
         self.finish(&found.hosts);
     }

@@ -362,6 +362,42 @@ fn blind_no_table_is_read_and_places_of_rules_are_looked_at() {
         .all(|d| !d.path.starts_with("memory/")));
 }
 
+#[test]
+fn masked_a_place_that_only_a_nameless_device_claims_is_looked_at() {
+    // On this machine a device of the namespace claims the one place, and a function's register the other.
+    let candidate = |base| Candidate {
+        kind: WindowKind::Port,
+        base,
+        size: 8,
+        line: None,
+        more: Vec::new(),
+    };
+    let candidates = [candidate(0xc000), candidate(0x3f8), candidate(0x3f8)];
+    let (mut fake, root) = pc();
+    let nic = Function::new(0x1234, 1, 0x02_0000).bar(0, 0x40, 1, 0xc000);
+    fake.pci.insert((0, 2, 0), nic);
+    let request = Request {
+        firmware: Firmware::Acpi(root),
+        candidates: &candidates,
+        options: Options {
+            masked: true,
+            ..Options::default()
+        },
+        ..Request::new(Arch::X86_64)
+    };
+    let machine = discover(&mut fake, request);
+    let places: Vec<&str> = (machine.devices.iter())
+        .filter(|d| d.fact("candidate").is_some())
+        .map(|d| d.path.as_str())
+        .collect();
+    assert_eq!(
+        places,
+        ["isa/3f8"],
+        "once, and not where a function's register is"
+    );
+    assert_eq!(device(&machine, "pci/00:02.0").fact("vendor"), None);
+}
+
 /// Bytes of configuration space and of the bits that can be written change at random: it ends, in a model whose account of
 /// memory is whole.
 #[test]
