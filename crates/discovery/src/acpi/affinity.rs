@@ -47,31 +47,31 @@ fn one(kind: u8, entry: &[u8], machine: &mut Machine) -> Option<()> {
         }
         1 if number(entry, 28, 4)? & 1 == 1 => {
             let (base, size) = (number(entry, 8, 8)?, number(entry, 16, 8)?);
-            memory(machine, base, size, number(entry, 2, 4)?);
+            near(machine, base, size, number(entry, 2, 4)?, SOURCE);
         }
         _ => {}
     }
     Some(())
 }
 
-fn fact(node: u64) -> Fact {
+fn fact(node: u64, source: Source) -> Fact {
     Fact {
         name: String::from("node"),
         value: Value::Number(node),
-        source: SOURCE,
+        source,
     }
 }
 
 fn processor(machine: &mut Machine, id: u64, node: u64) {
     if let Some(cpu) = machine.cpus.iter_mut().find(|cpu| cpu.id == id) {
         if !cpu.facts.iter().any(|f| f.name == "node") {
-            cpu.facts.push(fact(node));
+            cpu.facts.push(fact(node, SOURCE));
         }
     }
 }
 
 /// Splits what the memory map has at both ends, and marks what is inside.
-fn memory(machine: &mut Machine, base: u64, size: u64, node: u64) {
+pub fn near(machine: &mut Machine, base: u64, size: u64, node: u64, source: Source) {
     let Some(end) = base.checked_add(size).filter(|_| size != 0) else {
         return;
     };
@@ -96,7 +96,7 @@ fn memory(machine: &mut Machine, base: u64, size: u64, node: u64) {
             ranges.push(part(range.base, from));
         }
         let mut inside = part(from, to);
-        inside.facts.push(fact(node));
+        inside.facts.push(fact(node, source));
         ranges.push(inside);
         if to < last {
             ranges.push(part(to, last));

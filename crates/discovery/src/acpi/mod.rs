@@ -16,6 +16,7 @@ mod topology;
 
 pub use tables::Tables;
 
+pub(crate) use affinity::near;
 pub(crate) use madt::{Interrupts, Overrides};
 pub(crate) use mcfg::Spaces;
 

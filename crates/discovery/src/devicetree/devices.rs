@@ -1,9 +1,9 @@
 //! Every node that says what it is becomes a device; what it says becomes facts.
 
 use super::{interrupts::cells, tree::number, Node, Tree, SOURCE};
-use crate::{hardware::Hardware, processor, Notes};
-use alloc::{format, string::String, vec::Vec};
-use machine::{Cpu, Device, Fact, Machine, Value, Window, WindowKind};
+use crate::Notes;
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use machine::{Device, Fact, Value, Window, WindowKind};
 
 /// Properties that become windows, wires, or nothing.
 const NO_FACTS: [&str; 14] = [
@@ -24,47 +24,73 @@ const NO_FACTS: [&str; 14] = [
 ];
 /// Longer values are left out.
 const LONGEST: usize = 256;
-/// The processors, with what the one that runs says about itself.
-pub(crate) fn processors(hardware: &mut dyn Hardware, tree: &Tree, machine: &mut Machine) {
-    if let Some((cpus, _)) = tree.top("cpus") {
-        for (index, node) in tree.children(cpus) {
-            if node.text("device_type") == Some("cpu") && node.enabled() {
-                machine.cpus.push(Cpu {
-                    id: tree.reg(index).first().map_or(0, |(id, _)| *id),
-                    facts: Vec::new(),
-                });
-            }
-        }
-    }
-    processor::arm(hardware, machine);
-}
-
-/// Every enabled node with `compatible`, save the root and the processors.
-pub(crate) fn devices(tree: &Tree, notes: &mut Notes) -> Vec<Device> {
-    let processors = tree.top("cpus").map(|(index, _)| index);
-    let mut devices: Vec<Device> = Vec::new();
+/// Every enabled node with `compatible`, save the root, the processors and their caches, and reserved memory; with the
+/// node that each comes from.
+pub(crate) fn devices(tree: &Tree, notes: &mut Notes) -> Vec<(usize, Device)> {
+    let no_devices = ["cpus", "reserved-memory"].map(|name| tree.top(name).map(|(index, _)| index));
+    let mut devices: Vec<(usize, Device)> = Vec::new();
+    let mut indices: BTreeMap<usize, usize> = BTreeMap::new();
     for (index, node) in tree.nodes.iter().enumerate().skip(1) {
         let described = node.property("compatible").is_some() && node.enabled();
-        if !described || Some(node.parent) == processors {
+        if !described || no_devices.contains(&Some(node.parent)) {
             continue;
         }
         let mut path = format!("dt/{}", node.name);
-        if devices.iter().any(|d| d.path == path) {
+        if devices.iter().any(|(_, d)| d.path == path) {
             path = format!("dt/{}/{}", tree.nodes[node.parent].name, node.name);
         }
-        devices.push(Device {
-            path,
-            bus: String::from("platform"),
-            facts: facts(tree, node),
-            windows: windows(tree, index, notes),
-            config: Vec::new(),
-            wires: tree.wires(index, notes),
-            learned: Vec::new(),
-            parent: None,
-            capabilities: Vec::new(),
-        });
+        let mut device = Device::new(path, "platform");
+        device.facts = facts(tree, node);
+        device.facts.extend(dma(tree, index));
+        device.windows = windows(tree, index, notes);
+        device.wires = tree.wires(index, notes);
+        device.parent = above(tree, &indices, index)
+            .and_then(|at| devices.get(at))
+            .map(|(_, parent)| parent.path.clone());
+        indices.insert(index, devices.len());
+        devices.push((index, device));
     }
     devices
+}
+
+/// The nearest device that a node is below.
+fn above(tree: &Tree, indices: &BTreeMap<usize, usize>, mut node: usize) -> Option<usize> {
+    // Parents have smaller indices than their children, so this ends at the root.
+    while node != 0 {
+        node = tree.nodes.get(node)?.parent;
+        if let Some(at) = indices.get(&node) {
+            return Some(*at);
+        }
+    }
+    None
+}
+
+/// How the nearest bus that says so translates what its devices address (2.3.9): first address there, first address of
+/// memory, bytes; again and again. An empty list of ranges is no translation.
+fn dma(tree: &Tree, mut node: usize) -> Option<Fact> {
+    while node != 0 {
+        node = tree.nodes.get(node)?.parent;
+        let Some(ranges) = tree.property(node, "dma-ranges").filter(|r| !r.is_empty()) else {
+            continue;
+        };
+        let (child, size) = tree.cells(node);
+        let (parent, _) = tree.cells(tree.nodes.get(node)?.parent);
+        let mut list = Vec::new();
+        for entry in ranges
+            .chunks_exact((4 * (child + parent + size)).max(4))
+            .take(16)
+        {
+            let (bus, rest) = entry.split_at_checked(4 * child)?;
+            let (memory, bytes) = rest.split_at_checked(4 * parent)?;
+            list.extend([number(bus), number(memory), number(bytes)]);
+        }
+        return Some(Fact {
+            name: String::from("dma_ranges"),
+            value: Value::Numbers(list),
+            source: SOURCE,
+        });
+    }
+    None
 }
 
 fn facts(tree: &Tree, node: &Node) -> Vec<Fact> {
@@ -83,6 +109,11 @@ fn facts(tree: &Tree, node: &Node) -> Vec<Fact> {
             && !name.starts_with('#')
             && bytes.len() <= LONGEST
         {
+            let name = if *name == "numa-node-id" {
+                "node"
+            } else {
+                name
+            };
             facts.push(fact(name, value(bytes)));
         }
     }

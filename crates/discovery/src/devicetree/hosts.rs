@@ -114,32 +114,20 @@ fn parse_map(tree: &Tree, node: usize) -> Vec<(Place, Routing)> {
         .property("interrupt-map")
         .map(cells)
         .unwrap_or_default();
-    let mut entries = Vec::new();
-    let mut rest = &all[..];
-    while let [high, _, _, pin, phandle, more @ ..] = rest {
-        let Some(controller) = tree.by_phandle(*phandle) else {
-            break;
-        };
-        let unit = tree.nodes[controller]
-            .number("#address-cells")
-            .unwrap_or(0)
-            .min(4) as usize;
-        let Some(count) = tree.interrupt_cells(controller) else {
-            break;
-        };
-        let Some(specifier) = more.get(unit..unit + count) else {
-            break;
-        };
-        if let Some(wire) = wire(specifier) {
+    let mut list = Vec::new();
+    // Three cells of a PCI address, and the pin.
+    for entry in tree.entries(&all, 4) {
+        let ended = tree.resolve(entry.controller, entry.unit, entry.specifier);
+        let wire = ended.and_then(|(_, cells)| wire(&cells));
+        if let ([high, _, _, pin], Some(wire)) = (&entry.key[..], wire) {
             let routing = Routing {
                 line: wire.line,
                 level: wire.level,
                 low: wire.low,
                 source: SOURCE,
             };
-            entries.push(((high >> 11 & 31, *pin & 7), routing));
+            list.push(((high >> 11 & 31, *pin & 7), routing));
         }
-        rest = &more[unit + count..];
     }
-    entries
+    list
 }

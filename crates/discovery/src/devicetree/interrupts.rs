@@ -7,6 +7,9 @@ use machine::Wire;
 
 /// Specifiers of more cells are not believed.
 const MOST_CELLS: usize = 8;
+/// A map leads to a map no more often than this; and has no more entries.
+const MOST_MAPS: usize = 8;
+const MOST_ENTRIES: usize = 4096;
 
 impl<'a> Tree<'a> {
     pub(super) fn by_phandle(&self, phandle: u64) -> Option<usize> {
@@ -17,13 +20,17 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// The node that a node's interrupts go to.
+    /// The node that a node's interrupts go to: what says so, or the nearest above that takes interrupts.
     fn interrupt_parent(&self, mut node: usize) -> Option<usize> {
+        let from = node;
         loop {
-            if let Some(phandle) = self.nodes[node].number("interrupt-parent") {
+            if let Some(phandle) = self.number_of(node, "interrupt-parent") {
                 return self.by_phandle(phandle);
             }
-            let parent = self.nodes[node].parent;
+            if node != from && self.property(node, "#interrupt-cells").is_some() {
+                return Some(node);
+            }
+            let parent = self.nodes.get(node)?.parent;
             if parent == node {
                 return None;
             }
@@ -32,29 +39,111 @@ impl<'a> Tree<'a> {
     }
 
     pub(super) fn interrupt_cells(&self, controller: usize) -> Option<usize> {
-        let cells = self.nodes.get(controller)?.number("#interrupt-cells")? as usize;
+        let cells = self.number_of(controller, "#interrupt-cells")? as usize;
         (1..=MOST_CELLS).contains(&cells).then_some(cells)
     }
 
     /// The wires of a node, in its own order; one that ends elsewhere than at a controller of numbered lines is left out.
     pub(super) fn wires(&self, node: usize, notes: &mut Notes) -> Vec<Wire> {
         let mut wires = Vec::new();
-        for (controller, cells) in self.specifiers(node) {
-            match wire(&cells) {
+        for (domain, specifier) in self.specifiers(node) {
+            let unit = self.unit(node);
+            let ended = self.resolve(domain, unit, specifier);
+            match ended.as_ref().and_then(|(_, cells)| wire(cells)) {
                 Some(wire) => wires.push(wire),
                 None => notes.say(format!(
                     "dt/{}: an interrupt at {} is not understood",
-                    self.nodes[node].name, self.nodes[controller].name
+                    self.name(node),
+                    self.name(ended.map_or(domain, |(at, _)| at))
                 )),
             }
         }
         wires
     }
 
+    /// The cells of a node's own address, as `interrupt-map` compares them.
+    fn unit(&self, node: usize) -> Vec<u64> {
+        let Some(parent) = self.nodes.get(node).map(|n| n.parent) else {
+            return Vec::new();
+        };
+        let (address, _) = self.cells(parent);
+        let reg = self.property(node, "reg").map(cells).unwrap_or_default();
+        reg.into_iter().take(address).collect()
+    }
+
+    /// Follows a specifier through the maps of nexus nodes (2.4.3) to the controller that it ends at.
+    pub(super) fn resolve(
+        &self,
+        mut at: usize,
+        mut unit: Vec<u64>,
+        mut specifier: Vec<u64>,
+    ) -> Option<(usize, Vec<u64>)> {
+        for _ in 0..MOST_MAPS {
+            let Some(map) = self.property(at, "interrupt-map").map(cells) else {
+                return Some((at, specifier));
+            };
+            let (address, _) = match self.number_of(at, "#address-cells") {
+                Some(_) => self.cells(at),
+                None => (0, 0),
+            };
+            unit.resize(address, 0);
+            let key: Vec<u64> = unit.iter().chain(&specifier).copied().collect();
+            let mask = self.property(at, "interrupt-map-mask").map(cells);
+            let mut mask = mask.unwrap_or_default();
+            mask.resize(key.len(), u64::MAX);
+            let entry = self.entries(&map, key.len()).into_iter().find(|entry| {
+                let same =
+                    |((own, wanted), mask): ((&u64, &u64), &u64)| own & mask == wanted & mask;
+                entry.key.iter().zip(&key).zip(&mask).all(same)
+            })?;
+            (at, unit, specifier) = (entry.controller, entry.unit, entry.specifier);
+        }
+        None
+    }
+
+    /// The entries of an `interrupt-map` whose keys have so many cells; it ends where one is not understood.
+    pub(super) fn entries(&self, map: &[u64], key: usize) -> Vec<Entry> {
+        let mut list = Vec::new();
+        let mut rest = map;
+        while list.len() < MOST_ENTRIES {
+            let Some((own, more)) = rest.split_at_checked(key) else {
+                break;
+            };
+            let Some((phandle, more)) = more.split_first() else {
+                break;
+            };
+            let Some(controller) = self.by_phandle(*phandle) else {
+                break;
+            };
+            let unit = self
+                .number_of(controller, "#address-cells")
+                .unwrap_or(0)
+                .min(4) as usize;
+            let Some(count) = self.interrupt_cells(controller) else {
+                break;
+            };
+            let Some((unit, more)) = more.split_at_checked(unit) else {
+                break;
+            };
+            let Some((specifier, more)) = more.split_at_checked(count) else {
+                break;
+            };
+            list.push(Entry {
+                key: Vec::from(own),
+                controller,
+                unit: Vec::from(unit),
+                specifier: Vec::from(specifier),
+            });
+            rest = more;
+        }
+        list
+    }
+
     fn specifiers(&self, node: usize) -> Vec<(usize, Vec<u64>)> {
         let mut list = Vec::new();
-        if let Some(extended) = self.nodes[node].property("interrupts-extended") {
-            let mut rest = cells(extended);
+        if let Some(extended) = self.property(node, "interrupts-extended") {
+            let all = cells(extended);
+            let mut rest = &all[..];
             while let Some((phandle, more)) = rest.split_first() {
                 let Some((controller, count)) = self
                     .by_phandle(*phandle)
@@ -62,15 +151,15 @@ impl<'a> Tree<'a> {
                 else {
                     break;
                 };
-                let Some(specifier) = more.get(..count) else {
+                let Some((specifier, more)) = more.split_at_checked(count) else {
                     break;
                 };
                 list.push((controller, Vec::from(specifier)));
-                rest = Vec::from(&more[count..]);
+                rest = more;
             }
             return list;
         }
-        let Some(bytes) = self.nodes[node].property("interrupts") else {
+        let Some(bytes) = self.property(node, "interrupts") else {
             return list;
         };
         let parent = self.interrupt_parent(node);
@@ -84,12 +173,20 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// One line of an `interrupt-map`.
+pub(super) struct Entry {
+    pub key: Vec<u64>,
+    pub controller: usize,
+    pub unit: Vec<u64>,
+    pub specifier: Vec<u64>,
+}
+
 pub(super) fn cells(bytes: &[u8]) -> Vec<u64> {
     bytes.chunks_exact(4).map(number).collect()
 }
 
-/// A specifier of three cells: shared (0) or private (1) line, its number, and flags (1 rising, 2 falling edge, 4 high,
-/// 8 low level).
+/// A specifier of three cells: shared (0) or private (1) line, the same of the extended ranges (2, 3), its number, and flags
+/// (1 rising, 2 falling edge, 4 high, 8 low level).
 pub(super) fn wire(specifier: &[u64]) -> Option<Wire> {
     let [kind, number, flags] = *specifier else {
         return None;
@@ -97,10 +194,13 @@ pub(super) fn wire(specifier: &[u64]) -> Option<Wire> {
     let (first, most) = match kind {
         0 => (32, 988),
         1 => (16, 16),
+        2 => (4096, 1024),
+        3 => (1056, 64),
         _ => return None,
     };
-    (number < most).then_some(Wire {
-        line: first + number as u32,
+    let number = u32::try_from(number).ok().filter(|n| *n < most)?;
+    Some(Wire {
+        line: first + number,
         level: flags & 0xc != 0,
         low: flags & 0xa != 0,
         source: SOURCE,

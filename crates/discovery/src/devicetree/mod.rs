@@ -1,9 +1,12 @@
 //! Devicetrees (devicetree.org specification 0.4).
 
 mod boot;
+mod chosen;
 mod devices;
 mod hosts;
 mod interrupts;
+mod memory;
+mod processors;
 mod tree;
 
 pub use boot::{boot, Boot};
@@ -32,7 +35,17 @@ pub(crate) fn discover<'a>(
     if tree.cut {
         notes.say("devicetree: too many nodes, or too deep: some are left out".into());
     }
-    devices::processors(hardware, &tree, machine);
-    machine.devices.extend(devices::devices(&tree, notes));
+    processors::processors(hardware, &tree, machine);
+    memory::memory(&tree, machine);
+    let first = machine.devices.len();
+    let mut nodes = Vec::new();
+    for (node, device) in devices::devices(&tree, notes) {
+        nodes.push(node);
+        machine.devices.push(device);
+    }
+    chosen::chosen(&tree, machine, |devices, node| {
+        let at = nodes.iter().position(|n| *n == node)?;
+        devices.get_mut(first + at)
+    });
     hosts::hosts(&tree, notes)
 }

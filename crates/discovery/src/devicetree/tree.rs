@@ -74,6 +74,44 @@ impl<'a> Tree<'a> {
             .filter(move |(_, n)| n.parent == of)
     }
 
+    pub fn property(&self, node: usize, name: &str) -> Option<&'a [u8]> {
+        self.nodes.get(node)?.property(name)
+    }
+
+    pub fn number_of(&self, node: usize, name: &str) -> Option<u64> {
+        self.nodes.get(node)?.number(name)
+    }
+
+    pub fn name(&self, node: usize) -> &'a str {
+        self.nodes.get(node).map_or("", |n| n.name)
+    }
+
+    /// The node that a path leads to; an alias may stand for its beginning (3.3).
+    pub fn by_path(&self, path: &str) -> Option<usize> {
+        let (mut at, mut rest) = (0, path.strip_prefix('/'));
+        if rest.is_none() {
+            let (alias, more) = path.split_once('/').unwrap_or((path, ""));
+            let (aliases, _) = self.top("aliases")?;
+            let target = self.nodes.get(aliases)?.text(alias)?;
+            at = self.walk(0, target.strip_prefix('/')?)?;
+            rest = Some(more);
+        }
+        at = self.walk(at, rest?)?;
+        Some(at)
+    }
+
+    fn walk(&self, mut at: usize, path: &str) -> Option<usize> {
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let found = self.children(at).find(|(_, node)| node.name == name);
+            let plain = || {
+                self.children(at)
+                    .find(|(_, node)| node.plain_name() == name)
+            };
+            at = found.or_else(plain)?.0;
+        }
+        Some(at)
+    }
+
     /// The child of the root called `name`, with or without a unit address.
     pub fn top(&self, name: &str) -> Option<(usize, &Node<'a>)> {
         self.children(0).find(|(_, n)| n.plain_name() == name)
