@@ -25,5 +25,7 @@ mod rules;
 mod same;
 #[path = "system/sweep.rs"]
 mod sweep;
+#[path = "system/tables.rs"]
+mod tables;
 #[path = "system/uefi.rs"]
 mod uefi;

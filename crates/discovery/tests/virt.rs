@@ -128,3 +128,49 @@ fn memory_is_known_before_the_heap() {
     assert_eq!(boot.initrd, None);
     assert_eq!(boot.arguments(), b"");
 }
+
+#[test]
+fn processors_memory_and_console() {
+    let blob = include_bytes!("fixtures/numa.dtb");
+    let request = Request {
+        firmware: Firmware::Devicetree(blob),
+        memory: vec![machine::MemoryRange {
+            base: 0x4000_0000,
+            size: 512 << 20,
+            kind: machine::MemoryKind::Ram,
+            source: Source::Firmware(*b"dtb "),
+            facts: Vec::new(),
+        }],
+        ..Request::new(Arch::Aarch64)
+    };
+    let machine = discover(&mut Fake::mapped_at(0x40_1000_0000), request);
+    let of = |facts: &[machine::Fact], name: &str| match facts.iter().find(|f| f.name == name) {
+        Some(machine::Fact {
+            value: Value::Number(n),
+            ..
+        }) => *n,
+        other => panic!("{name}: {other:?}"),
+    };
+    let places: Vec<[u64; 5]> = (machine.cpus.iter())
+        .map(|cpu| {
+            let of = |name| of(&cpu.facts, name);
+            [cpu.id, of("node"), of("package"), of("core"), of("thread")]
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            [0, 0, 0, 0, 0],
+            [1, 0, 0, 0, 1],
+            [2, 1, 1, 1, 0],
+            [3, 1, 1, 1, 1]
+        ]
+    );
+    let ram: Vec<(u64, u64)> = (machine.memory.iter())
+        .filter(|r| r.kind == machine::MemoryKind::Ram)
+        .map(|r| (r.base, of(&r.facts, "node")))
+        .collect();
+    assert_eq!(ram, [(0x4000_0000, 0), (0x5000_0000, 1)]);
+    let serial = device(&machine, "dt/pl011@9000000");
+    assert_eq!(serial.fact("console"), Some(&Value::Flag(true)));
+}

@@ -13,11 +13,8 @@ const MOST_ENTRIES: usize = 4096;
 
 impl<'a> Tree<'a> {
     pub(super) fn by_phandle(&self, phandle: u64) -> Option<usize> {
-        self.nodes.iter().position(|node| {
-            node.number("phandle")
-                .or_else(|| node.number("linux,phandle"))
-                == Some(phandle)
-        })
+        let found = self.phandles.iter().find(|(own, _)| *own == phandle);
+        found.map(|(_, node)| *node)
     }
 
     /// The node that a node's interrupts go to: what says so, or the nearest above that takes interrupts.
@@ -47,8 +44,11 @@ impl<'a> Tree<'a> {
     pub(super) fn wires(&self, node: usize, notes: &mut Notes) -> Vec<Wire> {
         let mut wires = Vec::new();
         for (domain, specifier) in self.specifiers(node) {
-            let unit = self.unit(node);
-            let ended = self.resolve(domain, unit, specifier);
+            // Most controllers are no nexus: nothing is to be followed.
+            let ended = match self.property(domain, "interrupt-map") {
+                Some(_) => self.resolve(domain, self.unit(node), specifier),
+                None => Some((domain, specifier)),
+            };
             match ended.as_ref().and_then(|(_, cells)| wire(cells)) {
                 Some(wire) => wires.push(wire),
                 None => notes.say(format!(

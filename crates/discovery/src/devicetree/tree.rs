@@ -20,6 +20,8 @@ pub struct Tree<'a> {
     pub nodes: Vec<Node<'a>>,
     /// Address and size of each entry of the memory reservation block.
     pub reservations: Vec<(u64, u64)>,
+    /// Node by phandle, for those that have one.
+    pub phandles: Vec<(u64, usize)>,
     /// Not all nodes were taken in.
     pub cut: bool,
 }
@@ -35,6 +37,7 @@ impl<'a> Tree<'a> {
                 .memory_reservations()
                 .map(|r| (r.address(), r.size()))
                 .collect(),
+            phandles: Vec::new(),
             cut: false,
         };
         tree.add(blob, fdt.root(), 0, 0);
@@ -61,6 +64,10 @@ impl<'a> Tree<'a> {
                 })
                 .collect(),
         });
+        let phandle =
+            (self.number_of(index, "phandle")).or_else(|| self.number_of(index, "linux,phandle"));
+        self.phandles
+            .extend(phandle.map(|phandle| (phandle, index)));
         for child in node.children() {
             self.add(blob, child, index, depth + 1);
         }

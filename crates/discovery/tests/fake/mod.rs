@@ -77,6 +77,14 @@ pub struct Fake {
 }
 
 impl Fake {
+    /// Configuration space at this address, with nothing in it.
+    pub fn mapped_at(base: u64) -> Fake {
+        Fake {
+            mapped: Some(base),
+            ..Fake::default()
+        }
+    }
+
     /// The pieces of memory of a `.acpi` fixture; gives the address of the root pointer.
     pub fn acpi(mut pieces: &[u8]) -> (Fake, u64) {
         let mut fake = Fake::default();
