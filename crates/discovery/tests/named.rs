@@ -197,3 +197,45 @@ fn arm(bytes: &[u8]) -> Machine {
     };
     discover(&mut fake, request)
 }
+
+#[test]
+fn conditions_outside_of_methods() {
+    // If (_OSI ("Windows 2015")) { Device (YES) { … } } Else { Device (NO) { … } }; If (CondRefOf (NONE)) { Device (NEVR) }
+    let device_of = |name: &[u8; 4]| {
+        let mut body = vec![0x5b, 0x82, 19];
+        body.extend(name);
+        body.extend(b"\x08_HID\x0dXXX0001");
+        body.push(0);
+        body[2] = body.len() as u8 - 2;
+        body
+    };
+    let branch = |code: u8, head: &[u8], inner: &[u8]| {
+        let mut bytes = vec![code, (head.len() + inner.len() + 1) as u8];
+        bytes.extend(head);
+        bytes.extend(inner);
+        bytes
+    };
+    let mut body = branch(0xa0, b"_OSI\x0dWindows 2015\0", &device_of(b"YES_"));
+    body.extend(branch(0xa1, b"", &device_of(b"NO__")));
+    body.extend(branch(0xa0, b"\x5b\x12NONE\0", &device_of(b"NEVR")));
+    let (mut fake, root) = Fake::acpi(PC);
+    fake.mapped = Some(0xb000_0000);
+    let table = fake.table(b"DSDT");
+    table.truncate(36);
+    table.extend(&body);
+    let size = (table.len() as u32).to_le_bytes();
+    table[4..8].copy_from_slice(&size);
+    let request = Request {
+        firmware: Firmware::Acpi(root),
+        ..Request::new(Arch::X86_64)
+    };
+    let machine = discover(&mut fake, request);
+    device(&machine, "acpi/\\YES");
+    let named = |name| machine.devices.iter().any(|d| d.path == name);
+    assert!(!named("acpi/\\NO") && !named("acpi/\\NEVR"));
+    assert!(
+        !machine.notes.iter().any(|n| n.contains("AML")),
+        "{:?}",
+        machine.notes
+    );
+}

@@ -124,6 +124,12 @@ fn links_are_read_from_configuration_space() {
     assert_eq!(line(5), Some((11, true, false)));
     assert_eq!(line(6), Some((10, true, false)));
     assert_eq!(number(device(&machine, "acpi/FACP"), "s5a"), Some(0));
+    // A link that is off is told once, with what it could be set to.
+    let off: Vec<&String> = (machine.notes.iter())
+        .filter(|n| n.contains("leads nowhere: it is switched off"))
+        .collect();
+    assert_eq!(off.len(), 2, "{:#?}", machine.notes);
+    assert!(off[0].contains("LNKC") && off[0].contains("could be set to 5, 10, 11"));
 }
 
 #[test]

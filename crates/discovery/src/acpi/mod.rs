@@ -107,8 +107,12 @@ fn named<'a>(
     overrides: &Overrides,
     notes: &mut Notes,
 ) -> Vec<pci::Host<'a>> {
-    let mut aml = routing::loaded(tables, notes);
+    let mut aml = routing::loaded(tables);
     let mut world = World { hardware, spaces };
+    aml.settle(&mut world);
+    for note in aml.notes.drain(..) {
+        notes.say(note);
+    }
     if let Some((a, b)) = routing::soft_off(&mut aml, &mut world, notes) {
         fixed::sleep(&mut machine.devices, a, b);
     }

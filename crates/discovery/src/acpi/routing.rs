@@ -10,19 +10,16 @@ use crate::{
     pci::Routing,
     Notes,
 };
-use alloc::{collections::BTreeMap, format};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
 /// (device, pin) → line
 pub type Map = BTreeMap<(u8, u8), Routing>;
 
 /// The namespace of the DSDT and all SSDTs.
-pub fn loaded<'a>(tables: &'a Tables, notes: &mut Notes) -> Aml<'a> {
+pub fn loaded<'a>(tables: &'a Tables) -> Aml<'a> {
     let mut aml = Aml::new();
     for table in tables.all(b"DSDT").chain(tables.all(b"SSDT")) {
         aml.load(table);
-    }
-    for note in aml.notes.drain(..) {
-        notes.say(note);
     }
     aml
 }
@@ -75,7 +72,9 @@ pub fn table(
     };
     for entry in &entries {
         match route(aml, world, overrides, entry, links) {
-            Ok((at, routing)) => drop(map.insert(at, routing)),
+            Ok((at, Some(routing))) => drop(map.insert(at, routing)),
+            // Told once, below.
+            Ok((_, None)) => {}
             Err(why) => notes.say(format!(
                 "acpi: an entry of {} is left out: {}",
                 aml.path(node),
@@ -83,11 +82,46 @@ pub fn table(
             )),
         }
     }
+    for (link, known) in links.iter_mut().filter(|(_, known)| !known.told) {
+        known.told = true;
+        if known.routing.is_none() {
+            notes.say(off(aml, world, *link, known.why));
+        }
+    }
     map
 }
 
 /// What link devices were found to be set to.
-pub type Links = BTreeMap<NodeId, Result<Routing, Error>>;
+pub type Links = BTreeMap<NodeId, Link>;
+
+pub struct Link {
+    routing: Option<Routing>,
+    /// Why there is none, where it is not just off.
+    why: Option<Error>,
+    told: bool,
+}
+
+/// What is said of a link that leads nowhere, with what it could be set to.
+fn off(aml: &mut Aml, world: &mut World, link: NodeId, why: Option<Error>) -> String {
+    let possible = aml.member(link, b"_PRS");
+    let value = possible.and_then(|at| aml.evaluate(world, at, &[]).ok());
+    let (list, _) = resources::parse(value.as_ref().and_then(|v| v.bytes().ok()).unwrap_or(&[]));
+    let lines: Vec<String> = (list.iter())
+        .filter_map(|resource| match resource {
+            resources::Resource::Interrupt(found) => Some(format!("{}", found.line)),
+            _ => None,
+        })
+        .collect();
+    let state = why.map_or(String::from("it is switched off"), Error::told);
+    let could = match lines.is_empty() {
+        true => String::new(),
+        false => format!("; it could be set to {}", lines.join(", ")),
+    };
+    let path = aml.path(link);
+    format!(
+        "acpi: the interrupt link {path} leads nowhere: {state}{could} (links are not set here)"
+    )
+}
 
 type Place = (u8, u8);
 
@@ -98,7 +132,7 @@ fn route(
     overrides: &Overrides,
     entry: &Value,
     links: &mut Links,
-) -> Result<(Place, Routing), Error> {
+) -> Result<(Place, Option<Routing>), Error> {
     let parts = entry.elements()?;
     let part = |n: usize| parts.get(n).ok_or(Error::Kind);
     let (address, pin) = (part(0)?.integer()?, part(1)?.integer()?);
@@ -107,21 +141,25 @@ fn route(
     }
     let place = ((address >> 16) as u8, pin as u8);
     let routing = match part(2)? {
-        Value::Node(link) => match links.get(link) {
-            Some(known) => (*known)?,
-            None => {
+        Value::Node(link) => {
+            if !links.contains_key(link) {
                 let found = linked(aml, world, overrides, *link);
-                links.insert(*link, found);
-                found?
+                let known = Link {
+                    routing: found.ok().flatten(),
+                    why: found.err(),
+                    told: false,
+                };
+                links.insert(*link, known);
             }
-        },
+            links.get(link).and_then(|known| known.routing)
+        }
         // Wired to the line that the index names; PCI's wires are level, low.
-        other if other.integer().unwrap_or(0) == 0 => Routing {
+        other if other.integer().unwrap_or(0) == 0 => Some(Routing {
             line: u32::try_from(part(3)?.integer()?).map_err(|_| Error::Kind)?,
             level: true,
             low: true,
             source: SOURCE,
-        },
+        }),
         _ => return Err(Error::Kind),
     };
     Ok((place, routing))
@@ -133,15 +171,17 @@ fn linked(
     world: &mut World,
     overrides: &Overrides,
     link: NodeId,
-) -> Result<Routing, Error> {
+) -> Result<Option<Routing>, Error> {
     let current = aml.member(link, b"_CRS").ok_or(Error::NoName(*b"_CRS"))?;
     let value = aml.evaluate(world, current, &[])?;
-    let found = resources::interrupt(value.bytes()?).ok_or(Error::Kind)?;
+    let Some(found) = resources::interrupt(value.bytes()?).filter(|found| found.line != 0) else {
+        return Ok(None);
+    };
     let (line, level, low) = wire(&found, overrides);
-    Ok(Routing {
+    Ok(Some(Routing {
         line,
         level,
         low,
         source: SOURCE,
-    })
+    }))
 }

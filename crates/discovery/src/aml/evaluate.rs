@@ -62,6 +62,22 @@ impl<'a> Aml<'a> {
         value
     }
 
+    /// Whether a term outside of any method holds.
+    pub(super) fn condition(
+        &mut self,
+        world: &mut World,
+        scope: NodeId,
+        table: u16,
+        reader: &mut Reader<'a>,
+    ) -> Result<bool, Error> {
+        let given = STEPS.min(self.left);
+        self.steps = given;
+        self.depth = 0;
+        let value = self.constant(world, scope, table, reader);
+        self.left -= given - self.steps.min(given);
+        Ok(value?.integer()? != 0)
+    }
+
     pub(super) fn call(
         &mut self,
         world: &mut World,
@@ -308,7 +324,12 @@ impl<'a> Aml<'a> {
         reader: &mut Reader<'a>,
     ) -> Result<Value, Error> {
         let name = reader.name()?;
-        let node = self.find(frame.scope, &name)?;
+        let node = match self.find(frame.scope, &name) {
+            Err(Error::NoName(missing)) if &missing == b"_OSI" => {
+                return self.interface(world, frame, reader);
+            }
+            found => found?,
+        };
         let Kind::Method { arguments, .. } = self.node(node)?.kind else {
             return self.value(world, node);
         };
@@ -317,6 +338,19 @@ impl<'a> Aml<'a> {
             given.push(self.term(world, frame, reader)?);
         }
         self.call(world, node, &given)
+    }
+
+    /// `_OSI` (5.7.2): as every system does, it says yes to the names of others, because firmware shows all of its devices
+    /// only then.
+    fn interface(
+        &mut self,
+        world: &mut World,
+        frame: &mut Frame,
+        reader: &mut Reader<'a>,
+    ) -> Result<Value, Error> {
+        let asked = self.term(world, frame, reader)?;
+        let known = asked.bytes()?.starts_with(b"Windows");
+        Ok(Value::Integer(if known { u64::MAX } else { 0 }))
     }
 
     /// A buffer: its length, then the bytes that are given.

@@ -3,10 +3,13 @@
 use super::{
     namespace::{Kind, NodeId, Span, ROOT},
     reader::Reader,
+    regions::World,
     Aml, Error,
 };
 use alloc::format;
 
+/// Further conditions outside of methods are left out.
+const MOST_LATE: usize = 1024;
 /// Bytes of a table's header before its AML.
 const HEADER: usize = 36;
 
@@ -24,6 +27,50 @@ impl<'a> Aml<'a> {
             self.depth = 0;
             self.scan(ROOT, span);
         }
+    }
+
+    /// Runs the conditions that stand outside of methods, and takes in what the branch taken declares.
+    pub fn settle(&mut self, world: &mut World) {
+        let mut at = 0;
+        // What a branch declares may be conditional again, and is then at the end of the list.
+        while let Some((scope, span)) = self.late.get(at).copied() {
+            at += 1;
+            if let Err(why) = self.settle_one(world, scope, span) {
+                self.notes.push(format!(
+                    "AML: conditional declarations in {} are left out: {}",
+                    self.path(scope),
+                    why.told()
+                ));
+            }
+        }
+    }
+
+    fn settle_one(&mut self, world: &mut World, scope: NodeId, span: Span) -> Result<(), Error> {
+        let mut reader = self.reader(span);
+        reader.byte()?;
+        let end = reader.package()?;
+        let outer = reader.end;
+        reader.end = end;
+        let yes = self.condition(world, scope, span.table, &mut reader)?;
+        let (mut from, mut to) = (reader.at, end);
+        if !yes {
+            reader.at = end;
+            reader.end = outer;
+            if reader.done() {
+                return Ok(());
+            }
+            reader.byte()?;
+            to = reader.package()?;
+            from = reader.at;
+        }
+        let span = Span {
+            table: span.table,
+            at: from as u32,
+            end: to as u32,
+        };
+        self.depth = 0;
+        self.scan(scope, span);
+        Ok(())
     }
 
     pub(super) fn reader(&self, span: Span) -> Reader<'a> {
@@ -97,12 +144,27 @@ impl<'a> Aml<'a> {
                     reader.byte()?;
                 }
             }
-            // Conditional declarations would need running: their parts are skipped.
-            0xa0..=0xa2 if scope_is_static(self, scope) => {
+            // A condition may ask for what a later table names: it is run when all are loaded.
+            0xa0 if scope_is_static(self, scope) => {
                 let end = reader.package()?;
                 reader.at = end;
+                if !reader.done() && reader.peek()? == 0xa1 {
+                    reader.byte()?;
+                    reader.at = reader.package()?;
+                }
+                let span = Span {
+                    table,
+                    at: start.at as u32,
+                    end: reader.at as u32,
+                };
+                if self.late.len() < MOST_LATE {
+                    self.late.push((scope, span));
+                }
+            }
+            0xa1 | 0xa2 if scope_is_static(self, scope) => {
+                reader.at = reader.package()?;
                 self.notes.push(format!(
-                    "AML: conditional declarations in {} are left out",
+                    "AML: a loop outside of any method, in {}, is left out",
                     self.path(scope)
                 ));
             }
@@ -234,7 +296,17 @@ impl<'a> Aml<'a> {
                     access = access_bits(reader.byte()?);
                     reader.byte()?;
                 }
-                2 | 3 => return Err(Error::Unknown(0x5b81)),
+                // What the next fields are connected to: a name, or a buffer.
+                2 => {
+                    reader.byte()?;
+                    skip_object(reader)?;
+                }
+                // An access type with attributes, as 1 is.
+                3 => {
+                    reader.byte()?;
+                    access = access_bits(reader.byte()?);
+                    reader.take(2)?;
+                }
                 _ => {
                     let segment = reader.take(4)?;
                     let name = [segment[0], segment[1], segment[2], segment[3]];

@@ -74,6 +74,8 @@ pub struct Aml<'a> {
     /// Steps that are left for all evaluations.
     left: u32,
     depth: u32,
+    /// Conditions outside of methods, with their scopes: run once everything is loaded.
+    late: Vec<(NodeId, namespace::Span)>,
     /// What could not be understood while loading.
     pub notes: Vec<alloc::string::String>,
 }
@@ -87,6 +89,7 @@ impl<'a> Aml<'a> {
             steps: 0,
             left: STEPS_IN_ALL,
             depth: 0,
+            late: Vec::new(),
             notes: Vec::new(),
         }
     }

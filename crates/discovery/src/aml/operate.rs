@@ -88,8 +88,38 @@ impl<'a> Aml<'a> {
                 reader.number(2)?;
                 Ok(Value::Integer(0))
             }
-            0x5b27 => self.term(world, frame, reader),
+            // Release, Reset, Signal: the same.
+            0x5b24 | 0x5b26 | 0x5b27 => self.term(world, frame, reader),
+            // Stall and Sleep: nothing here has to settle, since nothing is written.
+            0x5b21 | 0x5b22 => self.term(world, frame, reader),
+            // Wait: the event never comes.
+            0x5b25 => {
+                self.term(world, frame, reader)?;
+                self.term(world, frame, reader)?;
+                Ok(Value::Integer(u64::MAX))
+            }
+            // RefOf, CondRefOf.
+            0x71 => match self.target(world, frame, reader)? {
+                Target::Node(node) => Ok(Value::Node(node)),
+                Target::Element(list, at) => Ok(Value::Element(list, at)),
+                _ => Err(Error::Kind),
+            },
+            0x5b12 => self.maybe(world, frame, reader),
+            0x73 => self.join(world, frame, reader),
+            0x8e => self.kind_of(world, frame, reader),
+            0x96 => {
+                let value = match self.term(world, frame, reader)? {
+                    Value::Integer(n) => Value::Buffer(Vec::from(n.to_le_bytes())),
+                    other => Value::Buffer(Vec::from(other.bytes()?)),
+                };
+                let to = self.target(world, frame, reader)?;
+                self.store(frame, to, value.clone())?;
+                Ok(value)
+            }
+            0x5b30 => Ok(Value::Integer(2)),
             0x5b31 => Ok(Value::None),
+            // Timer: it stands still.
+            0x5b33 => Ok(Value::Integer(0)),
             other => Err(Error::Unknown(other)),
         }
     }
@@ -233,6 +263,96 @@ impl<'a> Aml<'a> {
             Value::Node(node) => self.value(world, node),
             other => Ok(other),
         }
+    }
+
+    /// `CondRefOf` (19.6.14): whether there is such a name, and a reference to it.
+    fn maybe(
+        &mut self,
+        world: &mut World,
+        frame: &mut Frame,
+        reader: &mut Reader<'a>,
+    ) -> Result<Value, Error> {
+        let found = match reader.at_name() {
+            true => {
+                let name = reader.name()?;
+                match self.find(frame.scope, &name) {
+                    Ok(node) => Some(node),
+                    Err(Error::NoName(_)) => None,
+                    Err(why) => return Err(why),
+                }
+            }
+            false => match self.target(world, frame, reader)? {
+                Target::Node(node) => Some(node),
+                _ => None,
+            },
+        };
+        let to = self.target(world, frame, reader)?;
+        if let Some(node) = found {
+            self.store(frame, to, Value::Node(node))?;
+        }
+        Ok(truth(found.is_some()))
+    }
+
+    /// `Concatenate` (19.6.12), of buffers and texts.
+    fn join(
+        &mut self,
+        world: &mut World,
+        frame: &mut Frame,
+        reader: &mut Reader<'a>,
+    ) -> Result<Value, Error> {
+        let a = self.term(world, frame, reader)?;
+        let b = self.term(world, frame, reader)?;
+        let bytes = |value: &Value| match value {
+            Value::Integer(n) => Ok(Vec::from(n.to_le_bytes())),
+            other => other.bytes().map(Vec::from),
+        };
+        let mut whole = bytes(&a)?;
+        whole.extend(bytes(&b)?);
+        if whole.len() > super::OBJECT {
+            return Err(Error::Budget);
+        }
+        self.steps = (self.steps)
+            .checked_sub(whole.len() as u32 / 16)
+            .ok_or(Error::Budget)?;
+        let value = match a {
+            Value::Text(_) => Value::Text(whole),
+            _ => Value::Buffer(whole),
+        };
+        let to = self.target(world, frame, reader)?;
+        self.store(frame, to, value.clone())?;
+        Ok(value)
+    }
+
+    /// `ObjectType` (19.6.98).
+    fn kind_of(
+        &mut self,
+        world: &mut World,
+        frame: &mut Frame,
+        reader: &mut Reader<'a>,
+    ) -> Result<Value, Error> {
+        let target = self.target(world, frame, reader)?;
+        if let Target::Node(node) = target {
+            let kind = match self.node(node)?.kind {
+                Kind::Device => 6,
+                Kind::Method { .. } => 8,
+                Kind::Region { .. } => 10,
+                Kind::Field { .. } => 5,
+                Kind::BufferField { .. } => 14,
+                _ => 0,
+            };
+            if kind != 0 {
+                return Ok(Value::Integer(kind));
+            }
+        }
+        Ok(Value::Integer(
+            match self.load_target(world, frame, &target)? {
+                Value::Integer(_) => 1,
+                Value::Text(_) => 2,
+                Value::Buffer(_) => 3,
+                Value::Package(_) => 4,
+                _ => 0,
+            },
+        ))
     }
 
     fn target(
