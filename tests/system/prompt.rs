@@ -243,6 +243,74 @@ on!(
         disk: "virtio-blk"
     }
 );
+on!(
+    virt_mmio,
+    Expected {
+        machine: "virt-mmio",
+        serial: "pl011",
+        nic: "virtio-net",
+        disk: "virtio-blk"
+    }
+);
+on!(
+    microvm,
+    Expected {
+        machine: "microvm",
+        serial: "uart16550",
+        nic: "virtio-net",
+        disk: "virtio-blk"
+    }
+);
+on!(
+    pc_rtl8139,
+    Expected {
+        machine: "pc-rtl8139",
+        serial: "uart16550",
+        nic: "rtl8139",
+        disk: "ide"
+    }
+);
+
+/// A second since 1970 as this computer's own `date` spells it.
+fn spelled(second: u64) -> String {
+    let at = format!("@{second}");
+    let told = std::process::Command::new("date")
+        .args(["-u", "-d", &at, "+%Y-%m-%d %H:%M:%S"])
+        .output()
+        .expect("`date` runs");
+    String::from_utf8_lossy(&told.stdout).trim().to_owned()
+}
+
+/// On each kind of machine: its calendar says what time it is here, and goes on.
+fn the_date_is_right(machine: &str) {
+    let mut booted = boot(machine);
+    let here = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.expect("it is after 1970").as_secs()
+    };
+    let before = here();
+    let told = booted.ask_well("date");
+    let after = here();
+    let date = told.lines().find_map(|line| line.strip_suffix(" UTC"));
+    let date = date.unwrap_or_else(|| panic!("no date:\n{told}"));
+    // The emulator's clock may be a second behind.
+    let possible: Vec<String> = (before.saturating_sub(2)..=after + 1)
+        .map(spelled)
+        .collect();
+    assert!(
+        possible.iter().any(|p| p == date.trim()),
+        "{date}: not one of {possible:?}"
+    );
+}
+
+#[test]
+fn the_date_is_right_on_q35_bare() {
+    the_date_is_right("q35-bare");
+}
+#[test]
+fn the_date_is_right_on_virt_gicv2() {
+    the_date_is_right("virt-gicv2");
+}
 
 mod q35_bare {
     use super::*;
