@@ -56,7 +56,7 @@ pub fn fixed(table: &[u8]) -> Option<Device> {
     for (name, bit) in PC {
         device = device.flag(name, pc >> bit & 1 == 1);
     }
-    // 5.2.9.4: bit 0, the firmware answers calls (PSCI); bit 1, by HVC rather than SMC.
+    // 5.2.9.4: bit 0, the firmware answers power calls; bit 1, by HVC rather than SMC.
     let arm = number(table, 129, 2).unwrap_or(0);
     let conduit = match arm & 3 {
         1 => Some("smc"),

@@ -10,7 +10,7 @@ use machine::{Device, WindowKind};
 /// Further platform timers are left out.
 const MOST: u64 = 32;
 
-/// The event timer of a PC: where its registers are (IA-PC HPET 1.0a, 3.2.4).
+/// The event timer of a PC: where its registers are (its specification 1.0a, 3.2.4).
 pub fn event_timer(table: &[u8]) -> Option<Device> {
     let place = address(table, 40)?;
     let base = place.memory()?;

@@ -149,7 +149,7 @@ mod tests {
     impl Hardware for Ram {
         fn read(&mut self, at: u64, _: u32) -> Option<u64> {
             let word = self.words.get(&(at & !self.loose)).copied();
-            Some(word.unwrap_or(0x1234) | self.stuck)
+            Some(word.unwrap_or(0x4321) | self.stuck)
         }
         fn write(&mut self, _: u64, _: u32, _: u64) {
             panic!("only RAM is tested");
@@ -205,7 +205,7 @@ mod tests {
         ));
         assert_eq!(memory[0].facts.len(), 1);
         assert!(notes.is_empty());
-        assert!(ram.words.values().all(|word| *word == 0x1234));
+        assert!(ram.words.values().all(|word| *word == 0x4321));
     }
 
     #[test]

@@ -15,7 +15,7 @@ fn fact(name: &str, value: Value, source: Source) -> Fact {
 fn function(path: &str, parent: &str) -> Device {
     let mut device = Device::new(path.into(), "pci");
     device.parent = Some(parent.into());
-    for (name, value) in [("vendor", 0x1234), ("device", 1), ("class", 0x02_0000)] {
+    for (name, value) in [("vendor", 0x4321), ("device", 1), ("class", 0x02_0000)] {
         device
             .facts
             .push(fact(name, Value::Number(value), Source::Configuration));
