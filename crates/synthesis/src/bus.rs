@@ -100,7 +100,7 @@ impl<'a> Specialiser<'a, '_> {
         None
     }
 
-    /// The device's windows in words: `0 memory 512, 2 ports 8`. No device that differs here has the same registers.
+    /// The device's windows in words: index, kind and size of each. No device that differs here has the same registers.
     fn shape(&self) -> String {
         let windows = self.subject.device.windows.iter().map(|w| {
             let kind = match w.kind {
