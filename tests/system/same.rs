@@ -384,10 +384,6 @@ fn host_and_guest_agree_on_microvm() {
     host_and_guest_agree("microvm");
 }
 #[test]
-fn host_and_guest_agree_on_pc_rtl8139() {
-    host_and_guest_agree("pc-rtl8139");
-}
-#[test]
 fn host_and_guest_agree_on_virt_gicv2() {
     host_and_guest_agree("virt-gicv2");
 }
