@@ -78,7 +78,8 @@ impl Booted {
     /// What the prompt answers to `line`, which must not be an error.
     pub fn ask_well(&mut self, line: &str) -> String {
         let answer = self.ask(line);
-        assert!(!answer.contains("error:"), "`{line}` answered:\n{answer}");
+        let failed = answer.lines().any(|l| l.starts_with("error:"));
+        assert!(!failed, "`{line}` answered:\n{answer}");
         answer
     }
 }

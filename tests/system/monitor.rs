@@ -79,6 +79,8 @@ impl Connected {
 
     /// A warm reset: memory stays as it is.
     pub fn reset(&mut self) {
+        // Machines are started so that a reset of their own ends them.
+        self.carry_out(r#"{"execute":"set-action","arguments":{"reboot":"reset"}}"#);
         self.carry_out(r#"{"execute":"system_reset"}"#);
     }
 
