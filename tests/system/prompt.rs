@@ -41,10 +41,15 @@ fn the_gateway_answers(expected: &Expected) {
     assert!(booted.ask_well("send").contains(GATEWAY.1));
 }
 
+/// A sector, by the name of its disk: there may be others.
+fn read(booted: &mut crate::boots::Booted, expected: &Expected, number: u64) -> String {
+    booted.ask_well(&format!("read {}:{number}", expected.disk))
+}
+
 fn sectors_are_those_of_the_disk(expected: &Expected) {
     let mut booted = boot(expected.machine);
     for number in [0, 1, 77, SECTORS - 1] {
-        let dump = booted.ask_well(&format!("read {number}"));
+        let dump = read(&mut booted, expected, number);
         assert_eq!(
             bytes_of_dump(&dump),
             sector(number),
@@ -53,14 +58,14 @@ fn sectors_are_those_of_the_disk(expected: &Expected) {
     }
     // More than a ring holds.
     for number in 0..200 {
-        let dump = booted.ask_well(&format!("read {number}"));
+        let dump = read(&mut booted, expected, number);
         assert_eq!(
             bytes_of_dump(&dump),
             sector(number),
             "sector {number}:\n{dump}"
         );
     }
-    let beyond = booted.ask(&format!("read {SECTORS}"));
+    let beyond = booted.ask(&format!("read {}:{SECTORS}", expected.disk));
     assert!(
         beyond.contains("error:"),
         "a sector behind the end was read:\n{beyond}"
@@ -72,7 +77,7 @@ fn killed_drivers_come_back(expected: &Expected) {
     for _ in 0..3 {
         booted.ask_well(&format!("kill {}", expected.nic));
         assert_eq!(
-            bytes_of_dump(&booted.ask_well("read 5")),
+            bytes_of_dump(&read(&mut booted, expected, 5)),
             sector(5),
             "the disk goes on"
         );
@@ -82,9 +87,9 @@ fn killed_drivers_come_back(expected: &Expected) {
             booted.ask_well("send").contains(GATEWAY.1),
             "the network goes on"
         );
-        assert_eq!(bytes_of_dump(&booted.ask_well("read 6")), sector(6));
+        assert_eq!(bytes_of_dump(&read(&mut booted, expected, 6)), sector(6));
         booted.ask_well(&format!("kill {}", expected.serial));
-        assert_eq!(bytes_of_dump(&booted.ask_well("read 7")), sector(7));
+        assert_eq!(bytes_of_dump(&read(&mut booted, expected, 7)), sector(7));
     }
     let tasks = booted.ask_well("tasks");
     for name in [expected.serial, expected.nic, expected.disk] {
