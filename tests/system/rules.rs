@@ -183,7 +183,7 @@ fn without_its_rule_a_device_is_unmatched_and_the_rest_works() {
         answer.contains("error:") && answer.contains("network"),
         "{answer}"
     );
-    booted.ask_well("read 0");
+    booted.ask_well("read virtio-blk:0");
 }
 
 #[test]
