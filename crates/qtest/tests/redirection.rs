@@ -161,7 +161,6 @@ fn edu() -> (Machine, pci::Bar) {
 }
 
 #[test]
-#[ignore = "calls entries that no class names, which the door refuses now: see LIMITS.md"]
 fn loads_and_stores_reach_the_model() {
     let (machine, bar) = edu();
     let mut device = attach(&machine, bar.window("r"));
@@ -187,7 +186,6 @@ fn loads_and_stores_reach_the_model() {
 }
 
 #[test]
-#[ignore = "calls entries that no class names, which the door refuses now: see LIMITS.md"]
 fn what_leaves_the_windows_is_told() {
     let (machine, bar) = edu();
     let mut device = attach(&machine, bar.part("r", 0, 0x80));
@@ -204,7 +202,6 @@ fn what_leaves_the_windows_is_told() {
 }
 
 #[test]
-#[ignore = "calls entries that no class names, which the door refuses now: see LIMITS.md"]
 fn a_device_reaches_arena_and_pool_by_itself() {
     let (machine, bar) = edu();
     // Its DMA engine has 28 address bits: below 256 MiB.
@@ -313,19 +310,16 @@ fn frames(by_port: bool) {
 }
 
 #[test]
-#[ignore = "calls entries that no class names, which the door refuses now: see LIMITS.md"]
 fn frames_go_out_and_come_in_by_memory() {
     frames(false);
 }
 
 #[test]
-#[ignore = "calls entries that no class names, which the door refuses now: see LIMITS.md"]
 fn frames_go_out_and_come_in_by_ports() {
     frames(true);
 }
 
 #[test]
-#[ignore = "calls entries that no class names, which the door refuses now: see LIMITS.md"]
 fn narrow_port_reads_keep_the_rest_of_the_register() {
     let cable = peer::Cable::new().unwrap();
     let (machine, window) = card(&cable, true);

@@ -31,13 +31,18 @@ pub struct Blob<'a> {
 impl<'a> Blob<'a> {
     /// `entries` gives offset and size of each of the residual's entries, in its order.
     pub fn new(residual: &'a graph::Residual, code: &'a [u8], entries: &[(u32, u32)]) -> Blob<'a> {
-        let names = residual.entries.iter().map(|entry| entry.name.as_str());
+        let offsets = entries.iter().map(|(at, _)| *at);
         Blob {
             code,
-            entries: names.zip(entries.iter().map(|(at, _)| *at)).collect(),
+            entries: names_of(residual).into_iter().zip(offsets).collect(),
             residual,
         }
     }
+}
+
+fn names_of(residual: &graph::Residual) -> Vec<&str> {
+    let entries = residual.entries.iter();
+    entries.map(|entry| entry.name.as_str()).collect()
 }
 
 /// Code, windows and memory of one residual, on one machine.
@@ -65,20 +70,13 @@ impl Device {
         {
             return Err(Error::Other("an entry lies outside the code".into()));
         }
-        let offsets: Vec<u32> = residual
-            .entries
-            .iter()
-            .map(|entry| {
-                let known = blob.entries.iter().find(|(name, _)| *name == entry.name);
-                known.map(|(_, at)| *at)
-            })
-            .collect::<Option<_>>()
-            .ok_or_else(|| Error::Other("an entry has no code".into()))?;
-        Device::with(
-            machine,
-            residual,
-            Body::Code(Text::new(blob.code, &offsets)?),
-        )
+        let has_code = |name: &str| blob.entries.iter().any(|(known, _)| *known == name);
+        if !residual.entries.iter().all(|entry| has_code(&entry.name)) {
+            return Err(Error::Other("an entry has no code".into()));
+        }
+        let (names, offsets): (Vec<&str>, Vec<u32>) = blob.entries.iter().copied().unzip();
+        let body = Body::Code(Text::new(blob.code, &offsets)?);
+        Device::with(machine, residual, &names, body)
     }
 
     /// The same driver, carried out by the interpreter.
@@ -96,7 +94,7 @@ impl Device {
             residual: Box::new(residual.clone()),
             disturb: RefCell::new(disturb),
         };
-        Device::with(machine, residual, body)
+        Device::with(machine, residual, &names_of(residual), body)
     }
 
     /// The same driver, by what a C compiler made of its C view.
@@ -109,16 +107,22 @@ impl Device {
             .map(|entry| graph::view::c_function(residual, entry))
             .collect();
         let text = Text::of_library(library, &functions)?;
-        Device::with(machine, residual, Body::Code(text))
+        Device::with(machine, residual, &names_of(residual), Body::Code(text))
     }
 
-    fn with(machine: &Machine, residual: &graph::Residual, body: Body) -> Result<Device> {
+    /// `entries` are the names of the body's entries, in its order.
+    fn with(
+        machine: &Machine,
+        residual: &graph::Residual,
+        entries: &[&str],
+        body: Body,
+    ) -> Result<Device> {
         let windows = Windows::new(machine, residual.windows.clone());
         let (read, write) = (libc::PROT_READ, libc::PROT_WRITE);
         let align = u64::from(residual.arena_align.max(1));
         Ok(Device {
             engine: Engine::new(body, windows)?,
-            entries: residual.entries.iter().map(|e| e.name.clone()).collect(),
+            entries: entries.iter().map(|name| name.to_string()).collect(),
             upcalls: residual.upcalls.clone(),
             failures: residual.failures.clone(),
             state: Mapping::private(residual.state_size as usize, read | write)?,
