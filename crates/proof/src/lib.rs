@@ -6,9 +6,11 @@
 //!   self-test tried on each, and compares what they did to the device.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
+pub mod complaints;
 pub mod faults;
 pub mod models;
 pub mod mutate;
+pub mod outside;
 pub mod stand;
 mod trace;
 pub mod ways;

@@ -54,6 +54,12 @@ pub struct Model {
     pub windows: Vec<Place>,
     /// Moves the first window by `step` until reading `at` of it gives `value`: a slot of a board.
     pub slot: Option<Slot>,
+    /// What the emulator says of a driver that is right, too: parts of lines of its log, each with the reason beside it.
+    #[serde(default)]
+    pub complaints: Vec<String>,
+    /// Facts of the class that a driver of this model must have, from what the device is.
+    #[serde(default)]
+    pub expects: BTreeMap<String, u64>,
     /// What the host cannot try, and why: the model is listed, and not run.
     pub elsewhere: Option<String>,
 }

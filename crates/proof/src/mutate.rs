@@ -2,9 +2,8 @@
 
 use crate::models::Model;
 use crate::stand::{Outside, Stand, Written};
-use crate::ways::{self, Way};
+use crate::ways;
 use crate::Result;
-use classes::selftest::{Effort, Outcome};
 use rulebook::tree::Book;
 
 /// One change of one rule file.
@@ -145,7 +144,7 @@ fn without(line: &str, word: &str) -> Option<String> {
     let text = format!("{}{}", &line[..at], rest[end + skip..].trim_start());
     // A block must not become empty by its only line going away.
     match text.trim().is_empty() {
-        true => Some(format!("{}fence", &line[..at])),
+        true => Some(format!("{}let nothing = 0", &line[..at])),
         false => Some(text),
     }
 }
@@ -172,7 +171,11 @@ impl Right {
     /// When the model does not run.
     pub fn new(book: &Book, model: &Model) -> Result<Right> {
         let outside = Outside::new(model)?;
-        let written = Stand::start(model, &outside)?.write(book, &model.class)?;
+        let mut stand = Stand::watched(model, &outside)?;
+        let written = stand.write(book, &model.class)?;
+        // What the right rule does not pass would tell nothing of a wrong one.
+        ways::thorough(&stand, &written, &model.class)?;
+        drop(stand);
         Ok(Right {
             model: model.clone(),
             outside,
@@ -217,7 +220,7 @@ pub fn judge(texts: &[(String, String)], mutation: &Mutation, rights: &[&Right])
 
 fn on(book: &Book, right: &Right) -> Verdict {
     let model = &right.model;
-    let Ok(mut stand) = Stand::start(model, &right.outside) else {
+    let Ok(mut stand) = Stand::watched(model, &right.outside) else {
         return Verdict::Written;
     };
     let Ok(written) = stand.write(book, &model.class) else {
@@ -226,9 +229,9 @@ fn on(book: &Book, right: &Right) -> Verdict {
     if written.residual == right.written.residual && written.facts == right.written.facts {
         return Verdict::Same;
     }
-    match ways::run(&stand, &written, &model.class, Way::Code, Effort::Thorough) {
-        Ok(run) if run.outcome == Outcome::Verified => Verdict::Survived,
-        _ => Verdict::Tested,
+    match ways::thorough(&stand, &written, &model.class) {
+        Ok(()) => Verdict::Survived,
+        Err(_) => Verdict::Tested,
     }
 }
 

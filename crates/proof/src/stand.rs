@@ -1,10 +1,14 @@
 //! A device model that runs, and the driver that its rule becomes for it.
 
+use crate::complaints;
 use crate::models::{self, Model};
 use crate::{failed, Error, Result};
 use machine::{Arch, Cpu, Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
+use qtest::run::Event;
 use qtest::{pci, peer, Config, Live};
 use rulebook::tree::{Book, ItemKind};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use synthesis::{Choice, LiveAccess, Subject};
 
 /// A driver as a graph, and the choice it came from.
@@ -20,7 +24,7 @@ pub struct Written {
 
 /// What stands outside the machine. A disk is the same for all runs; the rest is made anew.
 pub struct Outside {
-    disks: Vec<peer::Disk>,
+    disks: Rc<Vec<peer::Disk>>,
 }
 
 impl Outside {
@@ -32,7 +36,9 @@ impl Outside {
                 .collect();
             disks.push(peer::Disk::new(&bytes)?);
         }
-        Ok(Outside { disks })
+        Ok(Outside {
+            disks: Rc::new(disks),
+        })
     }
 }
 
@@ -40,12 +46,30 @@ impl Outside {
 pub struct Stand {
     pub machine: qtest::Machine,
     pub device: Device,
-    _line: Option<peer::Line>,
+    /// Interrupt lines are reported.
+    pub lines: bool,
+    line: Option<peer::Line>,
+    cable: Option<peer::Cable>,
+    disks: Rc<Vec<peer::Disk>>,
+    /// What the emulator says of drivers that are right, too.
+    pub expected: Vec<String>,
+    /// Facts that a driver must have.
+    expects: BTreeMap<String, u64>,
 }
 
 impl Stand {
     /// Starts the emulator and finds the device in it.
     pub fn start(model: &Model, outside: &Outside) -> Result<Stand> {
+        Stand::with(model, outside, false)
+    }
+
+    /// The same, with all that can be seen from outside: the cable of a network card, interrupt lines, and what the emulator
+    /// has to say ([`Stand::complaints`]).
+    pub fn watched(model: &Model, outside: &Outside) -> Result<Stand> {
+        Stand::with(model, outside, true)
+    }
+
+    fn with(model: &Model, outside: &Outside, watched: bool) -> Result<Stand> {
         let mut config = match model.machine.as_str() {
             "q35" => Config::q35(),
             "virt" => Config::virt(),
@@ -58,8 +82,33 @@ impl Stand {
         for (number, disk) in outside.disks.iter().enumerate() {
             config = config.args(disk.drive(&format!("d{number}")));
         }
-        if model.network {
-            config = config.args(["-netdev", "user,id=n0"]);
+        if watched {
+            config = config.log(complaints::LOGGED);
+        }
+        let cable = match model.network && watched {
+            true => Some(peer::Cable::new()?),
+            false => None,
+        };
+        match &cable {
+            // Two networks at one hub: the emulator's own, which answers, and the cable.
+            Some(cable) => {
+                let hub = |id: &str, of: &str| {
+                    let of = if of.is_empty() {
+                        String::new()
+                    } else {
+                        format!(",netdev={of}")
+                    };
+                    ["-netdev".to_owned(), format!("hubport,id={id},hubid=0{of}")]
+                };
+                config = config
+                    .args(["-netdev", "user,id=u0"])
+                    .args(cable.netdev("w0"))
+                    .args(hub("h0", "u0"))
+                    .args(hub("h1", "w0"))
+                    .args(hub("n0", ""));
+            }
+            None if model.network => config = config.args(["-netdev", "user,id=n0"]),
+            None => {}
         }
         let line = match model.line {
             true => {
@@ -82,11 +131,42 @@ impl Stand {
             };
             device.windows.retain(|w| w.kind == kind);
         }
+        let lines = watched && machine.arch() == qtest::Arch::X86_64;
+        if lines {
+            machine.intercept("ioapic")?;
+        }
         Ok(Stand {
             machine,
             device,
-            _line: line,
+            lines,
+            line,
+            cable,
+            disks: outside.disks.clone(),
+            expected: model.complaints.clone(),
+            expects: model.expects.clone(),
         })
+    }
+
+    pub fn disks(&self) -> &[peer::Disk] {
+        &self.disks
+    }
+
+    /// The other end of the serial line, if the model has one.
+    pub fn line(&self) -> Option<&peer::Line> {
+        self.line.as_ref()
+    }
+
+    /// The other end of the cable, if the model is a network card and the stand is watched.
+    pub fn cable(&self) -> Option<&peer::Cable> {
+        self.cable.as_ref()
+    }
+
+    /// What the emulator had to say about a driver that did this. Nothing, where no one listened.
+    ///
+    /// # Errors
+    /// When the emulator is gone.
+    pub fn complaints(&self, residual: &graph::Residual, events: &[Event]) -> Result<Vec<String>> {
+        Ok(complaints::of(&self.machine.log()?, residual, events))
     }
 
     fn model(&self) -> Machine {
@@ -136,6 +216,15 @@ impl Stand {
             synthesis::specialise(subject(book, &machine, &self.device), &choice).map_err(said)?;
         if let Err(why) = written.residual.validate() {
             return failed(format!("the graph is not well formed: {why}"));
+        }
+        for (name, wanted) in &self.expects {
+            let found = written.facts.iter().find(|(known, _)| known == name);
+            let found = found.map(|(_, value)| *value);
+            if found != Some(*wanted) {
+                return failed(format!(
+                    "`{name}` is {wanted} by what the device is, and {found:?} for the rule"
+                ));
+            }
         }
         Ok(Written {
             choice,

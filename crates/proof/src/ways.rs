@@ -1,6 +1,7 @@
 //! Three ways to carry a driver out, and what they must have in common.
 
 use crate::models::Model;
+use crate::outside;
 use crate::stand::{Outside, Stand, Written};
 use crate::trace::{compare, settled, Difference, Line};
 use crate::{failed, Error, Result};
@@ -54,6 +55,8 @@ pub struct Report {
     pub difference: Option<(Way, Difference)>,
     /// The graphs of two runs of one device were not the same.
     pub unlike: bool,
+    /// What was not as it should be with full queues, seen from outside, or for the emulator.
+    pub outside: Option<String>,
 }
 
 impl Report {
@@ -62,6 +65,7 @@ impl Report {
     pub fn good(&self) -> bool {
         self.difference.is_none()
             && !self.unlike
+            && self.outside.is_none()
             && self.runs.iter().all(|run| run.outcome == Outcome::Verified)
     }
 }
@@ -82,6 +86,12 @@ pub fn prove(book: &Book, model: &Model) -> Result<Report> {
         }
         report = once(book, model)?;
     }
+    let outside = Outside::new(model)?;
+    let mut stand = Stand::watched(model, &outside)?;
+    let written = stand.write(book, &model.class)?;
+    report.outside = thorough(&stand, &written, &model.class)
+        .err()
+        .map(|error| error.to_string());
     Ok(report)
 }
 
@@ -110,6 +120,7 @@ fn once(book: &Book, model: &Model) -> Result<Report> {
         unlike: graphs.windows(2).any(|two| two[0] != two[1]),
         runs,
         difference,
+        outside: None,
     })
 }
 
@@ -129,6 +140,59 @@ pub fn device(stand: &Stand, residual: &graph::Residual, way: Way) -> Result<Dev
             Device::compiled(machine, residual, library)?
         }
     })
+}
+
+/// The class's self-test with full queues, then what stands outside, then what the emulator has to say: on a stand that is
+/// [watched](Stand::watched).
+///
+/// # Errors
+/// Whatever is not as it should be, in words.
+pub fn thorough(stand: &Stand, written: &Written, class: &str) -> Result<()> {
+    let mut device = device(stand, &written.residual, Way::Code)?;
+    let complaints =
+        |events: &[Event]| -> Result<Vec<String>> { stand.complaints(&written.residual, events) };
+    let said = match Class::of_name(class) {
+        Some(kind) => {
+            let pairs = written.facts.iter().map(|(n, v)| (n.as_str(), *v));
+            let mut driver = device.pump(kind, Units::from_pairs(pairs))?;
+            verified(driver.selftest(Effort::Thorough)?)?;
+            let before = complaints(&driver.events())?;
+            outside::check(&mut driver, stand, kind)?;
+            // What ends the machine also ends its log.
+            match stand.machine.alive() {
+                true => complaints(&driver.events())?,
+                false => before,
+            }
+        }
+        None => {
+            let mut driver = device.direct()?;
+            let Some(outcome) = driver.selftest(class, far(written))? else {
+                return failed(format!("class {class} has no self-test"));
+            };
+            verified(outcome)?;
+            outside::direct(&mut driver, stand, written, class)?;
+            complaints(&driver.events())?
+        }
+    };
+    let known = |line: &String| {
+        stand
+            .expected
+            .iter()
+            .any(|part| line.contains(part.as_str()))
+    };
+    let new: Vec<String> = said.into_iter().filter(|line| !known(line)).collect();
+    match new.is_empty() {
+        true => Ok(()),
+        false => failed(format!("the emulator complains: {}", new.join("; "))),
+    }
+}
+
+fn verified(outcome: Outcome) -> Result<()> {
+    match outcome {
+        Outcome::Verified => Ok(()),
+        Outcome::Unverified(why) => failed(format!("not verified: {why}")),
+        Outcome::Rejected(why) => failed(why.to_string()),
+    }
 }
 
 /// Runs the class's self-test.

@@ -19,6 +19,7 @@ pub struct Config {
     pub(crate) real_time: bool,
     /// The machine's own firmware runs, and then finds a kernel that halts.
     pub(crate) firmware: bool,
+    pub(crate) log: Option<String>,
     pub(crate) arguments: Vec<String>,
 }
 
@@ -32,6 +33,7 @@ impl Config {
             ram_base: 0,
             real_time: false,
             firmware: false,
+            log: None,
             arguments: Vec::new(),
         }
     }
@@ -45,6 +47,7 @@ impl Config {
             ram_base: 0x4000_0000,
             real_time: false,
             firmware: false,
+            log: None,
             arguments: Vec::new(),
         }
     }
@@ -75,6 +78,12 @@ impl Config {
     /// The emulator's arguments for devices and such.
     pub fn args<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Config {
         self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// The emulator logs these things ([`Machine::log`](crate::Machine::log)): what its `-d` takes, as `guest_errors,unimp`.
+    pub fn log(mut self, items: &str) -> Config {
+        self.log = Some(items.into());
         self
     }
 

@@ -236,6 +236,26 @@ impl Machine {
             .unwrap_or(false))
     }
 
+    /// How often any intercepted line has risen.
+    pub fn rises(&self) -> Result<u64> {
+        self.sync()?;
+        Ok(self.inner.link.borrow().raised.values().sum())
+    }
+
+    /// How many intercepted lines are up.
+    pub fn lines_up(&self) -> Result<usize> {
+        self.sync()?;
+        let link = self.inner.link.borrow();
+        Ok(link.lines.values().filter(|up| **up).count())
+    }
+
+    /// What the emulator has logged since it started ([`Config::log`]).
+    pub fn log(&self) -> Result<String> {
+        self.sync()?;
+        let bytes = std::fs::read(self.inner.directory.path().join("log"))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Zeroed RAM, aligned to a power of two of at least a page.
     pub fn ram(&self, size: usize, align: u64) -> Result<Ram> {
         let align = align.max(4096);
@@ -359,6 +379,9 @@ fn command(config: &Config, path: &Path) -> Result<Command> {
         .args(["-qtest", &format!("unix:{}", place("qtest"))])
         // Its log would fill a pipe, and both sides would wait for ever.
         .args(["-qtest-log", "/dev/null"]);
+    if let Some(items) = &config.log {
+        command.args(["-d", items, "-D", &place("log")]);
+    }
     if !config.real_time {
         command.args(["-icount", "shift=0,sleep=off"]);
     }

@@ -210,6 +210,8 @@ pub struct RegItem {
     pub fields: Option<Fields>,
     pub fields_of: Option<Name>,
     pub via: Vec<Via>,
+    /// `over NAME`: shares the place of another register.
+    pub over: Vec<Name>,
     pub step: Option<Expr>,
     /// The space it lies in; the space of the register before it when not said.
     pub space: Option<Name>,

@@ -13,14 +13,15 @@ fn three_ways_to_carry_a_driver_out_do_the_same() {
         match proof::ways::prove(&book, model) {
             Ok(report) if report.good() => {}
             Ok(report) => wrong.push(format!(
-                "{}: {:?} {:?}",
+                "{}: {:?} {:?} {:?}",
                 model.name,
                 report
                     .runs
                     .iter()
                     .map(|run| run.outcome)
                     .collect::<Vec<_>>(),
-                report.difference
+                report.difference,
+                report.outside
             )),
             Err(error) => wrong.push(format!("{}: {error}", model.name)),
         }

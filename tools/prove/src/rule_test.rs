@@ -120,6 +120,9 @@ fn why(report: &Report) -> String {
             Outcome::Rejected(why) => format!("\n    {}: {why}", run.way.name()),
         };
     }
+    if let Some(what) = &report.outside {
+        text += &format!("\n    seen from outside: {what}");
+    }
     if let Some((way, difference)) = &report.difference {
         text += &format!(
             "\n    the interpreter (-) and the {} (+) part here:\n{difference}",

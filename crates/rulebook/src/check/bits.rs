@@ -55,6 +55,19 @@ fn register(view: &View, reg: &RegItem, place: Place, out: &mut Vec<Diagnostic>)
         ));
         return;
     }
+    if let Some(half) = reg
+        .halves
+        .filter(|half| half.checked_mul(2) != Some(reg.bits))
+    {
+        out.push(Diagnostic::new(
+            place,
+            format!(
+                "`{name}` has {} bits, and not two halves of {half}",
+                reg.bits
+            ),
+            "a register of 64 bits may be `as 2x32`, one of 32 `as 2x16`",
+        ));
+    }
     for fields in view.fields(reg) {
         let inline = reg
             .fields
@@ -253,6 +266,7 @@ fn record(
 ) {
     let mut spans: Vec<(u64, u64, &str)> = Vec::new();
     let mut next = Some(0u64);
+    let (mut align, mut crooked) = (8, false);
     for field in &fields.list {
         let name = title(view, field);
         let at = field.at.map(|byte| u64::from(byte) * 8).or(next);
@@ -291,6 +305,27 @@ fn record(
                 "`@` counts bytes in a record: give it another place",
             ));
         }
+        if let Some(own) = whole_number(field).filter(|own| at % own != 0) {
+            crooked = true;
+            let reason = match at % 8 {
+                0 => format!(
+                    "`{owner}.{name}` lies at byte {}, which is no multiple of its {} bytes",
+                    at / 8,
+                    own / 8
+                ),
+                _ => format!(
+                    "`{owner}.{name}` begins inside byte {}, and has {} bytes",
+                    at / 8,
+                    own / 8
+                ),
+            };
+            out.push(Diagnostic::new(
+                field.place,
+                reason,
+                "check the widths before it; what really lies there is read in pieces: `8[4]`",
+            ));
+        }
+        align = align.max(whole_number(field).unwrap_or(8));
         spans.push((at, end, name));
         next = Some(end);
     }
@@ -312,5 +347,26 @@ fn record(
             String::from("the members of `") + owner + "` do not fill their last byte",
             "add unnamed bits: `_:3`",
         ));
+    } else if !crooked && next.is_some() && !whole.unwrap_or(end).is_multiple_of(align) {
+        let bytes = whole.unwrap_or(end) / 8;
+        out.push(Diagnostic::new(
+            place,
+            format!(
+                "`{owner}` has {bytes} bytes, which is no multiple of its largest member's {}",
+                align / 8
+            ),
+            "a second one behind it would not be aligned: check the widths, or add unnamed bits",
+        ));
+    }
+}
+
+/// The bits of a named member that is loaded and stored at once: processors want it at a multiple of its size.
+fn whole_number(field: &Field) -> Option<u64> {
+    field.name?;
+    match field.kind.as_ref()?.base {
+        TypeBase::Bits(bits @ (16 | 32 | 64)) | TypeBase::Dma(bits) | TypeBase::Big(bits) => {
+            Some(u64::from(bits.max(8)))
+        }
+        _ => None,
     }
 }

@@ -1,10 +1,13 @@
 //! The static checks on a parsed book.
 
+mod arms;
 mod binding;
 mod bits;
 mod contract;
 mod effects;
+mod fetch;
 mod names;
+mod places;
 pub(crate) mod view;
 pub(crate) mod walk;
 mod ways;
@@ -28,6 +31,7 @@ pub fn check(book: &Book) -> Vec<Diagnostic> {
         let view = View::of_rule(book, rule);
         items(&view, &mut out);
         spaces(&view, rule, &mut out);
+        places::check(&view, rule, &mut out);
         contract::check(&view, rule, &mut out);
     }
     out.sort_by_key(|problem| (problem.place.file, problem.place.line, problem.place.column));
@@ -42,6 +46,7 @@ fn items(view: &View, out: &mut Vec<Diagnostic>) {
         bits::check(view, item, out);
         effects::check(view, item, out);
         binding::check(view, item, out);
+        fetch::check(view, item, out);
     });
 }
 

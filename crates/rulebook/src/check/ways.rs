@@ -3,7 +3,7 @@
 //! The facts that guards test are tried out: a test of a fact as such with both answers, a comparison with a number on
 //! both sides of that number. What is not covered, or covered twice, is told as facts.
 
-use super::{view::View, walk};
+use super::{arms, view::View, walk};
 use crate::{
     diagnostic::Diagnostic,
     tree::{BinaryOp, Expr, ExprKind, Item, ItemKind, Name, Place, UnaryOp},
@@ -25,6 +25,34 @@ pub fn check(view: &View, out: &mut Vec<Diagnostic>) {
             list(view, inner, out);
         }
     });
+    arms::check(view, out);
+}
+
+/// A test of facts, and whether it holds.
+pub type Guard<'a> = (&'a Expr, bool);
+
+/// Whether there are facts by which all of these come out as they say; yes, when there are too many to try.
+pub fn possible(view: &View, guards: &[Guard]) -> bool {
+    let mut facts = Vec::new();
+    for (guard, _) in guards {
+        collect(view, guard, &mut facts);
+    }
+    let Some(count) = combinations(&facts) else {
+        return true;
+    };
+    (0..count).any(|n| {
+        let values = combination(&facts, n);
+        guards
+            .iter()
+            .all(|(guard, holds)| truth(view, guard, &facts, &values) == *holds)
+    })
+}
+
+fn combinations(facts: &[Fact]) -> Option<usize> {
+    facts
+        .iter()
+        .try_fold(1usize, |n, f| n.checked_mul(f.values.len()))
+        .filter(|n| *n <= MOST)
 }
 
 struct Way<'a> {
@@ -60,11 +88,7 @@ fn list(view: &View, items: &[Item], out: &mut Vec<Diagnostic>) {
     for guard in ways.iter().filter_map(|way| way.guard) {
         collect(view, guard, &mut facts);
     }
-    let count = facts
-        .iter()
-        .try_fold(1usize, |n, f| n.checked_mul(f.values.len()))
-        .filter(|n| *n <= MOST);
-    let Some(count) = count else {
+    let Some(count) = combinations(&facts) else {
         out.push(Diagnostic::new(
             first.place,
             format!(
@@ -254,8 +278,32 @@ fn told(facts: &[Fact], values: &[u64]) -> String {
     parts.join(" and ")
 }
 
+fn sign(op: BinaryOp) -> &'static str {
+    match op {
+        BinaryOp::Add => "+",
+        BinaryOp::Sub => "-",
+        BinaryOp::Mul => "*",
+        BinaryOp::Div => "/",
+        BinaryOp::Rem => "%",
+        BinaryOp::And => "&",
+        BinaryOp::Or => "|",
+        BinaryOp::Xor => "^",
+        BinaryOp::Shl => "<<",
+        BinaryOp::Shr => ">>",
+        BinaryOp::Eq => "==",
+        BinaryOp::Ne => "!=",
+        BinaryOp::Lt => "<",
+        BinaryOp::Le => "<=",
+        BinaryOp::Gt => ">",
+        BinaryOp::Ge => ">=",
+        BinaryOp::Both => "and",
+        BinaryOp::Either => "or",
+        BinaryOp::Join => "++",
+    }
+}
+
 /// An expression as it would be written, so that equal ones are recognised.
-fn show(view: &View, e: &Expr) -> String {
+pub fn show(view: &View, e: &Expr) -> String {
     match &e.kind {
         ExprKind::Number(n) => n.to_string(),
         ExprKind::Text(t) => format!("\"{}\"", view.text(*t)),
@@ -266,7 +314,19 @@ fn show(view: &View, e: &Expr) -> String {
             let list: Vec<String> = arguments.iter().map(|a| show(view, &a.value)).collect();
             format!("{}({})", show(view, f), list.join(", "))
         }
-        ExprKind::Binary(BinaryOp::Eq, a, b) => format!("{} == {}", show(view, a), show(view, b)),
+        ExprKind::Binary(op, a, b) => {
+            format!("{} {} {}", show(view, a), sign(*op), show(view, b))
+        }
+        ExprKind::In(a, b) => format!("{} in {}", show(view, a), show(view, b)),
+        ExprKind::Range(a, b) => format!("{}..{}", show(view, a), show(view, b)),
+        ExprKind::Unary(op, a) => {
+            let sign = match op {
+                UnaryOp::Not => "!",
+                UnaryOp::Invert => "~",
+                UnaryOp::Negate => "-",
+            };
+            format!("{sign}{}", show(view, a))
+        }
         _ => {
             let parts: Vec<String> = walk::children(e).iter().map(|c| show(view, c)).collect();
             format!("(… {} …)", parts.join(" "))

@@ -113,6 +113,7 @@ impl Parser<'_, '_> {
                 fields: None,
                 fields_of: None,
                 via: Vec::new(),
+                over: Vec::new(),
                 step: None,
                 space: None,
             };
@@ -169,6 +170,8 @@ impl Parser<'_, '_> {
                 reg.via.push(via);
             } else if self.take_word("step") {
                 reg.step = Some(self.operators(level::SUM)?);
+            } else if self.take_word("over") {
+                reg.over.push(self.name()?);
             } else if self.take_word("in") {
                 reg.space = Some(self.name()?);
             } else if self.take_word("as") {
@@ -184,7 +187,10 @@ impl Parser<'_, '_> {
     }
     /// `2x32` after `as`.
     fn halves(&mut self) -> Result<u32> {
-        self.number()?;
+        if self.look(0) != Kind::Number(2) {
+            return self.expected("halves, such as `2x32`");
+        }
+        self.step();
         if let Kind::Word(word) = self.look(0) {
             if let Some(bits) = word
                 .strip_prefix('x')

@@ -1,0 +1,578 @@
+//! What a driver did, seen from outside: bytes on a disk, frames on a cable, a picture on the emulator's screen, the
+//! levels of interrupt lines. Written once for each class, and for no device.
+
+use crate::stand::{Stand, Written};
+use crate::{failed, Result};
+use abi::ring::{done, todo};
+use classes::Class;
+use qtest::run::{Driver, Platform};
+use qtest::Machine;
+use std::time::{Duration, Instant};
+
+/// Longest wait for something to arrive outside.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tries what the class's self-test cannot see. The driver has been started.
+///
+/// # Errors
+/// What is not as it should be, in words.
+pub fn check(driver: &mut Driver, stand: &Stand, class: Class) -> Result<()> {
+    // What the self-test left behind when the driver was started anew.
+    driver.turn(true)?;
+    driver.news();
+    match class {
+        Class::Block => block(driver, stand),
+        Class::Nic => nic(driver, stand),
+        Class::Serial => serial(driver, stand),
+        Class::Framebuffer => framebuffer(driver),
+        Class::Input => input(driver),
+        Class::Entropy => entropy(driver),
+        Class::Watchdog => watchdog(driver),
+    }
+}
+
+/// The same for a direct class.
+///
+/// # Errors
+/// What is not as it should be, in words.
+pub fn direct(driver: &mut Platform, stand: &Stand, written: &Written, class: &str) -> Result<()> {
+    match class {
+        "lines" => lines(driver, &stand.machine),
+        "clock" => clock(driver, written),
+        _ => Ok(()),
+    }
+}
+
+fn wants(holds: bool, what: impl FnOnce() -> String) -> Result<()> {
+    match holds {
+        true => Ok(()),
+        false => failed(what()),
+    }
+}
+
+/// Bytes in which each place differs from its neighbours.
+fn pattern(length: usize, seed: usize) -> Vec<u8> {
+    (0..length)
+        .map(|k| (k * (7 + seed) + k / 512 * 13 + seed) as u8)
+        .collect()
+}
+
+// ---- interrupts
+
+/// The device raises a line when there is something to tell, and lowers it once it has been told.
+fn interrupts(
+    driver: &mut Driver,
+    stand: &Stand,
+    what: impl FnOnce(&mut Driver) -> Result<()>,
+) -> Result<()> {
+    if !stand.lines {
+        return what(driver);
+    }
+    quiet(driver, &stand.machine)?;
+    let before = stand.machine.rises()?;
+    what(driver)?;
+    let start = Instant::now();
+    while stand.machine.rises()? == before {
+        wants(start.elapsed() < PATIENCE, || {
+            "it has something to tell, and raises no interrupt".into()
+        })?;
+        stand.machine.pause(20_000);
+    }
+    quiet(driver, &stand.machine)
+}
+
+/// Serves interrupts until no line is up.
+fn quiet(driver: &mut Driver, machine: &Machine) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        driver.turn(true)?;
+        if machine.lines_up()? == 0 {
+            return Ok(());
+        }
+        wants(start.elapsed() < PATIENCE, || {
+            "its interrupt stays, although it was served".into()
+        })?;
+        machine.pause(20_000);
+    }
+}
+
+// ---- block
+
+fn block(driver: &mut Driver, stand: &Stand) -> Result<()> {
+    let count = driver.pump().units().count();
+    wants(count == stand.disks().len(), || {
+        format!(
+            "there are {} disks, and it has {count}",
+            stand.disks().len()
+        )
+    })?;
+    interrupts(driver, stand, |driver| {
+        driver.put(todo::BLOCK_READ, 0, 4096, 0)?;
+        driver.turn(false)?;
+        Ok(())
+    })?;
+    driver.wait(|e| e.kind == done::FINISHED)?;
+    crowd(driver, count as u64)?;
+    for unit in 0..count {
+        disk(driver, unit, stand)?;
+    }
+    Ok(())
+}
+
+/// Reads and writes one disk at both ends and across what a controller cuts, and compares with the file outside.
+fn disk(driver: &mut Driver, unit: usize, stand: &Stand) -> Result<()> {
+    let outside = &stand.disks()[unit];
+    let mut wanted = outside.bytes()?;
+    let Some(facts) = driver.pump().units().get(unit as u64) else {
+        return failed(format!("disk {unit} has no facts"));
+    };
+    let (size, sectors) = (facts.size as usize, facts.sectors);
+    wants(sectors as usize * size == wanted.len(), || {
+        format!(
+            "disk {unit} has {} bytes, and not {sectors} blocks of {size}",
+            wanted.len()
+        )
+    })?;
+    let unit = unit as u64;
+    for (lba, blocks, at) in [
+        (0u64, 1usize, 4096usize),
+        (sectors - 1, 1, 512 * 3),
+        (3, 8, 100 * 512),
+        (8, 128 * 512 / size, 4096 - 512),
+    ] {
+        let (bytes, from) = (blocks * size, lba as usize * size);
+        let ask =
+            |driver: &mut Driver, kind| driver.ask_of(unit, kind, at as u32, bytes as u32, lba);
+        driver.pool().write(at as u64, &vec![0x5a; bytes]);
+        let answer = ask(driver, todo::BLOCK_READ)?;
+        let mut got = vec![0; bytes];
+        driver.pool().read(at as u64, &mut got);
+        wants(answer.ok == 1 && got == wanted[from..][..bytes], || {
+            format!("{blocks} blocks from {lba} of disk {unit} are not what was read")
+        })?;
+        let news = pattern(bytes, 40 + unit as usize);
+        driver.pool().write(at as u64, &news);
+        let answer = ask(driver, todo::BLOCK_WRITE)?;
+        wants(answer.ok == 1, || {
+            format!("disk {unit} does not take {blocks} blocks at {lba}")
+        })?;
+        wanted[from..][..bytes].copy_from_slice(&news);
+    }
+    let answer = driver.ask_of(unit, todo::BLOCK_FLUSH, 0, 0, 0)?;
+    wants(answer.ok == 1, || format!("disk {unit} does not flush"))?;
+    wants(outside.bytes()? == wanted, || {
+        format!("disk {unit} does not hold what was written, or something else changed")
+    })?;
+    // Errors, and the disk works afterwards.
+    for lba in [sectors, sectors + 7, 1 << 40] {
+        let past = driver.ask_of(unit, todo::BLOCK_READ, 0, size as u32, lba)?;
+        wants(past.ok == 0, || {
+            format!("disk {unit} reads block {lba}, past its end")
+        })?;
+    }
+    driver.pool().write(0, &vec![0x5a; size]);
+    let again = driver.ask_of(unit, todo::BLOCK_READ, 0, size as u32, 0)?;
+    let mut got = vec![0; size];
+    driver.pool().read(0, &mut got);
+    wants(again.ok == 1 && got == wanted[..size], || {
+        format!("disk {unit} does not work after an error")
+    })
+}
+
+/// All disks at once, more requests than there is room for: each is answered once, with its own block.
+fn crowd(driver: &mut Driver, count: u64) -> Result<()> {
+    let size = |driver: &Driver, unit| driver.pump().units().get(unit).map_or(512, |f| f.size);
+    let mut tickets = Vec::new();
+    for k in 0..90u64 {
+        let (unit, at) = (k % count, (k as u32 % 12) * 4096);
+        let bytes = size(driver, unit) as u32;
+        tickets.push(driver.put_to(unit, todo::BLOCK_READ, at, bytes, k % 64)?);
+    }
+    for ticket in tickets {
+        let answer = driver.wait(|e| e.kind == done::FINISHED && e.ticket == ticket)?;
+        wants(answer.ok == 1, || {
+            "one of many requests at once failed".into()
+        })?;
+    }
+    let twice = driver.news().iter().any(|e| e.kind == done::FINISHED);
+    wants(!twice, || "a request was answered twice".into())
+}
+
+// ---- nic
+
+fn nic(driver: &mut Driver, stand: &Stand) -> Result<()> {
+    let Some(cable) = stand.cable() else {
+        return Ok(());
+    };
+    while cable.receive(Duration::from_millis(20))?.is_some() {}
+    let station = driver.pump().facts().station();
+    if let Some(station) = station {
+        let text: Vec<String> = station.iter().map(|b| format!("{b:02x}")).collect();
+        let address = text.join(":");
+        let known = stand.machine.told("info network")?;
+        wants(known.contains(&address), || {
+            format!("its address is not {address}:\n{known}")
+        })?;
+    }
+    sends(driver, cable)?;
+    receives(driver, stand, cable, station.unwrap_or([0xff; 6]))?;
+    link(driver, &stand.machine)
+}
+
+fn sends(driver: &mut Driver, cable: &qtest::peer::Cable) -> Result<()> {
+    let head = driver.pump().facts().headroom as u32;
+    for k in 0..40usize {
+        let mut frame = vec![0xff; 6];
+        frame.extend(pattern(54 + (k * 37) % 1400, 1));
+        let at = 0x8000 + (k as u32 % 8) * 2048 + head;
+        driver.pool().write(at.into(), &frame);
+        let answer = driver.ask(todo::NIC_TRANSMIT, at, frame.len() as u32, 0)?;
+        wants(answer.ok == 1, || format!("frame {k} is not sent"))?;
+        // Whoever else is on the cable may have said something in between.
+        let start = Instant::now();
+        while cable.receive(PATIENCE)?.is_none_or(|got| got != frame) {
+            wants(start.elapsed() < PATIENCE, || {
+                format!("frame {k} does not arrive as it was sent")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn receives(
+    driver: &mut Driver,
+    stand: &Stand,
+    cable: &qtest::peer::Cable,
+    station: [u8; 6],
+) -> Result<()> {
+    let head = driver.pump().facts().headroom as u32;
+    for k in 0..8u32 {
+        driver.put(todo::NIC_SUPPLY, 0x4000 + k * 2048 + head, 2048 - head, 0)?;
+    }
+    driver.turn(false)?;
+    driver.news();
+    let frame = |k: usize| {
+        let mut frame = if k.is_multiple_of(2) {
+            vec![0xff; 6]
+        } else {
+            station.to_vec()
+        };
+        frame.extend(pattern(54 + (k * 131) % 1400, 2));
+        frame
+    };
+    interrupts(driver, stand, |_| Ok(cable.send(&frame(0))?))?;
+    for k in 0..200usize {
+        if k > 0 {
+            cable.send(&frame(k))?;
+        }
+        let mut bytes;
+        loop {
+            let got = driver.wait(|e| e.kind == done::RECEIVED)?;
+            bytes = vec![0; got.length as usize];
+            driver.pool().read(got.offset.into(), &mut bytes);
+            driver.put(todo::NIC_SUPPLY, got.offset, 2048 - head, 0)?;
+            driver.turn(false)?;
+            // What the emulator's own network says is not ours.
+            if bytes.get(6..12) == frame(k).get(6..12) {
+                break;
+            }
+        }
+        wants(bytes == frame(k), || {
+            format!("frame {k} is not received as it was sent")
+        })?;
+    }
+    Ok(())
+}
+
+/// The cable is pulled, and plugged in again.
+fn link(driver: &mut Driver, machine: &Machine) -> Result<()> {
+    if driver.pump().carrier().is_none() {
+        return Ok(());
+    }
+    for up in [false, true] {
+        machine.ask("set_link", serde_json::json!({ "name": "n0", "up": up }))?;
+        let start = Instant::now();
+        while driver.pump().carrier() != Some(up) {
+            wants(start.elapsed() < PATIENCE, || {
+                let what = if up { "plugged in" } else { "pulled" };
+                format!("the cable was {what}, and it does not say so")
+            })?;
+            driver.turn(true)?;
+            machine.pause(1_000_000);
+        }
+    }
+    Ok(())
+}
+
+// ---- serial
+
+fn serial(driver: &mut Driver, stand: &Stand) -> Result<()> {
+    let Some(line) = stand.line() else {
+        return Ok(());
+    };
+    while !line.receive(1, Duration::from_millis(50))?.is_empty() {}
+    let text = pattern(1500, 3);
+    driver.pool().write(0, &text);
+    let answer = driver.ask(todo::SERIAL_SEND, 0, text.len() as u32, 0)?;
+    wants(answer.ok == 1, || "bytes are not sent".into())?;
+    let heard = line.receive(text.len(), PATIENCE)?;
+    wants(heard == text, || {
+        format!(
+            "{} bytes were sent, and not these arrived: {}",
+            text.len(),
+            heard.len()
+        )
+    })?;
+    driver.news();
+    // Not more at once than a ring of answers holds.
+    for (number, piece) in text.chunks(100).enumerate() {
+        match number {
+            0 => interrupts(driver, stand, |_| Ok(line.send(piece)?))?,
+            _ => line.send(piece)?,
+        }
+        for byte in piece {
+            let got = driver.wait(|e| e.kind == done::RECEIVED)?;
+            wants(got.value == u64::from(*byte), || {
+                format!("a byte of piece {number} is not received as it was sent")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+// ---- framebuffer
+
+fn framebuffer(driver: &mut Driver) -> Result<()> {
+    for (width, height) in [(320, 64), (72, 100)] {
+        let value = width as u64 | (height as u64) << 32;
+        let answer = driver.ask(todo::FRAMEBUFFER_MODE, 0, 0, value)?;
+        wants(answer.ok == 1, || format!("it refuses {width} by {height}"))?;
+        let picture = draw(driver, 0, width, height)?;
+        let seen = screen(driver.machine())?;
+        wants(seen == (width, height, picture), || {
+            format!("at {width} by {height} the screen shows something else than was drawn")
+        })?;
+        for (w, h) in [(0, height), (width, 0), (16000, 12000), (1 << 20, 1)] {
+            let value = w as u64 | (h as u64) << 32;
+            let answer = driver.ask(todo::FRAMEBUFFER_MODE, 0, 0, value)?;
+            wants(answer.ok == 0, || format!("it accepts {w} by {h}"))?;
+        }
+        let below = draw(driver, height, width, height)?;
+        let answer = driver.ask(todo::FRAMEBUFFER_PAN, 0, 0, height as u64)?;
+        wants(
+            answer.ok == 1 && screen(driver.machine())?.2 == below,
+            || "what lies below the screen does not come into view".into(),
+        )?;
+    }
+    Ok(())
+}
+
+/// What the emulator shows: width, height, and red, green, blue of each pixel.
+fn screen(machine: &Machine) -> Result<(usize, usize, Vec<u8>)> {
+    let file = tempfile::NamedTempFile::new()?;
+    let place = file.path().display().to_string();
+    machine.ask("screendump", serde_json::json!({ "filename": place }))?;
+    let bytes = std::fs::read(file.path())?;
+    let words: Vec<&[u8]> = bytes.splitn(4, |b| b.is_ascii_whitespace()).collect();
+    let number = |at: usize| {
+        let text = words
+            .get(at)
+            .and_then(|word| std::str::from_utf8(word).ok());
+        text.and_then(|text| text.parse::<usize>().ok())
+            .unwrap_or(0)
+    };
+    let pixels = words
+        .get(3)
+        .and_then(|rest| rest.splitn(2, |b| *b == b'\n').nth(1));
+    Ok((number(1), number(2), pixels.unwrap_or_default().to_vec()))
+}
+
+/// A picture in which each pixel differs from its neighbours, line by line through the pool.
+fn draw(driver: &mut Driver, first: usize, width: usize, height: usize) -> Result<Vec<u8>> {
+    let mut seen = Vec::new();
+    for y in first..first + height {
+        let mut line = Vec::new();
+        for x in 0..width {
+            let colour = [(x * 3 + y) as u8, (x + y * 5) as u8, (x / 7 + y) as u8];
+            line.extend([colour[2], colour[1], colour[0], 0]);
+            seen.extend(colour);
+        }
+        driver.pool().write(64, &line);
+        let at = (y * width * 4) as u64;
+        let answer = driver.ask(todo::FRAMEBUFFER_DRAW, 64, line.len() as u32, at)?;
+        wants(answer.ok == 1, || format!("line {y} cannot be drawn"))?;
+    }
+    Ok(seen)
+}
+
+// ---- input
+
+/// Keys by their names at the emulator, and by their codes in set 2 (IBM PS/2 technical reference).
+const KEYS: [(&str, bool, u64); 10] = [
+    ("a", true, 0x1c),
+    ("a", false, 0x1c),
+    ("shift", true, 0x12),
+    ("right", true, 0x174),
+    ("right", false, 0x174),
+    ("shift", false, 0x12),
+    ("kp_enter", true, 0x15a),
+    ("kp_enter", false, 0x15a),
+    ("f9", true, 0x01),
+    ("f9", false, 0x01),
+];
+
+fn input(driver: &mut Driver) -> Result<()> {
+    driver.news();
+    for (key, down, code) in KEYS {
+        let name = serde_json::json!({ "type": "qcode", "data": key });
+        let event = serde_json::json!({ "type": "key", "data": { "down": down, "key": name } });
+        let machine = driver.machine().clone();
+        machine.ask("input-send-event", serde_json::json!({ "events": [event] }))?;
+        let got = driver.wait(|e| e.kind == done::KEY)?;
+        wants((got.value, got.ok == 1) == (code, down), || {
+            format!(
+                "key {key} was pressed ({down}), and {:#x} is told",
+                got.value
+            )
+        })?;
+    }
+    Ok(())
+}
+
+// ---- entropy
+
+fn entropy(driver: &mut Driver) -> Result<()> {
+    driver.pool().write(0, &[0; 4096]);
+    let answer = driver.ask(todo::ENTROPY_FILL, 64, 100, 0)?;
+    let mut around = vec![0; 4096];
+    driver.pool().read(0, &mut around);
+    let (inside, outside) = (&around[64..164], around[..64].iter().chain(&around[164..]));
+    let length = answer.length as usize;
+    let mut outside = outside;
+    wants(
+        answer.ok == 1 && (1..=100).contains(&length) && inside.iter().any(|b| *b != 0),
+        || "nothing random was given".into(),
+    )?;
+    wants(outside.all(|b| *b == 0), || {
+        "bytes beside the buffer changed".into()
+    })
+}
+
+// ---- watchdog
+
+/// Kicked or stopped it stays silent, for longer than its time; otherwise it ends the machine.
+fn watchdog(driver: &mut Driver) -> Result<()> {
+    let machine = driver.machine().clone();
+    let mut ask = |kind, value| -> Result<()> {
+        let answer = driver.ask(kind, 0, 0, value)?;
+        wants(answer.ok == 1, || "it refuses what it should do".into())
+    };
+    let alive = || {
+        wants(machine.sync().is_ok(), || {
+            "it ended the machine too early".into()
+        })
+    };
+    ask(todo::WATCHDOG_START, 400_000_000)?;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(900) {
+        ask(todo::WATCHDOG_KICK, 0)?;
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    ask(todo::WATCHDOG_STOP, 0)?;
+    std::thread::sleep(Duration::from_millis(600));
+    alive()?;
+    ask(todo::WATCHDOG_START, 200_000_000)?;
+    std::thread::sleep(Duration::from_millis(60));
+    alive()?;
+    let start = Instant::now();
+    while machine.sync().is_ok() {
+        wants(start.elapsed() < Duration::from_secs(2), || {
+            "it does not end the machine".into()
+        })?;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+// ---- lines
+
+/// What the emulator's monitor says of a wire.
+fn wire(machine: &Machine, line: u64) -> Result<String> {
+    let text = machine.told("info pic")?;
+    let wanted = format!("pin {line} ");
+    let found = text
+        .lines()
+        .map(|l| l.trim().to_owned() + " ")
+        .find(|l| l.starts_with(&wanted));
+    found.map_or_else(
+        || {
+            failed(format!(
+                "the emulator tells nothing of wire {line}:\n{text}"
+            ))
+        },
+        Ok,
+    )
+}
+
+fn lines(driver: &mut Platform, machine: &Machine) -> Result<()> {
+    // Wire, vector, by level, active low.
+    let routes: [(u64, u64, u64, u64); 3] = [(5, 0x40, 0, 0), (20, 0x57, 1, 1), (23, 0xfe, 1, 0)];
+    for (line, vector, level, low) in routes {
+        driver.call("route", &[line, 0, vector, level, low])?;
+        let as_told = |masked: bool| -> Result<()> {
+            let text = wire(machine, line)?;
+            let has = |word: &str| text.split_whitespace().any(|w| w == word);
+            let right = has(&format!("vec={vector}"))
+                && has("dest=0")
+                && has(if level == 1 { "level" } else { "edge" })
+                && has(if low == 1 { "active-lo" } else { "active-hi" })
+                && has("masked") == masked;
+            wants(right, || {
+                format!("wire {line} is not as it was routed: {text}")
+            })
+        };
+        as_told(true)?;
+        driver.call("unmask", &[line])?;
+        as_told(false)?;
+        driver.call("mask", &[line])?;
+        as_told(true)?;
+    }
+    // Whatever was let through, `init` masks all.
+    for line in 0..24 {
+        driver.call("unmask", &[line])?;
+    }
+    driver.start()?;
+    for line in 0..24 {
+        let text = wire(machine, line)?;
+        let masked = text.split_whitespace().any(|w| w == "masked");
+        wants(masked, || {
+            format!("after `init` wire {line} is let through: {text}")
+        })?;
+    }
+    Ok(())
+}
+
+// ---- clock
+
+/// Its rate beside the host's clock, of which the machine's follows.
+fn clock(driver: &mut Platform, written: &Written) -> Result<()> {
+    let fact = |name: &str| {
+        written
+            .facts
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| *v)
+    };
+    let (Some(hz), width) = (fact("hz"), fact("width").unwrap_or(64)) else {
+        return Ok(());
+    };
+    let mask = u64::MAX >> (64 - width.clamp(1, 64));
+    let (start, first) = (Instant::now(), driver.call("now", &[])?);
+    std::thread::sleep(Duration::from_millis(200));
+    let (second, passed) = (driver.call("now", &[])?, start.elapsed());
+    let ticks = second.wrapping_sub(first) & mask;
+    let wanted = passed.as_secs_f64() * hz as f64;
+    wants((ticks as f64 - wanted).abs() < wanted / 5.0, || {
+        format!("{ticks} ticks passed in {passed:?}, at {hz} a second")
+    })
+}
