@@ -46,6 +46,13 @@ impl Blob {
         Ok(())
     }
 
+    /// The next entry does what this one does.
+    pub(crate) fn again(&mut self, entry: usize) {
+        self.code
+            .entries
+            .extend(self.code.entries.get(entry).copied());
+    }
+
     /// Appends the stubs and fills in the calls.
     pub(crate) fn finish(mut self, stubs: &[Stub]) -> Result<Code, Error> {
         let mut places = Vec::new();

@@ -24,6 +24,8 @@ pub(crate) struct Compiler<'a> {
     hot: &'a dyn TargetIsa,
     cold: &'a dyn TargetIsa,
     context: FunctionBuilderContext,
+    /// Kept from entry to entry: its tables have grown as large as they need to be.
+    compilation: Option<Context>,
     stubs: Vec<Stub>,
     /// Whether anything uses the node's value.
     used: Vec<bool>,
@@ -48,6 +50,7 @@ impl<'a> Compiler<'a> {
             hot,
             cold,
             context: FunctionBuilderContext::new(),
+            compilation: None,
             stubs: Vec::new(),
             used,
             most: graph::build::most(&residual.graph),
@@ -63,12 +66,12 @@ impl<'a> Compiler<'a> {
         let words = 1 + entry.arguments as usize;
         signature.params.resize(words, AbiParam::new(I64));
         signature.returns.push(AbiParam::new(I64));
-        let mut context =
-            Context::for_function(Function::with_name_signature(Default::default(), signature));
-        let isa = match entry.name.as_str() {
-            "init" => self.cold,
-            name if name.starts_with("recover.") => self.cold,
-            _ => self.hot,
+        let mut context = self.compilation.take().unwrap_or_else(Context::new);
+        context.clear();
+        context.func.signature = signature;
+        let isa = match entry.seldom {
+            true => self.cold,
+            false => self.hot,
         };
         let names = self.body(entry, &mut context.func, isa)?;
         context
@@ -77,6 +80,7 @@ impl<'a> Compiler<'a> {
         let code = context
             .take_compiled_code()
             .ok_or_else(|| Error::Compile(format!("entry `{}`: nothing came", entry.name)))?;
+        self.compilation = Some(context);
         Ok(Compiled { code, names })
     }
 

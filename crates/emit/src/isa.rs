@@ -9,7 +9,7 @@ use cranelift_codegen::{
 
 /// No instruction beyond the architecture's base level, no probes, no tables: what runs anywhere, and needs nobody.
 ///
-/// What is `cold` runs once: compiling it quickly is worth more than what it costs.
+/// What is `cold` runs seldom: compiling it quickly is worth more than what it costs.
 pub(crate) fn of(target: Target, cold: bool) -> Result<OwnedTargetIsa, Error> {
     let triple = match target {
         Target::X86_64 => "x86_64-unknown-none-elf",

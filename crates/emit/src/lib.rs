@@ -51,7 +51,7 @@ impl Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
     pub bytes: Vec<u8>,
-    /// Offset and size in bytes of each entry's function, parallel to `Residual::entries`.
+    /// Offset and size in bytes of each entry's function, parallel to `Residual::entries`. Entries that do the same share one.
     pub entries: Vec<(u32, u32)>,
 }
 
@@ -94,9 +94,16 @@ pub fn emit(residual: &graph::Residual, target: Target) -> Result<Code, Error> {
     let (hot, cold) = (isa::of(target, false)?, isa::of(target, true)?);
     let mut compiler = function::Compiler::new(residual, target, &*hot, &*cold);
     let mut blob = blob::Blob::new(target);
-    for entry in &residual.entries {
-        let compiled = compiler.entry(entry)?;
-        blob.function(&compiled)?;
+    for (n, entry) in residual.entries.iter().enumerate() {
+        let before = &residual.entries[..n];
+        // Most recoveries do the same.
+        match before
+            .iter()
+            .position(|other| graph::same::same(&residual.graph, other, entry))
+        {
+            Some(other) => blob.again(other),
+            None => blob.function(&compiler.entry(entry)?)?,
+        }
     }
     blob.finish(compiler.stubs())
 }

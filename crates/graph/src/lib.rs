@@ -12,6 +12,7 @@ pub mod check;
 pub mod hash;
 pub mod interpret;
 mod prune;
+pub mod same;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
 pub mod traverse;
@@ -282,6 +283,8 @@ pub struct Entry {
     pub name: String,
     pub arguments: u8,
     pub locals: u16,
+    /// Runs seldom: code for it is written quickly rather than well.
+    pub seldom: bool,
     pub body: RegionId,
 }
 

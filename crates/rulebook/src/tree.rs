@@ -32,6 +32,8 @@ pub struct Class {
     pub name: Name,
     /// `class timer direct`: bound into the nucleus.
     pub direct: bool,
+    /// `class watchdog seldom`: nothing of it runs often.
+    pub seldom: bool,
     pub items: Vec<Item>,
     pub place: Place,
 }
@@ -338,6 +340,8 @@ pub struct Routine {
     pub direct: bool,
     /// `optional` (contracts).
     pub optional: bool,
+    /// `seldom` (contracts): writing its code quickly is worth more than what it costs to run.
+    pub seldom: bool,
     /// `when GUARD`
     pub guard: Option<Expr>,
     pub body: Option<Vec<Stmt>>,

@@ -6,9 +6,11 @@ use crate::value::{Buffer, Region, Register, Value};
 use crate::{Error, Result};
 use alloc::{format, string::String, vec::Vec};
 use graph::{BinOp, Conduit, Op, WindowKind};
+use machine::Device;
 use rulebook::tree::{Argument, Expr, ExprKind, Name, Place};
 
-const FUNCTIONS: &[&str] = &[
+/// The functions that every rule has.
+pub(crate) const FUNCTIONS: &[&str] = &[
     "bar", "base", "region", "window", "caps", "has", "mem", "ports", "msr", "min", "max", "bits",
     "free", "busy", "drop", "measure", "firmware", "id", "restores", "known", "wire", "pool",
 ];
@@ -41,7 +43,7 @@ impl<'a> Specialiser<'a, '_> {
                 }),
                 _ => Some(Value::None),
             },
-            "shape" => Some(Value::Text(self.shape())),
+            "shape" => Some(Value::Text(shape(self.subject.device))),
             "cpus" => Some(Value::Num(self.constant(1))),
             "lane" => Some(Value::Num(self.constant(0))),
             "base" => Some(self.device_window(0)),
@@ -98,18 +100,6 @@ impl<'a> Specialiser<'a, '_> {
             );
         }
         None
-    }
-
-    /// The device's windows in words: index, kind and size of each. No device that differs here has the same registers.
-    fn shape(&self) -> String {
-        let windows = self.subject.device.windows.iter().map(|w| {
-            let kind = match w.kind {
-                machine::WindowKind::Memory => "memory",
-                machine::WindowKind::Port => "ports",
-            };
-            format!("{} {kind} {}", w.index, w.size)
-        });
-        windows.collect::<Vec<String>>().join(", ")
     }
 
     fn device_window(&self, index: u64) -> Value<'a> {
@@ -410,40 +400,14 @@ impl<'a> Specialiser<'a, '_> {
                 offset: None,
             }),
             "has" => {
-                let found = !self.capabilities(n).is_empty();
+                let found = capabilities(self.subject.device, n).next().is_some();
                 Value::Num(self.constant(found as u64))
             }
             _ => {
-                let list = self.capabilities(n);
-                Value::List(
-                    list.into_iter()
-                        .map(|at| Value::Num(self.constant(at)))
-                        .collect(),
-                )
+                let list = capabilities(self.subject.device, n);
+                Value::List(list.map(|at| Value::Num(self.constant(at))).collect())
             }
         })
-    }
-
-    /// Offsets of the capabilities with this ID in the device's configuration space (PCI 3.0, 6.7).
-    fn capabilities(&self, id: u64) -> Vec<u64> {
-        let config = &self.subject.device.config;
-        let byte = |at: usize| config.get(at).copied().unwrap_or(0);
-        let mut found = Vec::new();
-        if byte(0x06) & 0x10 == 0 {
-            return found;
-        }
-        let mut at = byte(0x34) as usize & !3;
-        // A list that loops ends after as many steps as could fit.
-        for _ in 0..48 {
-            if at < 0x40 {
-                break;
-            }
-            if byte(at) as u64 == id {
-                found.push(at as u64);
-            }
-            at = byte(at + 1) as usize & !3;
-        }
-        found
     }
 
     /// `window(cap)`: the part of a BAR that a capability with members `bar`, `at` and `size` describes.
@@ -647,4 +611,30 @@ impl<'a> Specialiser<'a, '_> {
         };
         Ok(Value::Num(self.node(id, u64::MAX)))
     }
+}
+
+/// The device's windows in words: index, kind and size of each. No device that differs here has the same registers.
+pub(crate) fn shape(device: &Device) -> String {
+    let windows = device.windows.iter().map(|w| {
+        let kind = match w.kind {
+            machine::WindowKind::Memory => "memory",
+            machine::WindowKind::Port => "ports",
+        };
+        format!("{} {kind} {}", w.index, w.size)
+    });
+    windows.collect::<Vec<String>>().join(", ")
+}
+
+/// Offsets of the capabilities with this ID in the device's configuration space (PCI 3.0, 6.7).
+pub(crate) fn capabilities(device: &Device, id: u64) -> impl Iterator<Item = u64> + '_ {
+    let byte = |at: usize| device.config.get(at).copied().unwrap_or(0);
+    let first = match byte(0x06) & 0x10 {
+        0 => 0,
+        _ => byte(0x34) as usize & !3,
+    };
+    let list = core::iter::successors(Some(first), move |at| Some(byte(at + 1) as usize & !3));
+    // A list that loops ends after as many steps as could fit.
+    (list.take_while(|at| *at >= 0x40).take(48))
+        .filter(move |at| u64::from(byte(*at)) == id)
+        .map(|at| at as u64)
 }

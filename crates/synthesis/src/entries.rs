@@ -1,6 +1,7 @@
 //! The entries of a driver: what the class calls, written one after another.
 
 use crate::execute::Flow;
+use crate::glance::Glance;
 use crate::instance::{Binding, InstanceId, Specialiser};
 use crate::matching::Choice;
 use crate::value::{Buffer, Num, Value};
@@ -83,8 +84,11 @@ pub fn learn(
 
 /// A fact of a chosen rule, or of its class, that is a number before anything was learned.
 pub fn declared(subject: Subject, choice: &Choice, fact: &str) -> Option<u64> {
+    let name = subject.book.find(fact)?;
+    if let Some(seen) = Glance::new(subject).number(&choice.rules, name) {
+        return seen;
+    }
     let mut s = Specialiser::new(subject, None);
-    let name = name_of(&s, fact)?;
     s.b.open();
     let function = chain(&mut s, &choice.rules).ok()?;
     s.enter(function, Vec::new());
@@ -196,7 +200,10 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
         None => Vec::new(),
     };
     s.b.close();
-    let (graph, entries) = core::mem::take(&mut s.b).into_parts();
+    let (graph, mut entries) = core::mem::take(&mut s.b).into_parts();
+    for entry in &mut entries {
+        entry.seldom = seldom(s, class, &entry.name);
+    }
     let mut residual = Residual {
         graph,
         entries,
@@ -209,6 +216,18 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     };
     residual.prune();
     Ok(Written { residual, facts })
+}
+
+/// Whether an entry runs so seldom that how fast it is does not matter: what brings the device up, again after a failure,
+/// or looks after it, and what the class says of its operations or of all.
+fn seldom(s: &Specialiser, class: Option<&Class>, entry: &str) -> bool {
+    if matches!(entry, "init" | "watch") || entry.starts_with("recover.") {
+        return true;
+    }
+    let operation = entry.strip_suffix(".then").unwrap_or(entry);
+    class.is_some_and(|class| {
+        class.seldom || contract(class).any(|r| r.seldom && s.text(r.name) == operation)
+    })
 }
 
 /// The operations that the class names.

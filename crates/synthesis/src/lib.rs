@@ -12,6 +12,7 @@ mod each;
 mod entries;
 mod evaluate;
 mod execute;
+mod glance;
 mod instance;
 mod layout;
 mod matching;

@@ -1,5 +1,6 @@
 //! Which rule a device gets: clues with scores, the best rule of each class, and the nearest one when none is enough.
 
+use crate::glance::{Glance, Seen};
 use crate::instance::Specialiser;
 use crate::{LiveAccess, Subject};
 use alloc::{
@@ -61,6 +62,7 @@ pub struct Verdict {
 /// rule's own candidates or IDs already point to; without, such clues hold if the model says that they were seen to.
 pub fn match_device(subject: Subject, mut probe: Option<&mut dyn LiveAccess>) -> Verdict {
     let book = subject.book;
+    let glance = Glance::new(subject);
     let mut verdict = Verdict::default();
     let mut near: Option<Near> = None;
     for (index, rule) in book.rules.iter().enumerate() {
@@ -70,68 +72,46 @@ pub fn match_device(subject: Subject, mut probe: Option<&mut dyn LiveAccess>) ->
         if !on_bus || !rule.parameters.is_empty() || !worth_asking(subject, rule) {
             continue;
         }
-        let Judged {
-            score,
-            clues,
-            close,
-            seen,
-        } = judge(subject, &[index], again(&mut probe));
-        verdict.seen.extend(seen);
-        if score < ENOUGH {
-            remember(&mut near, book.name(rule.name), close);
+        let carrier = judge(subject, &glance, &[index], again(&mut probe));
+        verdict.seen.extend(carrier.seen);
+        if carrier.score < ENOUGH {
+            remember(&mut near, index, carrier.close);
             continue;
         }
-        let functions: Vec<usize> = (0..book.rules.len())
-            .filter(|k| {
-                book.rules[*k].on == Some(rule.class) && book.rules[*k].parameters.is_empty()
-            })
-            .collect();
-        if functions.is_empty() {
-            offer(
-                &mut verdict,
-                book,
-                Choice {
-                    rules: alloc::vec![index],
-                    class: book.name(rule.class).to_string(),
-                    direct: is_direct(book, rule),
-                    score,
-                    clues,
-                },
-            );
-            continue;
-        }
-        for function in functions {
-            let Judged {
-                score: own,
-                clues: more,
-                close,
-                seen,
-            } = judge(subject, &[function, index], again(&mut probe));
-            verdict.seen.extend(seen);
-            let name = book.name(book.rules[function].name);
-            if own < ENOUGH {
+        let functions = |k: &usize| {
+            let function = &book.rules[*k];
+            function.on == Some(rule.class) && function.parameters.is_empty()
+        };
+        let mut carries = false;
+        for function in (0..book.rules.len()).filter(functions) {
+            carries = true;
+            let rules = [function, index];
+            let own = judge(subject, &glance, &rules, again(&mut probe));
+            verdict.seen.extend(own.seen);
+            if own.score < ENOUGH {
                 // What carries it is known: that is near, whatever the function's clues say.
-                let failed = close.map_or_else(|| first_failed(&more), |(_, clue)| clue);
-                remember(&mut near, name, Some((100 * score, failed)));
+                let failed = own.close.map(|(_, clue)| clue);
+                let failed = failed.or_else(|| first_failed(&own.clues));
+                remember(
+                    &mut near,
+                    function,
+                    failed.map(|f| (100 * carrier.score, f)),
+                );
                 continue;
             }
-            let rule = &book.rules[function];
-            let clues = more.into_iter().chain(clues.iter().cloned()).collect();
-            offer(
-                &mut verdict,
-                book,
-                Choice {
-                    rules: alloc::vec![function, index],
-                    class: book.name(rule.class).to_string(),
-                    direct: is_direct(book, rule),
-                    score: score + own,
-                    clues,
-                },
-            );
+            let clues = own.clues.iter().chain(&carrier.clues);
+            offer(&mut verdict, book, &rules, own.score + carrier.score, clues);
+        }
+        if !carries {
+            let clues = carrier.clues.iter();
+            offer(&mut verdict, book, &[index], carrier.score, clues);
         }
     }
     if verdict.chosen.is_empty() {
-        verdict.nearest = near.map(|near| (near.rule, near.clue));
+        verdict.nearest = near.and_then(|near| {
+            let rule = book.rules.get(near.rule)?;
+            Some((book.name(rule.name).to_string(), show(book, near.clue)))
+        });
     }
     verdict
 }
@@ -168,65 +148,94 @@ fn worth_asking(subject: Subject, rule: &Rule) -> bool {
 }
 
 /// The rule that came nearest so far.
-struct Near {
+struct Near<'a> {
     closeness: u32,
-    rule: String,
-    clue: String,
+    /// Index into `Book::rules`.
+    rule: usize,
+    clue: &'a Expr,
 }
 
-fn remember(near: &mut Option<Near>, rule: &str, close: Option<(u32, String)>) {
+fn remember<'a>(near: &mut Option<Near<'a>>, rule: usize, close: Option<(u32, &'a Expr)>) {
     let Some((closeness, clue)) = close else {
         return;
     };
     if near.as_ref().is_none_or(|best| closeness > best.closeness) {
         *near = Some(Near {
             closeness,
-            rule: rule.to_string(),
+            rule,
             clue,
         });
     }
 }
 
-fn first_failed(clues: &[Clue]) -> String {
-    clues
-        .iter()
-        .find(|c| !c.held)
-        .map_or_else(|| "too few clues".to_string(), |c| c.text.clone())
+fn first_failed<'a>(clues: &[Told<'a>]) -> Option<&'a Expr> {
+    clues.iter().find(|c| !c.held).map(|c| c.test)
 }
 
 /// Keeps the better choice of each class; the earlier of two equal ones.
-fn offer(verdict: &mut Verdict, _book: &Book, choice: Choice) {
-    match verdict.chosen.iter_mut().find(|c| c.class == choice.class) {
-        Some(held) => {
-            if choice.score > held.score {
-                *held = choice;
-            }
-        }
+fn offer<'c, 'a: 'c>(
+    verdict: &mut Verdict,
+    book: &Book,
+    rules: &[usize],
+    score: u32,
+    clues: impl Iterator<Item = &'c Told<'a>>,
+) {
+    let Some(rule) = rules.first().and_then(|r| book.rules.get(*r)) else {
+        return;
+    };
+    let class = book.name(rule.class);
+    let held = verdict.chosen.iter_mut().find(|c| c.class == class);
+    if held.as_ref().is_some_and(|held| held.score >= score) {
+        return;
+    }
+    let choice = Choice {
+        rules: rules.to_vec(),
+        class: class.to_string(),
+        direct: is_direct(book, rule),
+        score,
+        clues: clues
+            .map(|c| Clue {
+                text: show(book, c.test),
+                score: c.score,
+                held: c.held,
+            })
+            .collect(),
+    };
+    match held {
+        Some(held) => *held = choice,
         None => verdict.chosen.push(choice),
     }
 }
 
+/// A clue and whether it held: what it says in words only a few are asked for.
+struct Told<'a> {
+    test: &'a Expr,
+    score: u32,
+    held: bool,
+}
+
 /// What the clues of a rule say about a device.
-struct Judged {
+#[derive(Default)]
+struct Judged<'a> {
     /// Sum of those that hold.
     score: u32,
-    clues: Vec<Clue>,
+    clues: Vec<Told<'a>>,
     /// How close it came (hundredths of a point) and the part that failed, if any part of a clue held.
-    close: Option<(u32, String)>,
+    close: Option<(u32, &'a Expr)>,
     /// Clues that held because the device answered.
     seen: Vec<String>,
 }
 
 /// The clues of the first rule of a chain.
-fn judge(subject: Subject, rules: &[usize], mut probe: Option<&mut dyn LiveAccess>) -> Judged {
+fn judge<'a>(
+    subject: Subject<'a>,
+    glance: &Glance<'a>,
+    rules: &[usize],
+    mut probe: Option<&mut dyn LiveAccess>,
+) -> Judged<'a> {
     let book = subject.book;
-    let mut judged = Judged {
-        score: 0,
-        clues: Vec::new(),
-        close: None,
-        seen: Vec::new(),
-    };
-    let Some(rule) = book.rules.get(rules[0]) else {
+    let mut judged = Judged::default();
+    let Some(rule) = rules.first().and_then(|r| book.rules.get(*r)) else {
         return judged;
     };
     let candidate = subject.device.fact("candidate").is_some();
@@ -240,34 +249,41 @@ fn judge(subject: Subject, rules: &[usize], mut probe: Option<&mut dyn LiveAcces
         };
         // Registers whose reading has effects are touched only where the rule is already likely, or named the place itself.
         let may_touch = candidate || judged.score > 0;
-        let held = match by_facts(subject, rule, test) {
-            // Most clues name another device: seen without building anything.
-            Some(false) => Held::Not,
-            _ => holds(subject, rules, test, again(&mut probe), may_touch),
+        let held = match glance.holds(rules, test) {
+            Seen::Yes => Held::Known,
+            Seen::No | Seen::Never => Held::Not,
+            Seen::Open => holds(subject, rules, test, again(&mut probe), may_touch),
         };
-        let text = show(book, test);
-        let note = || format!("{}: {text}", book.name(rule.name));
+        let note = || format!("{}: {}", book.name(rule.name), show(book, test));
         let held = match held {
             Held::Seen => {
                 judged.seen.push(note());
                 true
             }
             Held::Known => true,
-            Held::Not => probe.is_none() && was_seen(subject.device, &note()),
+            Held::Not => probe.is_none() && was_seen(subject.device, note),
         };
-        judged.clues.push(Clue {
-            text,
+        judged.clues.push(Told {
+            test,
             score: *points,
             held,
         });
         if held {
             judged.score += points;
-        } else if let Some(part) =
-            part_held(subject, rules, test, *points, may_touch, again(&mut probe))
-        {
-            if judged.close.as_ref().is_none_or(|(best, _)| part.0 > *best) {
-                judged.close = Some(part);
-            }
+            continue;
+        }
+        let part = part_held(
+            subject,
+            glance,
+            rules,
+            test,
+            *points,
+            may_touch,
+            again(&mut probe),
+        );
+        let best = judged.close.map(|(best, _)| best);
+        if part.is_some_and(|(close, _)| best.is_none_or(|best| close > best)) {
+            judged.close = part;
         }
     }
     judged
@@ -275,33 +291,30 @@ fn judge(subject: Subject, rules: &[usize], mut probe: Option<&mut dyn LiveAcces
 
 /// How much of `a and b and c` holds, and the first part that does not. Parts behind one that fails are not looked at:
 /// they may rest on it.
-fn part_held(
-    subject: Subject,
+fn part_held<'a>(
+    subject: Subject<'a>,
+    glance: &Glance<'a>,
     rules: &[usize],
-    test: &Expr,
+    test: &'a Expr,
     points: u32,
     may_touch: bool,
     mut probe: Option<&mut dyn LiveAccess>,
-) -> Option<(u32, String)> {
+) -> Option<(u32, &'a Expr)> {
     let mut parts = Vec::new();
     conjuncts(test, &mut parts);
-    let rule = subject.book.rules.get(*rules.first()?)?;
     let held = parts
         .iter()
-        .take_while(|part| match by_facts(subject, rule, part) {
-            Some(known) => known,
-            None => holds(subject, rules, part, again(&mut probe), may_touch) != Held::Not,
+        .take_while(|part| match glance.holds(rules, part) {
+            Seen::Yes => true,
+            Seen::No | Seen::Never => false,
+            Seen::Open => holds(subject, rules, part, again(&mut probe), may_touch) != Held::Not,
         })
         .count();
-    let failed = parts.get(held)?;
+    let failed = *parts.get(held)?;
     // That something is known says nothing about what it is.
     let telling = |part: &&Expr| !is_known(subject.book, part);
-    parts[..held].iter().any(telling).then(|| {
-        (
-            100 * points * held as u32 / parts.len() as u32,
-            show(subject.book, failed),
-        )
-    })
+    let close = 100 * points * held as u32 / parts.len() as u32;
+    parts[..held].iter().any(telling).then_some((close, failed))
 }
 
 fn conjuncts<'a>(test: &'a Expr, parts: &mut Vec<&'a Expr>) {
@@ -321,75 +334,6 @@ fn is_known(book: &Book, test: &Expr) -> bool {
     }
 }
 
-/// Words that mean the device's own fact of that name, in every rule.
-const IDS: [&str; 6] = ["vendor", "device", "hid", "acpi", "compatible", "candidate"];
-
-/// What a test comes to by the device's IDs alone, where that can be seen at a glance.
-fn by_facts(subject: Subject, rule: &Rule, test: &Expr) -> Option<bool> {
-    let id = |e: &Expr| match e.kind {
-        ExprKind::Name(n) if !declares(rule, n) => {
-            let name = subject.book.name(n);
-            IDS.contains(&name).then_some(name)
-        }
-        _ => None,
-    };
-    match &test.kind {
-        ExprKind::Binary(BinaryOp::Both, a, b) => {
-            let (a, b) = (by_facts(subject, rule, a), by_facts(subject, rule, b));
-            match (a, b) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), b) => b,
-                _ => None,
-            }
-        }
-        ExprKind::Binary(BinaryOp::Either, a, b) => {
-            let (a, b) = (by_facts(subject, rule, a)?, by_facts(subject, rule, b)?);
-            Some(a || b)
-        }
-        ExprKind::Binary(BinaryOp::Eq, a, b) => {
-            let fact = subject.device.fact(id(a)?);
-            Some(match (fact, &b.kind) {
-                (None, _) => false,
-                (Some(machine::Value::Number(n)), ExprKind::Number(m)) => n == m,
-                (Some(machine::Value::Text(t)), ExprKind::Text(m)) => t == subject.book.name(*m),
-                (Some(machine::Value::Texts(list)), ExprKind::Text(m)) => {
-                    list.iter().any(|t| t == subject.book.name(*m))
-                }
-                _ => return None,
-            })
-        }
-        ExprKind::In(a, set) => {
-            let ExprKind::Range(from, to) = &set.kind else {
-                return None;
-            };
-            let (ExprKind::Number(from), ExprKind::Number(to)) = (&from.kind, &to.kind) else {
-                return None;
-            };
-            match subject.device.fact(id(a)?) {
-                None => Some(false),
-                Some(machine::Value::Number(n)) => Some((from..to).contains(&n)),
-                _ => None,
-            }
-        }
-        ExprKind::Call(_, arguments) if is_known(subject.book, test) => {
-            let name = id(&arguments.first()?.value)?;
-            Some(subject.device.fact(name).is_some())
-        }
-        ExprKind::Name(_) => {
-            let place = subject.device.fact(id(test)?);
-            place.is_none().then_some(false)
-        }
-        _ => None,
-    }
-}
-
-/// Whether a rule gives a name a meaning of its own.
-fn declares(rule: &Rule, name: rulebook::tree::Name) -> bool {
-    rule.items
-        .iter()
-        .any(|item| matches!(&item.kind, ItemKind::Fact { name: n, .. } if *n == name))
-}
-
 #[derive(Clone, Copy, PartialEq)]
 enum Held {
     Not,
@@ -399,9 +343,9 @@ enum Held {
     Seen,
 }
 
-fn was_seen(device: &machine::Device, clue: &str) -> bool {
+fn was_seen(device: &machine::Device, clue: impl FnOnce() -> String) -> bool {
     match device.fact(SEEN) {
-        Some(machine::Value::Texts(seen)) => seen.iter().any(|s| s == clue),
+        Some(machine::Value::Texts(seen)) => seen.contains(&clue()),
         _ => false,
     }
 }

@@ -290,7 +290,26 @@ impl<'a> Specialiser<'a, '_> {
         })
     }
 
-    pub fn raw_read(&mut self, window: u8, at: Num<'a>, width: Width) -> Num<'a> {
+    /// Model-specific and system registers have 64 bits, whatever a rule makes of them: what is narrower is the lowest
+    /// of them, and the others are 0.
+    fn at_once(&self, window: u8, width: Width) -> Width {
+        match self.windows.get(usize::from(window)).map(|w| w.kind) {
+            Some(WindowKind::Model | WindowKind::System) => Width::B64,
+            _ => width,
+        }
+    }
+
+    pub fn raw_read(&mut self, window: u8, at: Num<'a>, wanted: Width) -> Num<'a> {
+        let width = self.at_once(window, wanted);
+        let n = self.whole_read(window, at, width);
+        if width == wanted {
+            return n;
+        }
+        let id = self.b.extract(n.id, 0, wanted.bits() as u8);
+        self.node(id, wanted.mask())
+    }
+
+    fn whole_read(&mut self, window: u8, at: Num<'a>, width: Width) -> Num<'a> {
         if let Some(live) = self.live.as_mut() {
             self.touched = true;
             let value = live.read(window, self.b.known(at.id).unwrap_or(0), width);
@@ -305,6 +324,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn raw_write(&mut self, window: u8, at: Num<'a>, width: Width, value: Num<'a>) {
+        let width = self.at_once(window, width);
         if self.live.is_some() {
             let (at, value) = (
                 self.b.known(at.id).unwrap_or(0),

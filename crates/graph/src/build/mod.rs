@@ -179,6 +179,7 @@ impl Builder {
             name: name.to_string(),
             arguments,
             locals,
+            seldom: false,
             body,
         });
     }

@@ -455,6 +455,7 @@ impl Parser<'_, '_> {
         };
         let direct = self.take_word("direct");
         let optional = self.take_word("optional");
+        let seldom = self.take_word("seldom");
         let guard = if self.take_word("when") {
             Some(self.operators(level::OR)?)
         } else {
@@ -473,6 +474,7 @@ impl Parser<'_, '_> {
             chunk,
             direct,
             optional,
+            seldom,
             guard,
             body,
         })
@@ -489,6 +491,7 @@ impl Parser<'_, '_> {
             chunk: None,
             direct: false,
             optional: false,
+            seldom: false,
             guard: None,
             body,
         }))

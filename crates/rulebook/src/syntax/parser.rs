@@ -421,10 +421,12 @@ impl<'a, 'n> Parser<'a, 'n> {
     fn class(&mut self, place: Place) -> Result<Class> {
         let name = self.name()?;
         let direct = self.take_word("direct");
+        let seldom = self.take_word("seldom");
         let items = self.block(Self::item)?;
         Ok(Class {
             name,
             direct,
+            seldom,
             items,
             place,
         })
