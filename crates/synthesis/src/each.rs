@@ -776,10 +776,12 @@ impl<'a> Specialiser<'a, '_> {
                 ItemKind::Routine(r) if self.text(r.name) == "init" => Some(r.name),
                 _ => None,
             });
-            if filter.is_none() && init.is_none() {
+            let values = items.iter().any(begins);
+            if filter.is_none() && init.is_none() && !values {
                 continue;
             }
             let flow = self.for_views(i, name, item.place, |s, view| {
+                s.begin_states(view)?;
                 if let Some(filter) = filter {
                     if s.filter_says(view, *filter, item.place)? == Flow::Ended {
                         return Ok(Flow::Ended);
@@ -805,6 +807,37 @@ impl<'a> Specialiser<'a, '_> {
             }
         }
         Ok(Flow::Next)
+    }
+
+    /// Whether a state of the instance, or of its parts, begins as something else than 0.
+    pub fn has_beginnings(&self, id: InstanceId) -> bool {
+        let parts = &self.instances[id].parts;
+        self.all_items(id).any(begins) || parts.iter().any(|(_, part)| self.has_beginnings(*part))
+    }
+
+    /// Sets the states of the instance and of its parts to what they begin as.
+    pub fn begin_states(&mut self, id: InstanceId) -> Result<()> {
+        for item in self.items(id) {
+            let ItemKind::State {
+                name,
+                value: Some(value),
+                ..
+            } = &item.kind
+            else {
+                continue;
+            };
+            let spot = self.resolve(id, *name, item.place)?;
+            self.enter(id, Vec::new());
+            let value = self.value(value);
+            self.leave();
+            if let Value::Spot(spot) = spot {
+                self.store(&spot, value?, item.place)?;
+            }
+        }
+        for (_, part) in self.instances[id].parts.clone() {
+            self.begin_states(part)?;
+        }
+        Ok(())
     }
 
     fn filter_says(&mut self, view: InstanceId, filter: Name, place: Place) -> Result<Flow> {
@@ -871,4 +904,9 @@ fn number(value: &machine::Value) -> Option<u64> {
         machine::Value::Flag(f) => Some(*f as u64),
         _ => None,
     }
+}
+
+/// A state that says what it begins as.
+fn begins(item: &Item) -> bool {
+    matches!(&item.kind, ItemKind::State { value: Some(_), .. })
 }

@@ -58,6 +58,7 @@ pub fn learn(
     for id in inits(&mut s, function) {
         let name = name_of(&s, "init");
         let Some(name) = name else { continue };
+        s.begin_states(id)?;
         if has_init(&mut s, id) {
             s.call_routine(id, name, Vec::new(), Place::default())?;
         }
@@ -262,14 +263,20 @@ fn entry<'a>(
 }
 
 fn init_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
-    let Some(init) = name_of(s, "init") else {
+    let init = name_of(s, "init");
+    let all = chain_of(s, function);
+    let values = all.iter().any(|id| s.has_beginnings(*id));
+    if init.is_none() && !values {
         return Ok(());
-    };
+    }
     let list = inits(s, function);
     entry(s, "init", 0, |s| {
         s.fill_records();
+        for id in all {
+            s.begin_states(id)?;
+        }
         for id in list {
-            if has_init(s, id) {
+            if let (Some(init), true) = (init, has_init(s, id)) {
                 s.call_routine(id, init, Vec::new(), Place::default())?;
             }
             if core::mem::take(&mut s.unreachable) || s.start_eaches(id)? != Flow::Next {

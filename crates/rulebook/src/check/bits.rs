@@ -21,10 +21,19 @@ pub fn check(view: &View, item: &Item, out: &mut Vec<Diagnostic>) {
         ItemKind::Record {
             name, size, fields, ..
         } => {
-            record(view, view.text(*name), *size, fields, item.place, out);
+            record(
+                view,
+                (view.text(*name), item.place),
+                *size,
+                true,
+                fields,
+                out,
+            );
         }
         ItemKind::Slots { name, fields, .. } => {
-            record(view, view.text(*name), None, fields, item.place, out)
+            // Whoever lays slots out sets them apart as their members need.
+            let own = (view.text(*name), item.place);
+            record(view, own, None, false, fields, out)
         }
         _ => {}
     }
@@ -258,10 +267,10 @@ fn size_of(view: &View, kind: &Type, depth: u32) -> Option<u64> {
 
 fn record(
     view: &View,
-    owner: &str,
+    (owner, place): (&str, Place),
     size: Option<u32>,
+    many: bool,
     fields: &Fields,
-    place: Place,
     out: &mut Vec<Diagnostic>,
 ) {
     let mut spans: Vec<(u64, u64, &str)> = Vec::new();
@@ -347,7 +356,7 @@ fn record(
             String::from("the members of `") + owner + "` do not fill their last byte",
             "add unnamed bits: `_:3`",
         ));
-    } else if !crooked && next.is_some() && !whole.unwrap_or(end).is_multiple_of(align) {
+    } else if many && !crooked && next.is_some() && !whole.unwrap_or(end).is_multiple_of(align) {
         let bytes = whole.unwrap_or(end) / 8;
         out.push(Diagnostic::new(
             place,

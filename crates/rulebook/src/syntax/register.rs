@@ -86,7 +86,8 @@ impl Parser<'_, '_> {
         self.want_sign("=")?;
         Ok(Via {
             target,
-            value: self.operators(level::OR)?,
+            // What follows may be `in SPACE`.
+            value: self.operators(level::JOIN)?,
         })
     }
     /// `[q]`, when it is there.

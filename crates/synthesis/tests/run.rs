@@ -1,0 +1,243 @@
+//! The language by example: rule texts of `crates/rulebook/tests/run`, each with a script that says what the device
+//! answers and what is called, and with what comes of it, word for word (`.trace`).
+//!
+//! Each text is learned and specialised for the facts of its script. The graph is run by the interpreter, whose accesses
+//! are the trace. On x86-64 the emitted code runs beside it, as far as the device is memory that holds what was written:
+//! both must end alike. `BLESS=1` writes the traces instead of comparing them.
+
+#[path = "run/code.rs"]
+mod code;
+#[path = "run/script.rs"]
+mod script;
+#[path = "run/world.rs"]
+mod world;
+
+use machine::{Arch, Cpu, Device, Machine};
+use script::{Line, Script};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use synthesis::{Choice, Subject};
+use world::World;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rulebook/tests/run")
+}
+
+/// The whole trace of one text.
+fn run(text: &str, name: &str, script: &Script) -> Result<String, String> {
+    let files = [(name, text)];
+    let book = rulebook::read(&files).map_err(|problems| {
+        let shown: Vec<String> = problems.iter().map(|p| p.render("", &files)).collect();
+        shown.concat()
+    })?;
+    let mut device = Device {
+        facts: script.facts.clone(),
+        windows: script.windows.clone(),
+        wires: script.wires.clone(),
+        config: script.config.clone(),
+        ..Device::new("test/0".into(), &script.bus)
+    };
+    let machine = |device: &Device| Machine {
+        cpus: vec![Cpu {
+            id: 0,
+            facts: Vec::new(),
+        }],
+        devices: vec![device.clone()],
+        ..Machine::new(Arch::X86_64)
+    };
+    let given: Vec<(&str, u64)> = script.given.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+    let mut trace = String::new();
+
+    let whole = machine(&device);
+    let subject = Subject {
+        book: &book,
+        machine: &whole,
+        device: &device,
+        given: &given,
+    };
+    let mut first = World::new(script);
+    let verdict = synthesis::match_device(subject, Some(&mut first));
+    trace += &first.told();
+    let Some(choice) = verdict.chosen.into_iter().next() else {
+        let nearest = verdict
+            .nearest
+            .map_or("no rule is near".into(), |(rule, clue)| {
+                format!("`{rule}` is nearest, and fails at {clue}")
+            });
+        return Ok(trace + &format!("not chosen: {nearest}\n"));
+    };
+    writeln!(
+        trace,
+        "chosen: {}, {} points",
+        choice.title(&book),
+        choice.score
+    )
+    .unwrap();
+    let said = |error: synthesis::Error| error.show(&book);
+    match synthesis::learn(subject, &choice, &mut first) {
+        Ok(learned) => {
+            trace += &first.told();
+            for fact in &learned {
+                writeln!(
+                    trace,
+                    "learned {} = {}",
+                    fact.name,
+                    script::shown(&fact.value)
+                )
+                .unwrap();
+            }
+            device.learned = learned;
+        }
+        Err(error) => return Ok(trace + &first.told() + &format!("refused: {}\n", said(error))),
+    }
+    let whole = machine(&device);
+    let subject = Subject {
+        book: &book,
+        machine: &whole,
+        device: &device,
+        given: &given,
+    };
+    let written = match synthesis::specialise(subject, &choice) {
+        Ok(written) => written,
+        Err(error) => return Ok(trace + &format!("refused: {}\n", said(error))),
+    };
+    written.residual.validate()?;
+    for (name, value) in &written.facts {
+        writeln!(trace, "fact {name} = {value:#x}").unwrap();
+    }
+    trace += &called(&written.residual, script)?;
+    let _: &Choice = &choice;
+    Ok(trace)
+}
+
+/// What the script calls, and what comes of it.
+fn called(residual: &graph::Residual, script: &Script) -> Result<String, String> {
+    let mut trace = String::new();
+    let mut scripted = World::of(script, residual);
+    // The same device without answers: memory. One for the interpreter, one for the code.
+    let mut plain = World::of(script, residual);
+    plain.answers.clear();
+    let mut beside = plain.clone();
+    let code = code::Code::new(residual)?;
+    for line in &script.lines {
+        for world in [&mut scripted, &mut plain, &mut beside] {
+            world.carry(line);
+        }
+        match line {
+            Line::Call { entry, words } => {
+                let shown: Vec<String> = words.iter().map(|w| format!("{w:#x}")).collect();
+                writeln!(trace, "{entry}({})", shown.join(", ")).unwrap();
+                let Some(number) = residual.entries.iter().position(|e| e.name == *entry) else {
+                    let names: Vec<&str> =
+                        residual.entries.iter().map(|e| e.name.as_str()).collect();
+                    return Err(format!(
+                        "no entry `{entry}`; there are {}",
+                        names.join(", ")
+                    ));
+                };
+                let count = usize::from(residual.entries[number].arguments);
+                if words.len() != count {
+                    return Err(format!("`{entry}` takes {count} words"));
+                }
+                let end = graph::interpret::run(residual, number, words, &mut scripted);
+                trace += &scripted.told();
+                writeln!(trace, "  {}", ended(residual, &end)).unwrap();
+                if let Some(code) = &code {
+                    let end = graph::interpret::run(residual, number, words, &mut plain);
+                    let native = code.run(number, words, &mut beside);
+                    let (mine, theirs) = (plain.said(), beside.said());
+                    if (end.status, end.results) != native || mine != theirs || !plain.same(&beside)
+                    {
+                        return Err(format!(
+                            "interpreter and code differ at `{entry}`: {:#x?} {mine:?}, {native:#x?} {theirs:?}",
+                            (end.status, end.results),
+                        ));
+                    }
+                }
+            }
+            Line::Show { space, at, length } => {
+                writeln!(
+                    trace,
+                    "{} {at:#x}: {}",
+                    space.0,
+                    scripted.bytes(*space, *at, *length)
+                )
+                .unwrap();
+            }
+            Line::Device { .. } => {}
+        }
+    }
+    Ok(trace)
+}
+
+fn ended(residual: &graph::Residual, end: &graph::interpret::Outcome) -> String {
+    if let Some(fault) = &end.fault {
+        return format!("fault: {fault:?}");
+    }
+    use abi::status;
+    match end.status {
+        status::OK => "ok".into(),
+        status::BUSY => "busy".into(),
+        status::NOT_MINE => "not mine".into(),
+        status::AGAIN => "again".into(),
+        status::GONE => "gone".into(),
+        status::RESET => "reset".into(),
+        status::CHANGED => "changed".into(),
+        other => match other
+            .checked_sub(status::FAIL)
+            .map(|n| residual.failures.get(n as usize))
+        {
+            Some(Some(failure)) => format!("fails: {failure}"),
+            _ => format!("gives {other:#x}"),
+        },
+    }
+}
+
+#[test]
+fn texts_do_what_their_traces_say() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder())
+        .expect("the folder of rule texts is there")
+        .map(|entry| entry.expect("it can be listed").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "rule"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 10);
+    let mut wrong = Vec::new();
+    for path in paths {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        let found = Script::read(&read(&path.with_extension("run")))
+            .and_then(|script| run(&read(&path), &name, &script));
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                wrong.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        let beside = path.with_extension("trace");
+        if bless {
+            std::fs::write(&beside, &found).expect("the trace can be written");
+        }
+        let expected = read(&beside);
+        if found != expected {
+            let at = found
+                .lines()
+                .zip(expected.lines())
+                .position(|(a, b)| a != b);
+            let at = at.unwrap_or(found.lines().count().min(expected.lines().count()));
+            wrong.push(format!(
+                "{name}: line {} of its trace\n  expected {:?}\n  found    {:?}",
+                at + 1,
+                expected.lines().nth(at),
+                found.lines().nth(at)
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
