@@ -9,7 +9,10 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use discovery::{Candidate, Journal};
+use discovery::{
+    policy::{self, Answer, Place, Probe},
+    Candidate, Journal,
+};
 use machine::{Arch, Fact, Machine, MemoryKind, Source, Value};
 
 #[cfg(target_arch = "aarch64")]
@@ -105,6 +108,22 @@ impl Probing {
     /// Lets a device read and write memory of its own accord, or takes that from it again.
     pub fn bus_master(&mut self, machine: &Machine, path: &str, on: bool) {
         discovery::bus_master(&mut self.hardware, machine, path, on);
+    }
+
+    /// Works on a device's table of messages, which is in its registers; `None` if that hung an earlier boot, or the policy
+    /// does not allow it.
+    pub fn messages(
+        &mut self,
+        path: &str,
+        work: impl FnOnce(&mut dyn discovery::Hardware),
+    ) -> Option<()> {
+        let allowed = policy::allowed(Probe::Reset, Place::Chosen, self.blind);
+        if allowed == Answer::No || !self.journal.begin(path) {
+            return None;
+        }
+        work(&mut self.hardware);
+        self.journal.end();
+        Some(())
     }
 }
 

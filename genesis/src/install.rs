@@ -177,6 +177,8 @@ fn empty_info() -> Box<BootInfo> {
         timer_hz: 0,
         timer_most: 0,
         timer_line: 0,
+        message_first: 0,
+        message_count: 0,
         bound: 0,
         ticks_start: 0,
     })

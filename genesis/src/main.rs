@@ -46,6 +46,7 @@ fn main(door: door::Handover) -> ! {
 
     // 6 install, and vanish
     let mut kernel = install::nucleus(payload::NUCLEUS);
+    (kernel.info.message_first, kernel.info.message_count) = written.messages;
     generate::bind(&mut kernel, &mut written.drivers, machine.arch);
     kernel.program(abi::boot::ModuleKind::Manager, payload::MANAGER);
     kernel.program(abi::boot::ModuleKind::Driver, payload::DRIVER);

@@ -1,17 +1,24 @@
-//! Interrupts: the timer, and lines that are bound to notifications.
+//! Interrupts: the timer, and lines and messages that are bound to notifications.
 
 use crate::{clock, platform, STATE};
 use abi::boot::BootInfo;
 use core::cell::Cell;
-use nucleus_core::interrupt::Line;
+use nucleus_core::interrupt::{Line, MESSAGE};
 
 struct Timer(Cell<u64>);
 // SAFETY: one CPU in the nucleus, interrupts off.
 unsafe impl Sync for Timer {}
 static TIMER: Timer = Timer(Cell::new(u64::MAX));
 
+/// Vectors or IDs of messages: the first, and how many.
+struct Messages(Cell<(u64, u64)>);
+// SAFETY: one CPU in the nucleus, interrupts off.
+unsafe impl Sync for Messages {}
+static MESSAGES: Messages = Messages(Cell::new((0, 0)));
+
 pub fn start(boot: &BootInfo) {
     TIMER.0.set(boot.timer_line);
+    MESSAGES.0.set((boot.message_first, boot.message_count));
     crate::arch::enable_timer_line(boot.timer_line);
 }
 
@@ -34,6 +41,28 @@ pub fn line(line: u32, vector: u64) {
     }
 }
 
+/// The message that comes in by this vector or ID, as bindings know it.
+pub fn message_of(vector: u64) -> Option<u32> {
+    let (first, count) = MESSAGES.0.get();
+    let number = vector.checked_sub(first).filter(|n| *n < count)?;
+    Some(number as u32 | MESSAGE)
+}
+
+/// Vector or ID of a message, if there is such a message.
+pub fn vector_of(message: u32) -> Option<u64> {
+    let (first, count) = MESSAGES.0.get();
+    let number = u64::from(message & !MESSAGE);
+    (number < count).then(|| first + number)
+}
+
+/// A message came: nothing holds it, so there is nothing to mask.
+pub fn message(message: u32, vector: u64) {
+    platform::vectors_end(vector);
+    if !STATE.fire(message) {
+        spurious();
+    }
+}
+
 /// Nobody asked for this one.
 pub fn spurious() {
     STATE
@@ -42,8 +71,15 @@ pub fn spurious() {
         .set(STATE.interrupts.spurious.get() + 1);
 }
 
-/// What became of a line when a binding went.
+/// What became of a line or message when a binding went.
 pub fn settle(line: u32, state: Line) {
+    let line = match line & MESSAGE {
+        0 => line,
+        _ => match vector_of(line).and_then(crate::arch::line_of_message) {
+            Some(line) => line,
+            None => return,
+        },
+    };
     match state {
         Line::Leave => {}
         Line::Mask => platform::lines_mask(line),

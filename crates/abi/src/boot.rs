@@ -74,6 +74,9 @@ pub struct BootInfo {
     pub timer_most: u64,
     /// Vector (x86) or interrupt ID (arm64) of the timer.
     pub timer_line: u64,
+    /// Vector (x86) or interrupt ID (arm64) of the first message that a device may send, and how many there are.
+    pub message_first: u64,
+    pub message_count: u64,
     /// Which operations of [`operation`] genesis bound: bit n for operation n.
     pub bound: u64,
     /// Counter at the first instruction of genesis.
@@ -116,9 +119,11 @@ pub mod operation {
     ];
 }
 
-/// Vectors (x86). Line vectors are `LINES + n`.
+/// Vectors (x86). Line vectors are `LINES + n`, those of messages `MESSAGES + n`.
 pub mod vector {
     pub const LINES: u64 = 0x30;
+    pub const MESSAGES: u64 = 0x80;
+    pub const MOST_MESSAGES: u64 = 64;
     pub const TIMER: u64 = 0xf0;
     pub const SPURIOUS: u64 = 0xff;
 }

@@ -52,6 +52,10 @@ pub struct Installed {
     pub failures: Vec<String>,
     /// line, level, low
     pub wires: Vec<(u32, bool, bool)>,
+    /// Instead of wires: the machine's number of each message that the device sends, by the driver's own number.
+    pub messages: Vec<u32>,
+    /// Physical address and bytes of what its task is not shown of its windows: where its messages are set.
+    pub withheld: Vec<(u64, u64)>,
     /// What the class wants to know (`mac`, `mtu`, `sectors`, `size`, `writable`, `depth`, `hz`, …).
     pub facts: Vec<(String, u64)>,
 }

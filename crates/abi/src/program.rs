@@ -45,9 +45,11 @@ pub struct Startup {
     pub arena_size: u64,
     pub pool_dma: u64,
     pub pool_size: u64,
-    /// Interrupt lines (driver); line `n` notifies with bit `LINE_BIT << n`.
-    pub lines: [u32; 4],
+    /// Interrupt lines (driver); line `n` notifies with bit `LINE << n`.
+    pub lines: [u32; INTERRUPTS],
     pub line_count: u64,
+    /// Messages (driver), instead of lines: message `n` notifies with bit `LINE << n`, and needs no answer.
+    pub message_count: u64,
     /// Bytes of inventory, code and graph modules where they are mapped.
     pub inventory_size: u64,
     pub codes_size: u64,
@@ -62,6 +64,9 @@ pub struct Startup {
     pub memory: u32,
     pub memory_size: u64,
 }
+
+/// Most interrupts of one driver, lines or messages.
+pub const INTERRUPTS: usize = 4;
 
 /// Most sessions of one client.
 pub const SESSIONS: usize = 8;
@@ -82,7 +87,7 @@ pub mod bit {
     pub const RING: u64 = 1;
     /// The driver was started anew.
     pub const RESTARTED: u64 = 2;
-    /// Interrupt line `n`.
+    /// Interrupt line or message `n`.
     pub const LINE: u64 = 1 << 8;
 }
 

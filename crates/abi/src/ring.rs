@@ -29,6 +29,9 @@ pub struct Header {
     pub driver_sleeps: AtomicU32,
     /// 0 not yet, 1 ready, 2 failed (`value` of the last done entry says the status).
     pub driver_state: AtomicU32,
+    /// Interrupts that came, and looks at the device without one. Nothing depends on these.
+    pub heard: AtomicU32,
+    pub looked: AtomicU32,
 }
 
 #[repr(C)]

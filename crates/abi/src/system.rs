@@ -45,8 +45,9 @@ pub mod call {
     /// (task, handle) → handle in that task's table.
     pub const RIGHT_COPY: u64 = 16;
     pub const RIGHT_DROP: u64 = 17;
-    /// (platform, line, flags: 1 level, 2 low; notification, bits): interrupts of the line notify; the line stays
-    /// masked from each interrupt until INTERRUPT_DONE by every task it notified.
+    /// (platform, line, flags: see [`super::trigger`]; notification, bits): interrupts of the line notify; the line
+    /// stays masked from each interrupt until INTERRUPT_DONE by every task it notified. A message instead of a line is
+    /// never masked, and needs no INTERRUPT_DONE.
     pub const INTERRUPT_BIND: u64 = 18;
     /// (notification, line)
     pub const INTERRUPT_DONE: u64 = 19;
@@ -116,6 +117,16 @@ pub mod map {
     pub const DEVICE: u64 = 4;
     /// Most bytes of one MEMORY_MAP or MEMORY_UNMAP: a call is not preempted.
     pub const MOST: u64 = 0x100_0000;
+}
+
+/// Flags of INTERRUPT_BIND.
+pub mod trigger {
+    /// The line is level triggered, not by an edge.
+    pub const LEVEL: u64 = 1;
+    /// It is active low.
+    pub const LOW: u64 = 2;
+    /// Not a line but a message, by its number: one of those that genesis set up. Alone.
+    pub const MESSAGE: u64 = 4;
 }
 
 /// Rights that the first task (the manager) finds in its table. It starts with argument 0, a stack of `STACK_SIZE`

@@ -135,6 +135,8 @@ pub struct Facts {
     pub longest: u64,
     /// block: most bytes of one request.
     pub most: u64,
+    /// Interrupts that come by message; 0 if they come by wire.
+    pub messages: u64,
 }
 
 impl Default for Facts {
@@ -153,6 +155,7 @@ impl Default for Facts {
             settles: 0,
             longest: 0,
             most: u64::MAX,
+            messages: 0,
         }
     }
 }
@@ -182,6 +185,7 @@ impl Facts {
             "longest" => self.longest = value,
             "writable" => self.writable = value != 0,
             "most" => self.most = value.max(1),
+            "messages" => self.messages = value.min(64),
             _ => {}
         }
     }

@@ -57,8 +57,8 @@ pub struct Pump {
     ready: bool,
     failure: Option<Failure>,
     violation: Option<Violation>,
-    /// An event to be called again.
-    posted: bool,
+    /// Interrupts to be served again: bit n for message n, any bit for the wire.
+    posted: u64,
     resets: u32,
     /// When what rests is looked at next.
     look: u64,
@@ -123,7 +123,7 @@ impl Pump {
             ready: false,
             failure: None,
             violation: None,
-            posted: false,
+            posted: 0,
             resets: 0,
             look: 0,
             link: None,
@@ -157,16 +157,26 @@ impl Pump {
 
     /// One turn. `interrupt`: the device's line fired, or the caller polls.
     pub fn turn(&mut self, interrupt: bool) -> Turn {
+        self.turn_for(if interrupt { u64::MAX } else { 0 })
+    }
+
+    /// One turn after interrupts: bit n for message n; of a device with a wire, any bit.
+    pub fn turn_for(&mut self, interrupts: u64) -> Turn {
         let mut turn = Turn::default();
         if self.failure.is_none() && self.ready {
-            turn.mine = self.events(interrupt);
+            turn.mine = self.events(interrupts);
             self.watch();
         }
         turn.again = self.requests();
         self.tell_link();
-        turn.again |= self.posted && self.failure.is_none();
+        turn.again |= self.posted != 0 && self.failure.is_none();
         turn.wake = self.rings.publish();
         turn
+    }
+
+    /// Tells the client's side how the caller learned that a turn may be due: by an interrupt, or by looking without one.
+    pub fn came(&mut self, interrupt: bool, looked: bool) {
+        self.rings.came(interrupt, looked);
     }
 
     /// When a turn is due although nothing happens: something is outstanding that must not rest for ever.
@@ -279,23 +289,54 @@ impl Pump {
         }
     }
 
-    /// Handles the interrupt and whatever was posted again. Whether the interrupt was this device's.
-    fn events(&mut self, interrupt: bool) -> bool {
-        let posted = core::mem::take(&mut self.posted);
-        let Some(irq) = self.residual.entry(EntryId::Irq) else {
+    /// Handles interrupts and whatever was posted again. Whether any of it was this device's.
+    fn events(&mut self, interrupts: u64) -> bool {
+        let (entry, all) = match self.units.first().messages {
+            0 => (EntryId::Irq, 1),
+            n => (EntryId::Message, u64::MAX >> (64 - n)),
+        };
+        let Some(code) = self.residual.entry(entry) else {
             return false;
         };
-        if !(interrupt || posted) {
-            return false;
+        let posted = core::mem::take(&mut self.posted);
+        // The wire has no number: whatever came, it is that.
+        let came = match entry {
+            EntryId::Irq => u64::from(interrupts | posted != 0),
+            _ => (interrupts | posted) & all,
+        };
+        let mut mine = posted != 0;
+        let before = self.told();
+        for number in (0..64).filter(|n| came >> n & 1 != 0) {
+            mine |= self.event(code, number);
+            if self.failure.is_some() {
+                break;
+            }
         }
-        let mut mine = posted;
+        match entry {
+            EntryId::Irq => mine,
+            // A message is nobody else's, so a rule need not ask whether it is meant: what came of it tells.
+            _ => self.told() != before,
+        }
+    }
+
+    /// Changes when there is anything new to tell.
+    fn told(&self) -> (u32, u64, Option<bool>) {
+        (self.rings.put_so_far(), self.counters.dropped, self.link)
+    }
+
+    /// One interrupt, again as long as it asks for that.
+    fn event(&mut self, code: Code, number: u64) -> bool {
+        let mut mine = false;
         for _ in 0..EVENTS {
-            self.posted = false;
+            self.posted &= !(1 << number);
             self.counters.interrupts += 1;
-            let status = self.enter(irq, [0; 5]);
+            let status = self.enter(code, [number, 0, 0, 0, 0]);
             mine |= status != status::NOT_MINE;
-            self.settle(status);
-            if !self.posted || self.failure.is_some() {
+            match status {
+                status::AGAIN => self.posted |= 1 << number,
+                other => self.settle(other),
+            }
+            if self.posted >> number & 1 == 0 || self.failure.is_some() {
                 break;
             }
         }
@@ -308,7 +349,7 @@ impl Pump {
             status = match status {
                 status::OK | status::NOT_MINE => return,
                 status::AGAIN => {
-                    self.posted = true;
+                    self.posted = u64::MAX;
                     return;
                 }
                 status::RESET if self.resets < RESETS => {
@@ -339,7 +380,7 @@ impl Pump {
         self.resets += 1;
         self.counters.resets += 1;
         self.fail_outstanding();
-        self.posted = false;
+        self.posted = 0;
         self.memory.zero();
     }
 
@@ -348,7 +389,7 @@ impl Pump {
             return;
         }
         self.failure = Some(failure);
-        self.posted = false;
+        self.posted = 0;
         self.fail_outstanding();
         self.rings.put(Entry {
             kind: done::FAILED,

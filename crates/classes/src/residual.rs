@@ -45,11 +45,13 @@ pub enum EntryId {
     Leds,
     /// `irq()`
     Irq,
+    /// `message(n)`
+    Message,
     /// `watch()`: whether something rests too long.
     Watch,
 }
 
-const NAMES: [(&str, EntryId); 24] = [
+const NAMES: [(&str, EntryId); 25] = [
     ("init", EntryId::Init),
     ("send", EntryId::Send),
     ("transmit", EntryId::Transmit),
@@ -73,6 +75,7 @@ const NAMES: [(&str, EntryId); 24] = [
     ("pan", EntryId::Pan),
     ("leds", EntryId::Leds),
     ("irq", EntryId::Irq),
+    ("message", EntryId::Message),
     ("watch", EntryId::Watch),
 ];
 

@@ -146,6 +146,25 @@ impl Driver {
         false
     }
 
+    /// Goes up by one with each entry that is put.
+    pub fn put_so_far(&self) -> u32 {
+        self.done_put
+    }
+
+    /// For who wants to know how the driver learns of news: an interrupt came, or it looked without one.
+    pub fn came(&mut self, interrupt: bool, looked: bool) {
+        let header = self.area.header();
+        for (count, more) in [(&header.heard, interrupt), (&header.looked, looked)] {
+            if more {
+                // Only this side writes it.
+                count.store(
+                    count.load(Ordering::Relaxed).wrapping_add(1),
+                    Ordering::Relaxed,
+                );
+            }
+        }
+    }
+
     pub fn set_state(&mut self, state: State) {
         let header = self.area.header();
         header.driver_state.store(state as u32, Ordering::Release);
@@ -167,6 +186,16 @@ pub struct Client {
 const CROWD: u32 = 12;
 
 impl Client {
+    /// Interrupts that the driver heard, and its looks without one, since the session began.
+    pub fn came(&self) -> (u32, u32) {
+        let header = self.area.header();
+        let (heard, looked) = (&header.heard, &header.looked);
+        (
+            heard.load(Ordering::Relaxed),
+            looked.load(Ordering::Relaxed),
+        )
+    }
+
     /// Free slots of `todo`.
     pub fn room(&self) -> u32 {
         let got = self.area.header().todo_got.load(Ordering::Acquire);

@@ -26,7 +26,7 @@ pub use hardware::Hardware;
 pub use journal::Journal;
 pub use masked::hide as mask;
 pub(crate) use notes::Notes;
-pub use pci::bus_master;
+pub use pci::{bus_master, Messages};
 pub use request::{Firmware, Options, Request};
 
 use alloc::{format, string::String, vec::Vec};

@@ -39,7 +39,9 @@ pub fn settled(residual: &Residual, values: &[String], events: &[Event]) -> Vec<
     let mut begun = 0;
     for call in calls(events) {
         let name = call.entry(residual);
-        let polls = name.starts_with("irq") || name.starts_with("watch");
+        let polls = ["irq", "message", "watch"]
+            .iter()
+            .any(|n| name.starts_with(n));
         let heard = call.events.iter().any(|e| matches!(e, Event::Up(..)));
         if polls && !heard {
             continue;

@@ -48,6 +48,7 @@ mod firmware;
 mod live;
 mod machine;
 mod memory;
+mod messages;
 mod monitor;
 pub mod pci;
 pub mod peer;
@@ -60,6 +61,7 @@ pub use config::{Arch, Config};
 pub use live::{Heard, Live};
 pub use machine::Machine;
 pub use memory::Ram;
+pub use messages::Capture;
 pub use window::{Touch, Window};
 
 use std::fmt;

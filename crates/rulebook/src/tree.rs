@@ -349,10 +349,10 @@ pub struct Routine {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// `irq`, `line`, `queues`, or `PART.used` as part and name.
+    /// `irq`, `message`, `queues`, or `PART.used` as part and name.
     pub part: Option<Name>,
     pub name: Name,
-    /// `irq(1)`: a constant that selects the event …
+    /// `message(1)`: the number that selects the event …
     pub selector: Option<Expr>,
     /// … or the names that receive its values.
     pub parameters: Vec<Name>,

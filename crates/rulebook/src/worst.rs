@@ -174,16 +174,18 @@ pub fn worst(book: &Book, rule: &Rule) -> Vec<Worst> {
             tail: meter.tail.clone(),
         });
     }
-    meter.tail = Cost::default();
-    let mut cost = Cost::default();
-    let mut heard = false;
-    meter.interrupts(&view, &rule.items, &mut cost, &mut heard);
-    if heard {
-        out.push(Worst {
-            entry: "irq".to_string(),
-            cost,
-            tail: Cost::default(),
-        });
+    for entry in ["irq", "message"] {
+        meter.tail = Cost::default();
+        let mut cost = Cost::default();
+        let mut heard = false;
+        meter.interrupts(&view, &rule.items, entry, &mut cost, &mut heard);
+        if heard {
+            out.push(Worst {
+                entry: entry.to_string(),
+                cost,
+                tail: Cost::default(),
+            });
+        }
     }
     out
 }
@@ -212,13 +214,14 @@ impl<'a> Meter<'a> {
         &mut self,
         view: &View<'a>,
         items: &'a [Item],
+        entry: &str,
         cost: &mut Cost,
         heard: &mut bool,
     ) {
         for item in items {
             match &item.kind {
                 ItemKind::Event(event)
-                    if event.part.is_none() && self.book.name(event.name) == "irq" =>
+                    if event.part.is_none() && self.book.name(event.name) == entry =>
                 {
                     *heard = true;
                     let own = self.body(view, &event.body);
@@ -226,7 +229,7 @@ impl<'a> Meter<'a> {
                 }
                 ItemKind::Each { name, items, .. } => {
                     let mut inner = Cost::default();
-                    self.interrupts(view, items, &mut inner, heard);
+                    self.interrupts(view, items, entry, &mut inner, heard);
                     if inner != Cost::default() {
                         let count = Count::named(format!("{}s", self.book.name(*name)));
                         *cost = core::mem::take(cost).and(&inner.repeated(&count));
@@ -235,7 +238,7 @@ impl<'a> Meter<'a> {
                 ItemKind::Part { .. } => {}
                 _ => {
                     for inner in walk::inside(item) {
-                        self.interrupts(view, inner, cost, heard);
+                        self.interrupts(view, inner, entry, cost, heard);
                     }
                 }
             }

@@ -45,6 +45,9 @@ impl<'a> Specialiser<'a, '_> {
             },
             "shape" => Some(Value::Text(shape(self.subject.device))),
             "cpus" => Some(Value::Num(self.constant(1))),
+            "messages" => Some(Value::Num(
+                self.constant(crate::messages::given(self.subject.device)),
+            )),
             "lane" => Some(Value::Num(self.constant(0))),
             "base" => Some(self.device_window(0)),
             "system" => Some(Value::Region(Region {

@@ -99,7 +99,7 @@ pub fn declared(subject: Subject, choice: &Choice, fact: &str) -> Option<u64> {
     }
 }
 
-fn name_of(s: &Specialiser, text: &str) -> Option<Name> {
+pub fn name_of(s: &Specialiser, text: &str) -> Option<Name> {
     s.subject
         .book
         .names
@@ -109,7 +109,7 @@ fn name_of(s: &Specialiser, text: &str) -> Option<Name> {
 }
 
 /// The function and what it stands on, the lowest first.
-fn chain_of(s: &Specialiser, function: InstanceId) -> Vec<InstanceId> {
+pub fn chain_of(s: &Specialiser, function: InstanceId) -> Vec<InstanceId> {
     let mut list = Vec::new();
     let mut at = Some(function);
     while let Some(id) = at {
@@ -192,14 +192,18 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
             operation(s, function, class, routine)?;
         }
     }
-    irq_entry(s, function)?;
+    let messages = crate::messages::message_entry(s, function)?;
+    if messages.is_none() {
+        irq_entry(s, function)?;
+    }
     watch_entry(s, function)?;
     recover_entries(s, function)?;
     s.b.open();
-    let facts = match class {
+    let mut facts = match class {
         Some(class) => unit_facts(s, function, class)?,
         None => Vec::new(),
     };
+    facts.extend(messages.map(|n| (crate::MESSAGES.to_string(), n)));
     s.b.close();
     let (graph, mut entries) = core::mem::take(&mut s.b).into_parts();
     for entry in &mut entries {
@@ -239,7 +243,7 @@ fn contract(class: &Class) -> impl Iterator<Item = &Routine> {
     })
 }
 
-fn entry<'a>(
+pub fn entry<'a>(
     s: &mut Specialiser<'a, '_>,
     name: &str,
     arguments: u8,
@@ -454,7 +458,7 @@ fn tail<'a>(
     Ok(())
 }
 
-fn argument<'a>(s: &mut Specialiser<'a, '_>, word: u8, most: u64) -> Num<'a> {
+pub fn argument<'a>(s: &mut Specialiser<'a, '_>, word: u8, most: u64) -> Num<'a> {
     let id = s.b.arg(word);
     let n = s.node(id, most);
     // What the class promises of its arguments holds for the whole entry.
@@ -558,8 +562,8 @@ fn watch_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
     })
 }
 
-/// Whether an instance of this `each` has an event for the interrupt.
-fn hears(item: &Item, irq: Name) -> bool {
+/// Whether there is an event for the interrupt in this item, or in instances of this `each`.
+pub fn hears(item: &Item, irq: Name) -> bool {
     match &item.kind {
         ItemKind::Each { items, .. }
         | ItemKind::Way { items, .. }

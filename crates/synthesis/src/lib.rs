@@ -16,6 +16,7 @@ mod glance;
 mod instance;
 mod layout;
 mod matching;
+mod messages;
 mod place;
 mod plan;
 mod register;
@@ -31,6 +32,7 @@ use rulebook::tree::{Book, Place};
 
 pub use entries::{serves_nothing, Written};
 pub use matching::{candidates, match_device, Candidate, Choice, Clue, Verdict};
+pub use messages::{hears_messages, MESSAGES, MOST_MESSAGES};
 pub use plan::{plan, subject, Job, Plan, Unmatched, COST, GIVEN};
 
 /// Why a rule could not be specialised for a device. The rule's author reads this.

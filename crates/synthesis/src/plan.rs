@@ -13,8 +13,9 @@ use machine::{Fact, Machine, Source, Value};
 use rulebook::tree::Book;
 
 /// The order in which classes are written: what others need first, and a console as early as can be.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "clock",
+    "messages",
     "serial",
     "lines",
     "vectors",
@@ -34,8 +35,10 @@ const ORDER: [&str; 13] = [
 pub const COST: &str = "cost";
 
 /// Facts that the nucleus decides, for every driver.
-pub const GIVEN: [(&str, u64); 3] = [
+pub const GIVEN: [(&str, u64); 5] = [
     ("line_vector", abi::boot::vector::LINES),
+    ("message_vector", abi::boot::vector::MESSAGES),
+    ("message_vectors", abi::boot::vector::MOST_MESSAGES),
     ("timer_vector", abi::boot::vector::TIMER),
     ("spurious_vector", abi::boot::vector::SPURIOUS),
 ];

@@ -1,6 +1,7 @@
 //! Steps 2 to 5: match, specialise, emit and prove, device by device; and the record of it all.
 
 mod bind;
+mod messages;
 mod platform;
 mod prove;
 mod record;
@@ -21,8 +22,9 @@ use alloc::{
 };
 use discovery::policy::Place;
 use machine::Machine;
+use messages::Supply;
 use rulebook::tree::Book;
-use synthesis::{Choice, Job, Plan, Unmatched, Written};
+use synthesis::{Choice, Job, Plan, Unmatched, Written, MESSAGES};
 
 #[cfg(target_arch = "x86_64")]
 const TARGET: emit::Target = emit::Target::X86_64;
@@ -43,6 +45,8 @@ pub struct Driver {
     pub state: Vec<u8>,
     /// Physical address of the copy that the nucleus calls, once bound.
     pub bound: Option<u64>,
+    /// The machine's number of each message that the device sends; empty if it has a wire.
+    pub messages: Vec<u32>,
 }
 
 impl Driver {
@@ -101,6 +105,8 @@ impl Stages {
 pub struct Output {
     pub drivers: Vec<Driver>,
     pub unmatched: Vec<Unmatched>,
+    /// Vector or interrupt ID of the first message, and how many devices send.
+    pub messages: (u64, u64),
 }
 
 /// The places that rules name for devices that no table names.
@@ -156,15 +162,30 @@ pub fn all(
     }
     stages.passed("match");
     let mut drivers: Vec<Driver> = Vec::new();
-    for job in jobs {
+    let mut supply: Option<Supply> = None;
+    let alone = alone(&jobs);
+    for (job, alone) in jobs.into_iter().zip(alone) {
+        let offered = match &supply {
+            Some(supply) if alone => supply.offer(book, machine, &job, probing),
+            _ => None,
+        };
+        let mut proved = guarded(book, machine, job.device, &job.choice, probing, stages);
+        let heard = proved.as_ref().map_or(0, |(written, ..)| heard(written));
+        if let (Some(messages), 0) = (&offered, heard) {
+            messages::withdraw(machine, job.device, messages, probing);
+            if proved.is_ok() {
+                // By other facts than those of its messages, it wants its wire after all.
+                proved = guarded(book, machine, job.device, &job.choice, probing, stages);
+            }
+        }
         let Job {
             device,
             name,
             choice,
         } = job;
-        match guarded(book, machine, device, &choice, probing, stages) {
+        match proved {
             Ok((written, code, state, proof)) => {
-                let driver = Driver {
+                let mut driver = Driver {
                     device,
                     name,
                     title: choice.title(book),
@@ -174,7 +195,19 @@ pub fn all(
                     proof,
                     state,
                     bound: None,
+                    messages: Vec::new(),
                 };
+                if let (Some(supply), Some(messages)) = (&mut supply, offered) {
+                    let path = &machine.devices[device].path;
+                    match driver.usable() {
+                        true => driver.messages = supply.connect(&messages, heard, path, probing),
+                        false => messages::withdraw(machine, device, &messages, probing),
+                    }
+                }
+                if driver.choice.class == MESSAGES && driver.usable() {
+                    // The dearest come first: what is cheaper takes its place as long as nobody uses it.
+                    supply = Supply::of(&driver).or(supply);
+                }
                 if !driver.choice.direct && driver.choice.class == "serial" && driver.usable() {
                     platform::console(&driver);
                 }
@@ -210,12 +243,29 @@ pub fn all(
                     proof: Proof::Rejected(why),
                     state: Vec::new(),
                     bound: None,
+                    messages: Vec::new(),
                 });
             }
         }
     }
     say_missing(&drivers);
-    Output { drivers, unmatched }
+    Output {
+        drivers,
+        unmatched,
+        messages: supply.map_or((0, 0), |supply| (supply.first, supply.used)),
+    }
+}
+
+/// Of each job, whether no other one is for the same device: what a message means is one driver's to say.
+fn alone(jobs: &[Job]) -> Vec<bool> {
+    let count = |job: &Job| jobs.iter().filter(|j| j.device == job.device).count();
+    jobs.iter().map(|job| count(job) == 1).collect()
+}
+
+/// How many messages the code hears.
+fn heard(written: &Written) -> u64 {
+    let fact = written.facts.iter().find(|(name, _)| name == MESSAGES);
+    fact.map_or(0, |(_, n)| *n)
 }
 
 /// Says plainly which everyday class has no device.

@@ -107,8 +107,16 @@ fn installed(
         wires: device.map_or_else(Vec::new, |d| {
             d.wires.iter().map(|w| (w.line, w.level, w.low)).collect()
         }),
+        messages: driver.messages.clone(),
+        withheld: device.map_or_else(Vec::new, |d| withheld(machine, &d.path)),
         facts: driver.written.facts.clone(),
     }
+}
+
+/// Who can write to a device's table of messages can raise any interrupt.
+fn withheld(machine: &Machine, path: &str) -> Vec<(u64, u64)> {
+    let messages = discovery::Messages::of(machine, path);
+    messages.map_or_else(Vec::new, |messages| messages.places.to_vec())
 }
 
 fn window(w: &graph::Window) -> InstalledWindow {

@@ -1,4 +1,7 @@
-//! Which notification hears of which interrupt line.
+//! Which notification hears of which interrupt line, or of which message.
+//!
+//! A line is masked when it fires, until everyone is done with it. A message is one event: nothing is masked, and nobody
+//! need be done with it.
 
 use crate::{notification::Notification, same, State};
 use abi::system::Error;
@@ -6,6 +9,8 @@ use core::cell::Cell;
 
 /// Bindings, and lines.
 pub const MOST: usize = 64;
+/// Set in the number of a message, to tell it from a line.
+pub const MESSAGE: u32 = 1 << 31;
 /// So many lines have the number that they always had: their controller may know no other vectors.
 pub const FIXED: usize = 16;
 
@@ -157,12 +162,12 @@ impl Default for Bindings {
 }
 
 impl State {
-    /// The line fired and was masked: tells all that are bound to it. False if nobody is.
+    /// The line fired and was masked, or the message came: tells all that are bound to it. False if nobody is.
     pub fn fire(&'static self, line: u32) -> bool {
         let mut any = false;
         for (cell, binding) in self.interrupts.of(line) {
             cell.set(Some(Binding {
-                pending: true,
+                pending: line & MESSAGE == 0,
                 ..binding
             }));
             self.notify(binding.notification, binding.bits);

@@ -3,7 +3,7 @@
 use crate::{
     allegation::Allegation,
     frames::Frames,
-    interrupt::Line,
+    interrupt::{Line, MESSAGE},
     notification::{Notification, Wait},
     paging::{self, Access, Words},
     portal::Portal,
@@ -433,6 +433,24 @@ fn shared_lines_open_when_all_are_done() {
         Line::Unmask,
         "who never answered is gone"
     );
+}
+
+#[test]
+fn messages_come_again_without_an_answer() {
+    let state = state();
+    let world = World::new(state, 1);
+    let [one, two] = [world.notification(), world.notification()];
+    state.interrupts.bind(5 | MESSAGE, one, 4).unwrap();
+    state.interrupts.bind(5, two, 2).unwrap();
+    assert!(state.fire(5 | MESSAGE));
+    assert_eq!((one.bits.get(), two.bits.get()), (4, 0), "no line's number");
+    assert_eq!(state.interrupts.state(5 | MESSAGE), Line::Unmask);
+    one.bits.set(0);
+    assert!(state.fire(5 | MESSAGE));
+    assert_eq!(one.bits.get(), 4);
+    assert_eq!(state.interrupts.done(5 | MESSAGE, one), Ok(Line::Leave));
+    assert_eq!(state.interrupts.unbind(5 | MESSAGE, one), Line::Mask);
+    assert!(!state.fire(5 | MESSAGE), "nobody hears it any more");
 }
 
 #[test]

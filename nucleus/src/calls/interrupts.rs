@@ -2,8 +2,11 @@
 
 use super::Answer;
 use crate::{arch, interrupts, platform, STATE};
-use abi::{boot::operation, system::Error};
-use nucleus_core::thread::Thread;
+use abi::{
+    boot::operation,
+    system::{trigger, Error},
+};
+use nucleus_core::{interrupt::MESSAGE, notification::Notification, thread::Thread};
 
 pub fn bind(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
@@ -12,6 +15,9 @@ pub fn bind(thread: &'static Thread) -> Answer {
     rights.platform(platform)?;
     let notification = rights.notification(notification)?;
     let line = u32::try_from(line).map_err(|_| Error::BadArgument)?;
+    if flags == trigger::MESSAGE {
+        return message(line, notification, bits);
+    }
     if flags > 3 || bits == 0 || !arch::may_bind(line) || !platform::bound(operation::LINES_ROUTE) {
         return Err(Error::BadArgument);
     }
@@ -28,6 +34,24 @@ pub fn bind(thread: &'static Thread) -> Answer {
         return Err(Error::BadArgument);
     }
     interrupts::settle(line, STATE.interrupts.state(line));
+    Ok(0)
+}
+
+/// Binds a message. Where it comes in as a line, that line is its own: an edge, open as long as it is bound.
+fn message(number: u32, notification: &'static Notification, bits: u64) -> Answer {
+    let message = number | MESSAGE;
+    let vector = interrupts::vector_of(message).filter(|_| number & MESSAGE == 0 && bits != 0);
+    let vector = vector.ok_or(Error::BadArgument)?;
+    STATE.interrupts.bind(message, notification, bits)?;
+    if let Some(line) = arch::line_of_message(vector) {
+        let routed = platform::bound(operation::LINES_ROUTE)
+            && platform::lines_route(line, vector, false, false) == 0;
+        if !routed {
+            interrupts::settle(message, STATE.interrupts.unbind(message, notification));
+            return Err(Error::BadArgument);
+        }
+    }
+    interrupts::settle(message, STATE.interrupts.state(message));
     Ok(0)
 }
 

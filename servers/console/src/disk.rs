@@ -26,6 +26,10 @@ impl Disk {
         }
     }
 
+    pub fn came(&self) -> (u32, u32) {
+        self.link.came()
+    }
+
     pub fn device(&self) -> usize {
         self.link.device
     }

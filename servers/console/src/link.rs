@@ -53,6 +53,11 @@ impl Link {
         self.client.state()
     }
 
+    /// Interrupts that the driver heard, and its looks without one.
+    pub fn came(&self) -> (u32, u32) {
+        self.client.came()
+    }
+
     /// `false`: no room now.
     pub fn put(&mut self, entry: Entry) -> bool {
         self.client.put(entry)

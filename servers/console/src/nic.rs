@@ -38,6 +38,10 @@ impl Nic {
         }
     }
 
+    pub fn came(&self) -> (u32, u32) {
+        self.link.came()
+    }
+
     pub fn device(&self) -> usize {
         self.link.device
     }

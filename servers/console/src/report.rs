@@ -43,7 +43,7 @@ pub fn devices(out: &mut dyn Write, view: &View) -> Result {
                 device.rule.clone(),
                 device.class.clone(),
                 match (is_installed(device), device.direct) {
-                    (false, _) => "-".into(),
+                    (false, _) => "-".into(), // rejected, or facts only
                     (true, true) => "nucleus".into(),
                     (true, false) => "task".into(),
                 },
@@ -90,7 +90,8 @@ pub fn missing(out: &mut dyn Write, view: &View) -> Result {
 }
 
 /// Everything about one device.
-pub fn device(out: &mut dyn Write, device: &Installed) -> Result {
+/// `came`: interrupts that its driver heard, and looks without one, where the console has a session with it.
+pub fn device(out: &mut dyn Write, device: &Installed, came: Option<(u32, u32)>) -> Result {
     writeln!(out, "{}: {} at {}", device.name, device.class, device.path)?;
     writeln!(out, "rule     {}", device.rule)?;
     for why in &device.why {
@@ -118,10 +119,20 @@ pub fn device(out: &mut dyn Write, device: &Installed) -> Result {
         let (name, base, size) = (&window.name, window.base, window.size);
         writeln!(out, "window   {name}: {kind} {base:#x}, {size} long")?;
     }
-    for (line, level, low) in &device.wires {
+    let wires = device.wires.iter().filter(|_| device.messages.is_empty());
+    for (line, level, low) in wires {
         let trigger = if *level { "level" } else { "edge" };
         let active = if *low { "low" } else { "high" };
         writeln!(out, "wire     line {line}, {trigger}, active {active}")?;
+    }
+    for (n, number) in device.messages.iter().enumerate() {
+        writeln!(out, "message  {n}, the machine's {number}")?;
+    }
+    if let Some((heard, looked)) = came {
+        writeln!(
+            out,
+            "heard    {heard} interrupts; looked {looked} times without one"
+        )?;
     }
     for (name, value) in &device.facts {
         writeln!(out, "fact     {name} = {value} ({value:#x})")?;
@@ -243,8 +254,9 @@ pub mod tests {
 
     #[test]
     fn one_device_is_told_in_full() {
-        let text = told(|out| device(out, &sample().devices[0]));
+        let text = told(|out| device(out, &sample().devices[0], Some((7, 2))));
         for word in [
+            "heard    7 interrupts; looked 2 times",
             "kind == 1",
             "common: memory 0xfe000000, 64",
             "line 10, level, active low",
@@ -257,6 +269,15 @@ pub mod tests {
             told(|out| stages(out, &sample())),
             "discover 12345\nmatch 6\n"
         );
+    }
+
+    #[test]
+    fn messages_are_told_instead_of_wires() {
+        let mut one = sample().devices.remove(0);
+        one.messages = vec![3, 4];
+        let text = told(|out| device(out, &one, None));
+        assert!(text.contains("message  1, the machine's 4"), "{text}");
+        assert!(!text.contains("wire") && !text.contains("heard"), "{text}");
     }
 
     #[test]

@@ -104,7 +104,8 @@ fn devices(world: &mut World, name: Option<&str>) -> Written {
     match see::find(world, name) {
         Ok(device) => {
             let device = device.clone();
-            report::device(world, &device)
+            let came = world.came(&device.name);
+            report::device(world, &device, came)
         }
         Err(wrong) => writeln!(world, "error: {wrong}"),
     }

@@ -35,6 +35,10 @@ impl Terminal {
         }
     }
 
+    pub fn came(&self) -> (u32, u32) {
+        self.link.came()
+    }
+
     pub fn device(&self) -> usize {
         self.link.device
     }

@@ -65,6 +65,16 @@ impl World {
         world
     }
 
+    /// How the driver of this device of the inventory learns of news, if there is a session with it.
+    pub fn came(&self, name: &str) -> Option<(u32, u32)> {
+        let at = self.view.devices.iter().position(|d| d.name == name)?;
+        let terminal = self.terminal.iter().map(|t| (t.device(), t.came()));
+        let nics = self.nics.iter().map(|n| (n.device(), n.came()));
+        let disks = self.disks.iter().map(|d| (d.device(), d.came()));
+        let mut all = terminal.chain(nics).chain(disks);
+        all.find(|(device, _)| *device == at).map(|(_, came)| came)
+    }
+
     /// Takes what came on all sessions.
     pub fn tend(&mut self) {
         self.terminal.iter_mut().for_each(Terminal::tend);

@@ -7,7 +7,7 @@ extern crate alloc;
 
 use abi::inventory::{device_at, Installed};
 use abi::layout;
-use abi::program::{bit, Startup};
+use abi::program::{bit, Startup, INTERRUPTS};
 use alloc::boxed::Box;
 use classes::{Class, Pump};
 use driver::watch::Watch;
@@ -50,7 +50,7 @@ impl<'a> Shell<'a> {
             startup,
             installed,
             pump,
-            watch: Watch::new(startup.line_count.min(4)),
+            watch: Watch::new(startup.line_count + startup.message_count),
             told: false,
         }
     }
@@ -61,7 +61,7 @@ impl<'a> Shell<'a> {
         self.notify(bit::RING | bit::RESTARTED);
         if self.watch.polls() && self.pump.failure().is_none() {
             let name = &self.installed.name;
-            println!("{name}: no interrupt line, so it looks every millisecond");
+            println!("{name}: no interrupt, so it looks every millisecond");
         }
         loop {
             self.tell_failure();
@@ -96,12 +96,14 @@ impl<'a> Shell<'a> {
     }
 
     fn work(&mut self, bits: u64) {
-        let fired = (bits / bit::LINE) & 0xf;
+        let fired = (bits / bit::LINE) & ((1 << INTERRUPTS) - 1);
         if fired != 0 {
             self.watch.interrupt();
         }
         let doubts = bits == 0 && !self.watch.polls();
-        let mine = self.turns(fired != 0 || bits == 0 || self.watch.polls());
+        let looks = bits == 0 || self.watch.polls();
+        self.pump.came(fired != 0, looks);
+        let mine = self.turns(if looks { u64::MAX } else { fired });
         if doubts && mine {
             self.missed();
         }
@@ -109,8 +111,8 @@ impl<'a> Shell<'a> {
     }
 
     /// Turns until there is nothing more to do at once. Whether the device had something to tell.
-    fn turns(&mut self, interrupt: bool) -> bool {
-        let mut turn = self.pump.turn(interrupt);
+    fn turns(&mut self, interrupts: u64) -> bool {
+        let mut turn = self.pump.turn_for(interrupts);
         let mine = turn.mine;
         loop {
             if turn.wake {
@@ -123,16 +125,16 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Lets the lines fire again. An edge that came meanwhile is lost, so an edge's device is looked at once more.
+    /// Lets the lines fire again; messages were never held. An edge that came meanwhile is lost, so an edge's device is looked at once more.
     fn done(&mut self, fired: u64) {
-        for (n, line) in self.startup.lines.iter().take(4).enumerate() {
-            if fired & 1 << n == 0 {
+        for (n, line) in self.startup.lines.iter().enumerate() {
+            if fired & 1 << n == 0 || n as u64 >= self.startup.line_count {
                 continue;
             }
             let _ = sys::interrupt_done(self.startup.notification, *line);
             let wire = self.installed.wires.iter().find(|wire| wire.0 == *line);
             if wire.is_some_and(|(_, level, _)| !level) {
-                self.turns(true);
+                self.turns(u64::MAX);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! How long a driver sleeps at most, and whether its interrupt can be relied on.
 
-/// With no interrupt line that works.
+/// With no interrupt that works.
 pub const POLL: u64 = 1_000_000;
 /// Until the first interrupt was seen.
 pub const DOUBT: u64 = 50_000_000;
@@ -8,7 +8,7 @@ pub const DOUBT: u64 = 50_000_000;
 /// What is known about the interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Belief {
-    /// A line is bound, and nothing has come yet.
+    /// Some are bound, and nothing has come yet.
     Doubt,
     /// It came: sleep as long as nothing comes.
     Trust,
@@ -22,10 +22,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// `lines`: how many interrupt lines are bound.
-    pub fn new(lines: u64) -> Watch {
+    /// `interrupts`: how many lines or messages are bound.
+    pub fn new(interrupts: u64) -> Watch {
         Watch {
-            belief: match lines {
+            belief: match interrupts {
                 0 => Belief::Poll,
                 _ => Belief::Doubt,
             },

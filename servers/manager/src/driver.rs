@@ -5,7 +5,7 @@ use crate::modules::{Image, Module};
 use crate::task::{blank, fitting, Task};
 use crate::trouble::{Context, Trouble};
 use abi::inventory::Installed;
-use abi::program::bit;
+use abi::program::{bit, INTERRUPTS};
 use abi::system::{map, root, Handle};
 use abi::{layout, ring};
 use alloc::vec::Vec;
@@ -32,6 +32,8 @@ pub struct Driver {
     windows: Vec<(usize, Pages, Handle)>,
     /// Interrupt lines that are bound.
     lines: Vec<u32>,
+    /// Messages that are bound, instead: all or none.
+    messages: u64,
 }
 
 /// What all drivers' tasks are made of.
@@ -67,6 +69,7 @@ impl Driver {
             pool: memory.zeroed(plan::pool_size(installed, parts.generous), layout::PAGE)?,
             windows: Vec::new(),
             lines: Vec::new(),
+            messages: 0,
         };
         driver.claim(devices, installed)?;
         driver.bind(installed);
@@ -92,9 +95,24 @@ impl Driver {
         Ok(())
     }
 
+    /// Messages to the notification, each with the bit of its number. One that cannot be bound leaves the driver polling.
+    fn bind_messages(&mut self, installed: &Installed) {
+        for (n, number) in installed.messages.iter().take(INTERRUPTS).enumerate() {
+            let bits = bit::LINE << n;
+            if let Err(error) = sys::message_bind(root::PLATFORM, *number, self.notification, bits)
+            {
+                return println!("{}: message {n} not bound ({error:?})", installed.name);
+            }
+        }
+        self.messages = installed.messages.len() as u64;
+    }
+
     /// Interrupt lines to the notification. A line that cannot be bound leaves the driver polling.
     fn bind(&mut self, installed: &Installed) {
-        for (line, level, low) in installed.wires.iter().take(4) {
+        if !installed.messages.is_empty() {
+            return self.bind_messages(installed);
+        }
+        for (line, level, low) in installed.wires.iter().take(INTERRUPTS) {
             let bits = bit::LINE << self.lines.len();
             let bound =
                 sys::interrupt_bind(root::PLATFORM, *line, *level, *low, self.notification, bits);
@@ -151,7 +169,9 @@ impl Driver {
         for (n, pages, right) in &self.windows {
             let at = layout::WINDOWS + *n as u64 * layout::WINDOW_STRIDE;
             let flags = map::WRITE | map::DEVICE;
-            task.map(*right, 0, pages.size, at, flags)?;
+            for (from, size) in plan::shown(pages, &installed.withheld) {
+                task.map(*right, from, size, at + from, flags)?;
+            }
         }
         for window in installed.windows.iter().filter(|window| window.kind == 1) {
             sys::ports_grant(root::PLATFORM, task.handle, window.base, window.size)
@@ -184,6 +204,7 @@ impl Driver {
             *to = *line;
         }
         startup.line_count = self.lines.len() as u64;
+        startup.message_count = self.messages;
         startup.inventory_size = parts.inventory.size;
         startup.heap_size = HEAP;
         task.start(memory, &startup, parts.image.program.entry, PRIORITY)

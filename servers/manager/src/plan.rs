@@ -2,6 +2,7 @@
 
 use abi::inventory::{Installed, InstalledWindow, Proof};
 use abi::layout::{PAGE, WINDOW_STRIDE};
+use alloc::vec::Vec;
 
 /// Bytes of the buffers that a driver and its client share.
 pub fn pool_size(device: &Installed, generous: bool) -> u64 {
@@ -39,6 +40,27 @@ pub fn pages_of(window: &InstalledWindow) -> Option<Pages> {
         .checked_next_multiple_of(PAGE)?;
     let size = end.checked_sub(base)?;
     (size > 0 && size <= WINDOW_STRIDE).then_some(Pages { base, size })
+}
+
+/// What of these pages a driver's task is shown, as offset and bytes: all but the pages with something in them that is
+/// withheld. (PCI Local Bus 3.0, 6.8.2: a page with a table of messages has no other registers.)
+pub fn shown(pages: &Pages, withheld: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let hidden = |page: u64| {
+        withheld.iter().any(|(base, size)| {
+            *size > 0 && *base < page.saturating_add(PAGE) && page < base.saturating_add(*size)
+        })
+    };
+    let mut pieces: Vec<(u64, u64)> = Vec::new();
+    for at in (0..pages.size).step_by(PAGE as usize) {
+        if hidden(pages.base + at) {
+            continue;
+        }
+        match pieces.last_mut() {
+            Some((from, size)) if *from + *size == at => *size += PAGE,
+            _ => pieces.push((at, PAGE)),
+        }
+    }
+    pieces
 }
 
 /// Another device whose registers lie in the pages of this device's window `n`.
@@ -87,6 +109,20 @@ mod tests {
         assert_eq!(window(0x1000, 0), None);
         assert_eq!(window(u64::MAX, 2), None);
         assert_eq!(window(0, WINDOW_STRIDE + 1), None);
+    }
+
+    #[test]
+    fn the_table_of_messages_is_not_shown() {
+        let (base, size) = (0xfe00_0000, 0x4000);
+        let pages = Pages { base, size };
+        assert_eq!(shown(&pages, &[]), [(0, 0x4000)]);
+        assert_eq!(
+            shown(&pages, &[(base + 0x2000, 0x410), (base + 0x3000, 0)]),
+            [(0, 0x2000), (0x3000, 0x1000)]
+        );
+        assert_eq!(shown(&pages, &[(base - 8, 16)]), [(0x1000, 0x3000)]);
+        assert_eq!(shown(&pages, &[(base, u64::MAX)]), []);
+        assert_eq!(shown(&pages, &[(base + 0x4000, 8)]), [(0, 0x4000)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! System calls, one function each. Numbers and meanings: `abi::system`; pages: `docs/abi/`.
 
 use crate::trap::{plain, portal};
-use abi::system::{call, info, Error, Handle};
+use abi::system::{call, info, trigger, Error, Handle};
 
 /// No deadline.
 pub const FOREVER: u64 = u64::MAX;
@@ -161,13 +161,35 @@ pub fn interrupt_bind(
     notification: Handle,
     bits: u64,
 ) -> Result<(), Error> {
-    let flags = u64::from(level) | u64::from(low) << 1;
+    let level = if level { trigger::LEVEL } else { 0 };
+    let flags = level | if low { trigger::LOW } else { 0 };
     plain(
         call::INTERRUPT_BIND,
         [
             platform.into(),
             line.into(),
             flags,
+            notification.into(),
+            bits,
+            0,
+        ],
+    )
+    .map(drop)
+}
+
+/// Message `number` sets `bits` of the notification each time it comes.
+pub fn message_bind(
+    platform: Handle,
+    number: u32,
+    notification: Handle,
+    bits: u64,
+) -> Result<(), Error> {
+    plain(
+        call::INTERRUPT_BIND,
+        [
+            platform.into(),
+            number.into(),
+            trigger::MESSAGE,
             notification.into(),
             bits,
             0,

@@ -96,8 +96,11 @@ extern "C" fn arrived(context: *mut Context, at: u64, length: u64, _: u64, _: u6
 /// `link(up)`
 extern "C" fn link(context: *mut Context, up: u64, _: u64, _: u64, _: u64) -> u64 {
     with(context, |pump| {
-        pump.link = Some(up != 0);
-        pump.carrier = pump.link;
+        // A driver that only looks from time to time says it each time.
+        if pump.carrier != Some(up != 0) {
+            pump.link = Some(up != 0);
+            pump.carrier = pump.link;
+        }
     })
 }
 

@@ -36,7 +36,7 @@ pub fn bus_master(hardware: &mut dyn Hardware, machine: &Machine, path: &str, on
 }
 
 /// How the configuration space of a function of the model is reached.
-fn place(device: &Device) -> Option<(Config, Address)> {
+pub(super) fn place(device: &Device) -> Option<(Config, Address)> {
     let address = Address::of_path(&device.path)?;
     let config = match device.fact("configuration") {
         Some(Value::Number(base)) => Config::Mapped {

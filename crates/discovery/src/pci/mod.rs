@@ -7,6 +7,7 @@ mod capabilities;
 mod config;
 mod describe;
 mod master;
+mod messages;
 mod scan;
 mod sizes;
 mod wires;
@@ -14,6 +15,7 @@ mod wires;
 pub use bridge::Windows;
 pub use config::{Address, Config};
 pub use master::bus_master;
+pub use messages::Messages;
 pub use wires::{Routing, Routings};
 
 use crate::{hardware::Hardware, Notes};

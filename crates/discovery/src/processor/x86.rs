@@ -51,6 +51,7 @@ pub fn discover(hardware: &mut dyn Hardware, machine: &mut Machine, local: Optio
     let mut device = Device::new(String::from("cpu/0"), "cpu");
     device.windows = own_controller(hardware, local).into_iter().collect();
     device.facts = flags;
+    device.facts.push(fact("apic_id", Value::Number(own)));
     machine.devices.push(device);
 }
 

@@ -73,7 +73,12 @@ impl<'d> Driver<'d> {
 
     /// One turn of the pump; answers are kept for [`Driver::news`] and [`Driver::wait`].
     pub fn turn(&mut self, interrupt: bool) -> Result<Turn> {
-        let turn = self.device.engine.run(|| self.pump.turn(interrupt))?;
+        self.turn_for(if interrupt { u64::MAX } else { 0 })
+    }
+
+    /// One turn after these messages: bit n for message n.
+    pub fn turn_for(&mut self, messages: u64) -> Result<Turn> {
+        let turn = self.device.engine.run(|| self.pump.turn_for(messages))?;
         while let Some(entry) = self.client.take() {
             self.news.push_back(entry);
         }
@@ -102,6 +107,24 @@ impl<'d> Driver<'d> {
             self.turn(true)?;
             self.device.machine().pause(20_000);
         }
+    }
+
+    /// Waits for such an entry without looking at the device: only what `came` says is served.
+    pub fn hear(
+        &mut self,
+        mut came: impl FnMut() -> u64,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Entry> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(at) = self.news.iter().position(&wanted) {
+                let entry = self.news.remove(at);
+                return entry.ok_or_else(|| Error::Other("an answer was lost".into()));
+            }
+            self.turn_for(came())?;
+            self.device.machine().pause(20_000);
+        }
+        Err(Error::Other("no message brought such an answer".into()))
     }
 
     /// Puts a request and waits until it is finished (carried out or not: see `ok`).

@@ -250,6 +250,16 @@ fn events(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
         if event.part.is_none() && matches!(text, "irq" | "line") {
             return;
         }
+        if event.part.is_none() && text == "message" {
+            if event.selector.is_none() {
+                out.push(Diagnostic::new(
+                    item.place,
+                    "this event does not say which message it means",
+                    "write `event message(0)` for the first",
+                ));
+            }
+            return;
+        }
         let inner = event.part.and_then(|part| {
             view.get(part).iter().find_map(|symbol| match symbol {
                 super::view::Symbol::Use(part) => view.part(*part),

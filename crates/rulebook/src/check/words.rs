@@ -44,7 +44,7 @@ pub const VALUES: [&str; 16] = [
 ];
 
 /// What discovery says of every PCI function, what names a platform device, and what the installer decides.
-pub const FACTS: [&str; 17] = [
+pub const FACTS: [&str; 20] = [
     "vendor",
     "device",
     "subvendor",
@@ -59,6 +59,9 @@ pub const FACTS: [&str; 17] = [
     "hid",
     "cid",
     "uid",
+    "messages",
+    "message_vector",
+    "message_vectors",
     "timer_vector",
     "line_vector",
     "spurious_vector",

@@ -522,7 +522,7 @@ impl Parser<'_, '_> {
             name = self.name()?;
         }
         // Interrupts are told apart by a number; other events bring values.
-        let selected = part.is_none() && matches!(word, Kind::Word("irq" | "line"));
+        let selected = part.is_none() && matches!(word, Kind::Word("irq" | "line" | "message"));
         let (mut selector, mut parameters) = (None, Vec::new());
         if selected && self.take_sign("(") {
             selector = Some(self.expr()?);

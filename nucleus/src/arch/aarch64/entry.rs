@@ -62,10 +62,11 @@ pub fn idle() -> ! {
 #[no_mangle]
 extern "C" fn nucleus_interrupt() -> &'static Thread {
     let number = platform::vectors_take();
-    match u32::try_from(number) {
+    match (interrupts::message_of(number), u32::try_from(number)) {
         _ if interrupts::is_timer(number) => interrupts::timer(number),
+        (Some(message), _) => interrupts::message(message, number),
         // IDs from 1020 on mean that there was none (and must not be ended).
-        Ok(line) if line < 1020 => interrupts::line(line, number),
+        (None, Ok(line)) if line < 1020 => interrupts::line(line, number),
         _ => interrupts::spurious(),
     }
     leave()

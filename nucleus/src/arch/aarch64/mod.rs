@@ -76,9 +76,15 @@ pub fn vector_of(_number: usize, line: u32) -> u64 {
     line.into()
 }
 
-/// Interrupt IDs of peripherals; the timer's is the nucleus's.
+/// A message comes in as the line of its ID.
+pub fn line_of_message(id: u64) -> Option<u32> {
+    u32::try_from(id).ok()
+}
+
+/// Interrupt IDs of peripherals; the timer's is the nucleus's, and those of messages are not wired.
 pub fn may_bind(line: u32) -> bool {
-    line < 1020 && !interrupts::is_timer(line.into())
+    let id = line.into();
+    line < 1020 && !interrupts::is_timer(id) && interrupts::message_of(id).is_none()
 }
 
 /// The timer comes in like a line, and starts masked like one.

@@ -115,6 +115,9 @@ fn interrupt(number: u64) {
     if interrupts::is_timer(number) {
         return interrupts::timer(number);
     }
+    if let Some(message) = interrupts::message_of(number) {
+        return interrupts::message(message, number);
+    }
     let line = number
         .checked_sub(vector::LINES)
         .and_then(|n| STATE.interrupts.line(n as usize));

@@ -119,6 +119,11 @@ pub fn vector_of(number: usize, _line: u32) -> u64 {
     abi::boot::vector::LINES + number as u64
 }
 
+/// Messages come in by vectors of their own.
+pub fn line_of_message(_vector: u64) -> Option<u32> {
+    None
+}
+
 /// Lines are not numbered together with anything else here.
 pub fn may_bind(_line: u32) -> bool {
     true
