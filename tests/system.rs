@@ -23,6 +23,8 @@ mod ranges;
 mod rules;
 #[path = "system/same.rs"]
 mod same;
+#[path = "system/see.rs"]
+mod see;
 #[path = "system/sweep.rs"]
 mod sweep;
 #[path = "system/tables.rs"]

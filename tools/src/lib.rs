@@ -14,6 +14,7 @@ pub mod prove;
 pub mod prove_data;
 pub mod rules;
 pub mod run;
+pub mod see;
 pub mod sources;
 pub mod stick;
 pub mod suite;

@@ -6,7 +6,7 @@ use meta::image::{self, Arch};
 use meta::rules::RuleCommand;
 use meta::run::RunArguments;
 use meta::workspace::Workspace;
-use meta::{bench, discover, doctor, machines, prompt, rules, run, stick, suite, terminal};
+use meta::{bench, discover, doctor, machines, rules, run, see, stick, suite, terminal};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -27,6 +27,7 @@ use std::process::ExitCode;
                         4 the tool itself could not be built.\n\
                         Examples: ./meta run\n          \
                         ./meta run virt-gicv3 --exec devices --exec 'see virtio-net.transmit'\n          \
+                        ./meta see virtio-net.transmit --as forth\n          \
                         ./meta test prompt\n          \
                         ./meta bench boot --json"
 )]
@@ -61,13 +62,11 @@ enum Command {
     },
     /// Tell what a machine is: boot it, look at it from outside, look at this computer, or read a machine.json
     Discover(DiscoverArguments),
-    /// Boot a machine and show generated code: a device, or DEVICE.OPERATION
-    See {
-        /// Such as virtio-net.transmit
-        name: String,
-        #[arg(default_value = machines::DEFAULT)]
-        machine: String,
-    },
+    /// Show the code that a rule becomes for a device: in plain words, as C, as Forth, as assembly
+    ///
+    /// Without --boot nothing is booted: the machine is looked at from outside, and the driver is written here, to the
+    /// byte as genesis writes it there.
+    See(see::SeeArguments),
     /// Look at the rules without booting anything
     #[command(subcommand)]
     Rule(RuleCommand),
@@ -109,7 +108,7 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<()> {
             built(&stick::build(workspace, &Arch::ALL)?)
         }
         Command::Discover(arguments) => discover::run(workspace, &arguments),
-        Command::See { name, machine } => answer(workspace, &machine, &format!("see {name}")),
+        Command::See(arguments) => see::run(workspace, &arguments),
         Command::Rule(command) => rules::run(workspace, command),
         Command::Machines => {
             for machine in machines::all(workspace)? {
@@ -125,15 +124,5 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<()> {
 fn built(path: &Path) -> anyhow::Result<()> {
     let size = std::fs::metadata(path)?.len().div_ceil(1024);
     terminal::print(format!("{} ({size} KiB)", path.display()));
-    Ok(())
-}
-
-/// Boots `machine`, types `line` and prints the answer.
-fn answer(workspace: &Workspace, machine: &str, line: &str) -> anyhow::Result<()> {
-    let machine = machines::named(workspace, machine)?;
-    let image = image::build(workspace, machine.arch)?;
-    for answer in run::execute(workspace, &machine, &image, &[], &[line], prompt::PATIENCE)? {
-        terminal::print(answer);
-    }
     Ok(())
 }

@@ -34,8 +34,8 @@ impl Blob {
         }
     }
 
-    /// Appends a compiled entry; its constants stand behind its code in the same buffer.
-    pub(crate) fn function(&mut self, compiled: &Compiled) -> Result<(), Error> {
+    /// Appends a compiled entry; its constants stand behind its code in the same buffer. Gives its offset.
+    pub(crate) fn function(&mut self, compiled: &Compiled) -> Result<u32, Error> {
         let at = self.append(compiled.code.code_buffer())?;
         let size = compiled.code.code_buffer().len() as u32;
         self.code.entries.push((at as u32, size));
@@ -43,7 +43,7 @@ impl Blob {
             let call = self.call(at, reloc, &compiled.names)?;
             self.calls.push(call);
         }
-        Ok(())
+        Ok(at as u32)
     }
 
     /// The next entry does what this one does.

@@ -24,9 +24,20 @@ pub fn disassemble(bytes: &[u8], target: Target, base: u64) -> String {
 
 /// One function: from the first constant that an instruction refers to on, it is constants.
 pub fn function(bytes: &[u8], target: Target, base: u64) -> String {
+    noted(bytes, target, base, |_, _| {})
+}
+
+/// The same, with notes: before the instruction at each offset in `bytes`, `note` may add lines of its own.
+pub fn noted(
+    bytes: &[u8],
+    target: Target,
+    base: u64,
+    mut note: impl FnMut(usize, &mut String),
+) -> String {
     let mut text = String::new();
     let (mut at, mut constants) = (0, bytes.len());
     while at < constants {
+        note(at, &mut text);
         let mut words = String::new();
         let len = instruction(&bytes[at..], target, &mut words).clamp(1, bytes.len() - at);
         line(&mut text, base, at, &bytes[at..at + len], &words);
@@ -61,19 +72,29 @@ fn line(text: &mut String, base: u64, at: usize, bytes: &[u8], words: &str) {
 /// The same for a whole residual, entry by entry under their names, the stubs last.
 pub fn entries(code: &Code, names: &[Entry], target: Target, base: u64) -> String {
     let mut text = String::new();
-    let mut end = 0;
     for (entry, (offset, size)) in names.iter().zip(&code.entries) {
-        end = offset.saturating_add(*size) as usize;
+        let end = offset.saturating_add(*size) as usize;
         let _ = writeln!(text, "{}:", entry.name);
         let bytes = code.bytes.get(*offset as usize..end).unwrap_or_default();
         text += &function(bytes, target, base.wrapping_add(*offset as u64));
     }
-    let stubs = end.next_multiple_of(16);
-    if let Some(bytes) = code.bytes.get(stubs..).filter(|b| !b.is_empty()) {
-        text += "stubs:\n";
-        text += &disassemble(bytes, target, base.wrapping_add(stubs as u64));
+    text + &stubs(code, target, base)
+}
+
+/// What the entries call, behind them; nothing if there is nothing.
+pub fn stubs(code: &Code, target: Target, base: u64) -> String {
+    let ends = code.entries.iter();
+    let end = ends
+        .map(|(offset, size)| offset.saturating_add(*size))
+        .max();
+    let end = end.unwrap_or(0);
+    let at = (end as usize).next_multiple_of(16);
+    match code.bytes.get(at..).filter(|b| !b.is_empty()) {
+        Some(bytes) => {
+            String::from("stubs:\n") + &disassemble(bytes, target, base.wrapping_add(at as u64))
+        }
+        None => String::new(),
     }
-    text
 }
 
 /// A program on the machine itself only shows that machine's code: the other decoder is left out of it.

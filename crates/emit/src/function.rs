@@ -9,7 +9,7 @@ use cranelift_codegen::{
     control::ControlPlane,
     ir::{
         condcodes::IntCC, types::I64, AbiParam, Block, BlockArg, FuncRef, Function, InstBuilder,
-        Signature, Type, Value,
+        Signature, SourceLoc, Type, Value,
     },
     isa::{CallConv, TargetIsa},
     Context,
@@ -27,6 +27,8 @@ pub(crate) struct Compiler<'a> {
     /// Kept from entry to entry: its tables have grown as large as they need to be.
     compilation: Option<Context>,
     stubs: Vec<Stub>,
+    /// Whether to remember which step each instruction comes from.
+    placed: bool,
     /// Whether anything uses the node's value.
     used: Vec<bool>,
     /// Upper bounds of the nodes' values.
@@ -39,6 +41,7 @@ impl<'a> Compiler<'a> {
         target: Target,
         hot: &'a dyn TargetIsa,
         cold: &'a dyn TargetIsa,
+        placed: bool,
     ) -> Compiler<'a> {
         let mut used = vec![false; residual.graph.nodes.len()];
         for op in &residual.graph.nodes {
@@ -52,6 +55,7 @@ impl<'a> Compiler<'a> {
             context: FunctionBuilderContext::new(),
             compilation: None,
             stubs: Vec::new(),
+            placed,
             used,
             most: graph::build::most(&residual.graph),
         }
@@ -109,6 +113,7 @@ impl<'a> Compiler<'a> {
             residual: self.residual,
             target: self.target,
             stubs: &mut self.stubs,
+            placed: self.placed,
             used: &self.used,
             most: &self.most,
             context: params[0],
@@ -137,6 +142,7 @@ pub(crate) struct Body<'a> {
     pub residual: &'a Residual,
     pub target: Target,
     pub stubs: &'a mut Vec<Stub>,
+    placed: bool,
     pub used: &'a [bool],
     pub most: &'a [u64],
     pub context: Value,
@@ -222,7 +228,15 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// What follows comes from this step.
+    fn comes_from(&mut self, id: Id) {
+        if self.placed {
+            self.builder.set_srcloc(SourceLoc::new(id));
+        }
+    }
+
     fn step(&mut self, id: Id, op: &Op) -> Result<bool, Error> {
+        self.comes_from(id);
         match *op {
             Op::If { cond, yes, no } => return self.choose(cond, yes, no),
             Op::Block(body) => return self.block(body),
@@ -346,6 +360,7 @@ impl<'a> Body<'a> {
         });
         let open = self.region(body)?;
         self.exits.pop();
+        self.comes_from(id);
         if open {
             let one = self.constant(1);
             let left = self.builder.ins().isub(left[0], one);
@@ -375,7 +390,9 @@ impl<'a> Body<'a> {
         self.builder.ins().jump(head, &[zero.into(), zero.into()]);
         self.go(head);
         let before = self.made.len();
-        if self.steps(cond)? {
+        let open = self.steps(cond)?;
+        self.comes_from(id);
+        if open {
             let met = self.condition(value)?;
             self.builder
                 .ins()

@@ -26,7 +26,7 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 #[cfg(feature = "disassembly")]
-pub use disassembly::{disassemble, entries, function};
+pub use disassembly::{disassemble, entries, function, noted, stubs};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
@@ -83,6 +83,34 @@ impl core::error::Error for Error {}
 /// Writes the machine code of every entry.
 #[cfg(any(feature = "x86", feature = "arm64"))]
 pub fn emit(residual: &graph::Residual, target: Target) -> Result<Code, Error> {
+    written(residual, target, false).map(|(code, _)| code)
+}
+
+/// Instructions that come from one step of the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Offset in [`Code::bytes`].
+    pub at: u32,
+    /// Bytes.
+    pub size: u32,
+    pub step: graph::Id,
+}
+
+/// The same bytes, and which step of the graph they come from: in the order of the bytes.
+#[cfg(any(feature = "x86", feature = "arm64"))]
+pub fn emit_placed(
+    residual: &graph::Residual,
+    target: Target,
+) -> Result<(Code, Vec<Placed>), Error> {
+    written(residual, target, true)
+}
+
+#[cfg(any(feature = "x86", feature = "arm64"))]
+fn written(
+    residual: &graph::Residual,
+    target: Target,
+    wanted: bool,
+) -> Result<(Code, Vec<Placed>), Error> {
     residual.validate().map_err(Error::Invalid)?;
     if residual.windows.len() > abi::context::WINDOWS {
         return Err(Error::Invalid(alloc::format!(
@@ -92,8 +120,9 @@ pub fn emit(residual: &graph::Residual, target: Target) -> Result<Code, Error> {
         )));
     }
     let (hot, cold) = (isa::of(target, false)?, isa::of(target, true)?);
-    let mut compiler = function::Compiler::new(residual, target, &*hot, &*cold);
+    let mut compiler = function::Compiler::new(residual, target, &*hot, &*cold, wanted);
     let mut blob = blob::Blob::new(target);
+    let mut placed = Vec::new();
     for (n, entry) in residual.entries.iter().enumerate() {
         let before = &residual.entries[..n];
         // Most recoveries do the same.
@@ -102,8 +131,26 @@ pub fn emit(residual: &graph::Residual, target: Target) -> Result<Code, Error> {
             .position(|other| graph::same::same(&residual.graph, other, entry))
         {
             Some(other) => blob.again(other),
-            None => blob.function(&compiler.entry(entry)?)?,
+            None => {
+                let compiled = compiler.entry(entry)?;
+                let base = blob.function(&compiled)?;
+                if wanted {
+                    placed.extend(places(&compiled, base));
+                }
+            }
         }
     }
-    blob.finish(compiler.stubs())
+    Ok((blob.finish(compiler.stubs())?, placed))
+}
+
+/// Which step each run of instructions comes from.
+#[cfg(any(feature = "x86", feature = "arm64"))]
+fn places(compiled: &blob::Compiled, base: u32) -> impl Iterator<Item = Placed> + '_ {
+    let places = compiled.code.buffer.get_srclocs_sorted().iter();
+    let places = places.filter(|place| !place.loc.is_default());
+    places.map(move |place| Placed {
+        at: base + place.start,
+        size: place.end - place.start,
+        step: place.loc.bits(),
+    })
 }

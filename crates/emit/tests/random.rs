@@ -61,6 +61,16 @@ fn the_same_graph_gives_the_same_bytes() {
         for target in [Target::X86_64, Target::Aarch64] {
             let code = emit(&sample::residual(seed), target).unwrap();
             assert_eq!(code, emit(&sample::residual(seed), target).unwrap());
+            let (same, placed) = emit::emit_placed(&sample::residual(seed), target).unwrap();
+            assert_eq!(code, same);
+            let mut last = 0;
+            for place in placed {
+                assert!(place.at >= last, "seed {seed}: in the order of the bytes");
+                last = place.at + place.size;
+                assert!(last as usize <= code.bytes.len());
+                let op = &sample::residual(seed).graph.nodes[place.step as usize];
+                assert!(!op.is_pure(), "seed {seed}: {op:?} is no step");
+            }
             let mut end = 0;
             for (offset, size) in &code.entries {
                 assert_eq!(offset % 16, 0);

@@ -17,6 +17,7 @@ pub mod same;
 pub mod sample;
 pub mod traverse;
 pub mod view;
+pub mod worst;
 pub use access::Access;
 pub use build::Builder;
 

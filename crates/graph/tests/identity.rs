@@ -23,6 +23,34 @@ fn names_do_not_matter() {
     }
 }
 
+/// Numbers are no part of a shape; everything else is.
+#[test]
+fn a_shape_is_all_but_the_numbers() {
+    let (mut numbers, mut others) = (0, 0);
+    for seed in 0..30 {
+        let mut residual = sample::residual(seed);
+        residual.prune();
+        let (before, whole) = (hash::shape(&residual).unwrap(), hash_of(&residual));
+        assert_ne!(before, whole);
+        for id in 0..residual.graph.nodes.len() {
+            let op = residual.graph.nodes[id].clone();
+            let Some(other) = varied(&op) else { continue };
+            let number = matches!(op, Op::Const(_));
+            residual.graph.nodes[id] = other;
+            if residual.validate().is_ok() {
+                let same = hash::shape(&residual).unwrap() == before;
+                assert_eq!(same, number, "seed {seed}: {op:?}");
+                *(if number { &mut numbers } else { &mut others }) += 1;
+            }
+            residual.graph.nodes[id] = op;
+        }
+        residual.windows[0].size += 1;
+        residual.arena_size += 4096;
+        assert_eq!(hash::shape(&residual).unwrap(), before);
+    }
+    assert!(numbers > 100 && others > 250, "{numbers}, {others}");
+}
+
 #[test]
 fn pruning_and_numbers_do_not_matter() {
     let mut smaller = 0;

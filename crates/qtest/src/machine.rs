@@ -167,6 +167,12 @@ impl Machine {
         Ok(())
     }
 
+    /// Makes `size` bytes of memory zero.
+    pub fn clear(&self, address: u64, size: u64) -> Result<()> {
+        self.command(&format!("memset {address:#x} {size:#x} 0x0"))?;
+        Ok(())
+    }
+
     /// Asks the emulator itself (QMP): the command's `return`.
     pub fn ask(&self, command: &str, arguments: serde_json::Value) -> Result<serde_json::Value> {
         let answer = self.inner.monitor.borrow_mut().ask(command, arguments);

@@ -12,6 +12,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use graph::view::Names;
 use graph::{Op, Residual, Space};
 use rulebook::tree::{Class, Item, ItemKind, Name, Parameter, Place, Routine, Stmt, TypeBase};
 
@@ -157,9 +158,19 @@ pub fn serves_nothing(subject: Subject, choice: &Choice) -> bool {
 /// Facts that differ between instances stay in a record, as long as nothing must be decided by them; those that decide
 /// something are folded, at the price of code for each of their values.
 pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {
+    folding(subject, choice, false).map(|(written, _)| written)
+}
+
+/// The same with names.
+pub fn specialise_named(subject: Subject, choice: &Choice) -> Result<(Written, Names)> {
+    folding(subject, choice, true)
+}
+
+fn folding(subject: Subject, choice: &Choice, named: bool) -> Result<(Written, Names)> {
     let mut folded: Vec<String> = Vec::new();
     loop {
         let mut s = Specialiser::new(subject, None);
+        s.names = named.then(Names::default);
         s.folded = folded.clone();
         let outcome = write(&mut s, choice);
         let mut more = s.deciding_facts();
@@ -169,7 +180,7 @@ pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {
         } else if outcome.is_err() && s.has_records() {
             folded.push("*".to_string());
         } else {
-            return outcome;
+            return outcome.map(|written| (written, s.names.unwrap_or_default()));
         }
     }
 }
@@ -205,6 +216,7 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     };
     facts.extend(messages.map(|n| (crate::MESSAGES.to_string(), n)));
     s.b.close();
+    s.note_memory();
     let (graph, mut entries) = core::mem::take(&mut s.b).into_parts();
     for entry in &mut entries {
         entry.seldom = seldom(s, class, &entry.name);

@@ -121,6 +121,8 @@ pub struct Specialiser<'a, 'l> {
     pub undecided: Vec<Id>,
     /// Inside the event of one of several instances: whether any claimed it, and where to go if this one does not.
     pub claims: Option<(u16, Exit)>,
+    /// Names of places, if somebody wants them.
+    pub names: Option<graph::view::Names>,
     pub upcalls: Vec<String>,
     pub failures: Vec<String>,
     /// Values of facts with parameters, for the numbers that they were asked for.
@@ -181,6 +183,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             record_loads: Vec::new(),
             undecided: Vec::new(),
             claims: None,
+            names: None,
             upcalls: Vec::new(),
             failures: Vec::new(),
             called: Vec::new(),

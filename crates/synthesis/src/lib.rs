@@ -17,6 +17,7 @@ mod instance;
 mod layout;
 mod matching;
 mod messages;
+mod overlay;
 mod place;
 mod plan;
 mod register;
@@ -90,6 +91,14 @@ pub fn learn(subject: Subject, choice: &Choice, access: &mut dyn LiveAccess) -> 
 /// Specialises every entry of the chosen rule. `subject.device.learned` holds what [`learn`] returned.
 pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {
     entries::specialise(subject, choice)
+}
+
+/// The same, and what the rule calls the places that the code touches.
+pub fn specialise_named(
+    subject: Subject,
+    choice: &Choice,
+) -> Result<(Written, graph::view::Names)> {
+    entries::specialise_named(subject, choice)
 }
 
 /// The hardware, for the first run: windows are told to it as the rule comes to name them.

@@ -266,6 +266,9 @@ impl<'a> Specialiser<'a, '_> {
             let offset = self.node(offset, u64::MAX);
             at = self.sum(at, offset);
         }
+        if let (Some(at), true, 0) = (self.b.known(at.id), space.via.is_none(), half) {
+            self.note_register(r, window, at);
+        }
         let limit = region.size;
         if let (Some(at), true) = (
             self.b.known(at.id),

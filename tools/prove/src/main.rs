@@ -4,6 +4,7 @@ mod figures;
 mod identify;
 mod mutation;
 mod rule_test;
+mod see;
 
 use clap::{Parser, Subcommand};
 use meta::terminal;
@@ -21,6 +22,7 @@ struct CommandLine {
 enum Command {
     #[command(name = "rule-test")]
     RuleTest(rule_test::TestArguments),
+    See(meta::see::SeeArguments),
     BenchRules(Form),
     BenchIdentify(Form),
     BenchMutation {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
     let arguments = CommandLine::parse();
     let done = Workspace::from_environment().and_then(|workspace| match arguments.command {
         Command::RuleTest(arguments) => rule_test::run(&workspace, &arguments),
+        Command::See(arguments) => see::run(&workspace, &arguments),
         Command::BenchRules(form) => figures::measure(&workspace)?.show(form.json),
         Command::BenchIdentify(form) => identify::measure(&workspace, !form.json)?.show(form.json),
         Command::BenchMutation { form, sample, seed } => {

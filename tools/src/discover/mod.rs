@@ -66,6 +66,29 @@ pub fn run(workspace: &Workspace, arguments: &DiscoverArguments) -> Result<()> {
 }
 
 impl Whose {
+    /// The emulated machine that is to be looked at from outside: the one that is named, or `default` when nothing is.
+    #[must_use]
+    pub fn emulated<'a>(&'a self, default: &'a str) -> Option<&'a str> {
+        match &self.machine {
+            None if self.host || self.file.is_some() => None,
+            None => Some(default),
+            Some(name) => Some(name),
+        }
+    }
+
+    /// The same on a command line.
+    #[must_use]
+    pub fn words(&self) -> Vec<std::ffi::OsString> {
+        if self.host {
+            return vec!["--host".into()];
+        }
+        match (&self.machine, &self.file) {
+            (Some(name), _) => vec!["--machine".into(), name.into()],
+            (_, Some(file)) => vec!["--file".into(), file.into()],
+            _ => Vec::new(),
+        }
+    }
+
     /// What the machine is called.
     fn name(&self, boot: &str) -> String {
         match (&self.machine, &self.file) {
@@ -125,6 +148,19 @@ pub fn booted(workspace: &Workspace, name: &str) -> Result<Machine> {
     let lines = ["machine"];
     let answers = run::execute(workspace, &machine, &image, &[], &lines, prompt::PATIENCE)?;
     model_of(answers.first().map_or("", String::as_str))
+}
+
+/// Boots `machine`, types `line` and prints the answer.
+///
+/// # Errors
+/// When it does not come to its prompt.
+pub fn answer(workspace: &Workspace, machine: &str, line: &str) -> Result<()> {
+    let machine = machines::named(workspace, machine)?;
+    let image = image::build(workspace, machine.arch)?;
+    for answer in run::execute(workspace, &machine, &image, &[], &[line], prompt::PATIENCE)? {
+        crate::terminal::print(answer);
+    }
+    Ok(())
 }
 
 /// The places that rules name for devices that no table describes.

@@ -1,6 +1,7 @@
 //! An emulated machine as its firmware leaves it, discovered from outside: over the emulator's device protocol, with a
 //! halted processor, by the same code that runs inside.
 
+mod alive;
 mod clues;
 mod handed;
 mod hardware;
@@ -11,11 +12,11 @@ pub use hardware::{Access, Outside};
 use crate::image::Arch;
 use crate::machines::Machine as Described;
 use crate::workspace::Workspace;
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use discovery::{Candidate, Firmware, Request};
 use machine::Machine;
 use rulebook::tree::Book;
-use synthesis::Plan;
+use synthesis::{Job, Plan};
 
 /// A machine that was discovered, and still stands there to be asked.
 pub struct Found {
@@ -74,6 +75,34 @@ impl Found {
             let mut clues = clues::Clues::new(emulator);
             synthesis::match_device(subject, Some(&mut clues))
         })
+    }
+}
+
+impl Found {
+    /// Runs `init` of the job's rule on its device, as genesis does first; what the device tells goes into the model.
+    ///
+    /// # Errors
+    /// When `init` fails, or needs what cannot be reached from outside.
+    pub fn learn(&mut self, book: &Book, job: &Job) -> Result<()> {
+        let device = &self.model.devices[job.device];
+        let mut hardware = Outside::new(&self.emulator)?;
+        discovery::bus_master(&mut hardware, &self.model, &device.path, true);
+        let mut live = alive::Alive::new(&self.emulator, &self.model)
+            .context("the model names no RAM to try a device with")?;
+        let subject =
+            synthesis::subject(book, &self.model, job.device).context("it is in the model")?;
+        let learned = synthesis::learn(subject, &job.choice, &mut live)
+            .map_err(|e| anyhow!("{} on the halted machine: {}", job.name, e.show(book)))?;
+        if let Some(error) = live.errors.first() {
+            bail!("{} cannot be asked from outside: {error}", job.name);
+        }
+        let known = &mut self.model.devices[job.device].learned;
+        for fact in learned {
+            if !known.iter().any(|f| f.name == fact.name) {
+                known.push(fact);
+            }
+        }
+        Ok(())
     }
 }
 

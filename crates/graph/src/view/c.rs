@@ -1,16 +1,23 @@
 //! An entry as a function of C.
 
-use super::{c_function, expression::Texts, failure, upcalls, windows};
+use super::{
+    c_function,
+    expression::{Notation, Texts},
+    failure,
+    names::Names,
+    upcalls, windows,
+};
 use crate::{Conduit, Fence, Id, Op, RegionId, Residual, Space, Width, WindowKind};
 use alloc::{format, string::String, vec::Vec};
 
-pub(super) fn function(residual: &Residual, entry: usize) -> String {
+pub(super) fn function(residual: &Residual, entry: usize, names: &Names) -> String {
     let e = &residual.entries[entry];
     let mut writer = Writer {
         residual,
+        names,
         windows: windows(residual),
         upcalls: upcalls(residual),
-        texts: Texts::new(residual, true),
+        texts: Texts::new(residual, Notation::C),
         out: String::new(),
         depth: 1,
         around: Vec::new(),
@@ -45,6 +52,7 @@ enum Around {
 
 struct Writer<'a> {
     residual: &'a Residual,
+    names: &'a Names,
     windows: Vec<String>,
     upcalls: Vec<String>,
     texts: Texts<'a>,
@@ -260,7 +268,7 @@ impl Writer<'_> {
         self.texts.context = true;
         match *op {
             Op::Load { space, at, width } => {
-                let at = self.texts.whole(at);
+                let at = self.memory(space, at);
                 format!("load{}(ctx->{}, {at})", bits(space, width), base(space))
             }
             Op::Store {
@@ -269,7 +277,7 @@ impl Writer<'_> {
                 width,
                 value,
             } => {
-                let (at, value) = (self.texts.whole(at), self.texts.whole(value));
+                let (at, value) = (self.memory(space, at), self.texts.whole(value));
                 format!(
                     "store{}(ctx->{}, {at}, {value})",
                     bits(space, width),
@@ -277,7 +285,7 @@ impl Writer<'_> {
                 )
             }
             Op::Read { window, at, width } => {
-                let (how, at) = (self.how(window), self.texts.whole(at));
+                let (how, at) = (self.how(window), self.register(window, at));
                 let name = &self.windows[window as usize];
                 format!("{how}read{}(ctx, WINDOW_{name}, {at})", width.bits())
             }
@@ -287,7 +295,7 @@ impl Writer<'_> {
                 width,
                 value,
             } => {
-                let (how, at) = (self.how(window), self.texts.whole(at));
+                let (how, at) = (self.how(window), self.register(window, at));
                 let value = self.texts.whole(value);
                 let name = &self.windows[window as usize];
                 format!(
@@ -318,6 +326,25 @@ impl Writer<'_> {
             Op::Fence(Fence::Acquire) => "acquire()".into(),
             Op::Fence(Fence::Full) => "full_fence()".into(),
             _ => String::new(),
+        }
+    }
+
+    /// The place in a window, with what the rule calls it.
+    fn register(&mut self, window: u8, at: Id) -> String {
+        let name = self.names.register(&self.residual.graph, window, at);
+        self.noted(at, name)
+    }
+
+    fn memory(&mut self, space: Space, at: Id) -> String {
+        let name = self.names.memory(&self.residual.graph, space, at);
+        self.noted(at, name)
+    }
+
+    fn noted(&mut self, at: Id, name: Option<&str>) -> String {
+        let at = self.texts.whole(at);
+        match name {
+            Some(name) => format!("{at} /* {} */", name.replace("*/", "* /")),
+            None => at,
         }
     }
 

@@ -20,10 +20,21 @@ pub(super) enum Kind {
     Word,
 }
 
+/// How expressions are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notation {
+    /// For people only.
+    Plain,
+    /// For a compiler, with widths that C would otherwise choose itself.
+    C,
+    /// Operands first; parentheses are never needed.
+    Forth,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Text {
-    text: String,
-    kind: Kind,
+    pub(super) text: String,
+    pub(super) kind: Kind,
     /// Needs no parentheses anywhere.
     atom: bool,
     /// In C, may stand as a condition without `!= 0`.
@@ -31,7 +42,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    fn word(text: String) -> Text {
+    pub(super) fn word(text: String) -> Text {
         Text {
             text,
             kind: Kind::Word,
@@ -40,7 +51,14 @@ impl Text {
         }
     }
 
-    fn atom(text: String) -> Text {
+    pub(super) fn truth(text: String) -> Text {
+        Text {
+            kind: Kind::Truth,
+            ..Text::word(text)
+        }
+    }
+
+    pub(super) fn atom(text: String) -> Text {
         Text {
             atom: true,
             test: true,
@@ -51,13 +69,12 @@ impl Text {
 
 /// The texts of the nodes that are known where the view stands.
 pub(super) struct Texts<'a> {
-    graph: &'a Graph,
-    /// Text for a compiler, with widths that C would otherwise choose itself.
-    exact: bool,
+    pub(super) graph: &'a Graph,
+    notation: Notation,
     texts: Vec<Option<Text>>,
     made: Vec<Id>,
     uses: Vec<u32>,
-    most: Vec<u64>,
+    pub(super) most: Vec<u64>,
     /// Named expressions that are not written yet.
     named: Vec<(Id, String)>,
     /// The arguments, and the context, that some text mentions.
@@ -66,7 +83,7 @@ pub(super) struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    pub(super) fn new(residual: &'a Residual, exact: bool) -> Texts<'a> {
+    pub(super) fn new(residual: &'a Residual, notation: Notation) -> Texts<'a> {
         let graph = &residual.graph;
         let mut uses = vec![0; graph.nodes.len()];
         for op in &graph.nodes {
@@ -74,7 +91,7 @@ impl<'a> Texts<'a> {
         }
         Texts {
             graph,
-            exact,
+            notation,
             texts: vec![None; graph.nodes.len()],
             made: Vec::new(),
             uses,
@@ -83,6 +100,20 @@ impl<'a> Texts<'a> {
             mentioned: vec![false; usize::from(u8::MAX) + 1],
             context: false,
         }
+    }
+
+    fn exact(&self) -> bool {
+        self.notation == Notation::C
+    }
+
+    /// Whether exactly one operand is this node.
+    pub(super) fn used_once(&self, id: Id) -> bool {
+        self.uses[id as usize] == 1
+    }
+
+    /// Step `id` has no name: its text stands where its value is wanted.
+    pub(super) fn inline(&mut self, id: Id, text: String) {
+        self.set(id, Text::word(text));
     }
 
     /// Whether anything uses the node.
@@ -115,14 +146,24 @@ impl<'a> Texts<'a> {
 
     /// The node as a whole expression.
     pub(super) fn whole(&mut self, id: Id) -> String {
-        self.get(id).text
+        let text = self.get(id);
+        self.number(text)
+    }
+
+    /// The text of a value: Forth's truth is all ones, a graph's is 1.
+    fn number(&self, text: Text) -> String {
+        match (self.notation, text.kind) {
+            (Notation::Forth, Kind::Truth) => format!("{} 1 and", text.text),
+            _ => text.text,
+        }
     }
 
     /// The node as an operand of something else that is a word.
     pub(super) fn operand(&mut self, id: Id) -> String {
         let text = self.get(id);
         match text.kind {
-            Kind::Truth if self.exact => format!("(uint64_t)({})", text.text),
+            _ if self.notation == Notation::Forth => self.number(text),
+            Kind::Truth if self.exact() => format!("(uint64_t)({})", text.text),
             _ if text.atom => text.text,
             _ => format!("({})", text.text),
         }
@@ -132,7 +173,7 @@ impl<'a> Texts<'a> {
     pub(super) fn condition(&mut self, id: Id) -> String {
         let text = self.get(id);
         match text.kind {
-            _ if !self.exact || text.test => text.text,
+            _ if !self.exact() || text.test => text.text,
             Kind::Constant | Kind::Truth => text.text,
             Kind::Word => format!("({}) != 0", text.text),
         }
@@ -142,12 +183,12 @@ impl<'a> Texts<'a> {
     fn wide(&mut self, id: Id) -> String {
         let text = self.operand(id);
         match self.get(id).kind {
-            Kind::Constant if self.exact => format!("{text}ull"),
+            Kind::Constant if self.exact() => format!("{text}ull"),
             _ => text,
         }
     }
 
-    fn get(&mut self, id: Id) -> Text {
+    pub(super) fn get(&mut self, id: Id) -> Text {
         let Ok(()) = resolve(self.graph, id, self);
         // `validate` has shown that every value is known where it is used.
         let text = self.texts[id as usize].clone();
@@ -210,7 +251,7 @@ impl<'a> Texts<'a> {
             Late::ArenaDma => "arena_dma",
             Late::PoolDma => "pool_dma",
         };
-        match self.exact {
+        match self.exact() {
             true => format!("ctx->{name}"),
             false => name.into(),
         }
@@ -229,7 +270,7 @@ impl<'a> Texts<'a> {
             _ => false,
         };
         // What C leaves undefined goes through a function, and so does what has no sign.
-        if partial && (self.exact || sign.is_empty()) {
+        if partial && (self.exact() || sign.is_empty()) {
             return Text::atom(format!("{name}({}, {})", self.whole(a), self.whole(b)));
         }
         let text = format!("{} {sign} {}", self.wide(a), self.operand(b));
@@ -255,10 +296,14 @@ impl Pure for Texts<'_> {
     }
 
     fn visit(&mut self, id: Id, op: &Op) -> Result<(), Infallible> {
-        let text = self.pure(op);
+        let text = match self.notation {
+            Notation::Forth => self.postfix(op),
+            Notation::Plain | Notation::C => self.pure(op),
+        };
         let simple = matches!(op, Op::Const(_) | Op::Arg(_) | Op::Late(_));
         if !simple && (self.uses[id as usize] > 1 || text.text.len() > LONGEST) {
-            self.named.push((id, text.text));
+            let text = self.number(text);
+            self.named.push((id, text));
             self.set(id, Text::atom(format!("x{id}")));
         } else {
             self.set(id, text);

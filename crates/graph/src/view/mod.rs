@@ -1,33 +1,103 @@
-//! A residual as text for people: a function of C, or one line a step in plain words.
+//! A residual as text for people: one line a step in plain words, a function of C, or a definition of Forth.
 //!
 //! Names come from the overlay. Values are `v` and the number of their step; expressions that are used more than once
-//! are `x` and theirs. Both views are of the pruned residual, the same text every time.
+//! are `x` and theirs. All views are of the pruned residual, the same text every time.
 
 mod c;
 mod expression;
+mod forth;
+mod names;
+mod postfix;
 mod prelude;
 mod semantic;
 
-use crate::Residual;
+use crate::{Id, Residual};
 use alloc::{format, string::String, vec::Vec};
 
+pub use names::Names;
 pub use prelude::c_prelude;
 
 /// One entry as a function of C. It compiles behind [`c_prelude`] and [`c_names`], and does what the residual does.
 /// An invalid residual or entry gives a comment that says so.
 pub fn c(residual: &Residual, entry: usize) -> String {
+    c_named(residual, entry, &Names::default())
+}
+
+/// The same, with the names of places in comments.
+pub fn c_named(residual: &Residual, entry: usize, names: &Names) -> String {
     match prepared(residual, entry) {
-        Ok(residual) => c::function(&residual, entry),
+        Ok(residual) => c::function(&residual, entry, names),
         Err(why) => format!("/* {} */\n", why.replace("*/", "* /")),
     }
 }
 
 /// One line a step, indented as it is nested.
 pub fn semantic(residual: &Residual, entry: usize) -> String {
+    semantic_named(residual, entry, &Names::default())
+}
+
+/// The same, with the names of places behind them.
+pub fn semantic_named(residual: &Residual, entry: usize, names: &Names) -> String {
     match prepared(residual, entry) {
-        Ok(residual) => semantic::text(&residual, entry),
+        Ok(residual) => semantic::text(&residual, entry, names),
         Err(why) => format!("{why}\n"),
     }
+}
+
+/// The lines of [`semantic`], each with the step it belongs to, numbered as in `residual` itself. None of an invalid one.
+pub fn steps(residual: &Residual, entry: usize, names: &Names) -> Vec<(Id, String)> {
+    if residual.validate().is_err() || entry >= residual.entries.len() {
+        return Vec::new();
+    }
+    let lines = semantic::lines(residual, entry, names);
+    lines.into_iter().map(|l| (l.step, l.text)).collect()
+}
+
+/// One entry as a colon definition of Forth, with what it stands on before it. It runs behind [`forth_prelude`], takes
+/// the entry's arguments from the stack and leaves its status.
+pub fn forth(residual: &Residual, entry: usize, names: &Names) -> String {
+    match prepared(residual, entry) {
+        Ok(residual) => {
+            let words = forth::Words::new(&residual, names);
+            let text = forth::definition(&residual, entry, &words);
+            let declared = forth::declarations(&residual, &words, Some(&text));
+            match declared.is_empty() {
+                true => text,
+                false => declared + "\n" + &text,
+            }
+        }
+        Err(why) => format!("\\ {}\n", why.replace('\n', " ")),
+    }
+}
+
+/// A whole residual as one Forth file.
+pub fn forth_file(residual: &Residual, names: &Names) -> String {
+    let mut text = String::from(forth_prelude()) + "\n";
+    for entry in 0..residual.entries.len() {
+        match prepared(residual, entry) {
+            Ok(residual) => {
+                let words = forth::Words::new(&residual, names);
+                if entry == 0 {
+                    text += &forth::declarations(&residual, &words, None);
+                }
+                text.push('\n');
+                text += &forth::definition(&residual, entry, &words);
+            }
+            Err(why) => text += &format!("\\ {}\n", why.replace('\n', " ")),
+        }
+    }
+    text
+}
+
+/// The word that an entry is in Forth.
+pub fn forth_word(residual: &Residual, entry: usize) -> String {
+    let words = forth::Words::new(residual, &Names::default());
+    words.entries.into_iter().nth(entry).unwrap_or_default()
+}
+
+/// What every Forth view stands on.
+pub fn forth_prelude() -> &'static str {
+    forth::PRELUDE
 }
 
 /// The windows and upcalls of a residual as C constants.

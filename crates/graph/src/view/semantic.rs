@@ -1,28 +1,55 @@
 //! An entry in plain words, one line a step.
 
-use super::{expression::Texts, failure};
+use super::{
+    expression::{Notation, Texts},
+    failure,
+    names::Names,
+};
 use crate::{Conduit, Fence, Id, Op, RegionId, Residual, Space};
 use alloc::{format, string::String, vec::Vec};
 
-pub(super) fn text(residual: &Residual, entry: usize) -> String {
+/// A line, the step that it belongs to, and how deep it stands.
+pub(super) struct Line {
+    pub step: Id,
+    pub depth: usize,
+    pub text: String,
+}
+
+pub(super) fn text(residual: &Residual, entry: usize, names: &Names) -> String {
     let e = &residual.entries[entry];
+    let arguments: Vec<String> = (0..e.arguments).map(|n| format!("a{n}")).collect();
+    let mut out = format!("{}({})\n", e.name, arguments.join(", "));
+    for line in lines(residual, entry, names) {
+        for _ in 0..line.depth {
+            out += "  ";
+        }
+        out += &line.text;
+        out.push('\n');
+    }
+    out
+}
+
+/// The lines of an entry, in order.
+pub(super) fn lines(residual: &Residual, entry: usize, names: &Names) -> Vec<Line> {
     let mut writer = Writer {
         residual,
-        texts: Texts::new(residual, false),
-        out: String::new(),
+        names,
+        texts: Texts::new(residual, Notation::Plain),
+        out: Vec::new(),
         depth: 1,
+        step: 0,
     };
-    let arguments: Vec<String> = (0..e.arguments).map(|n| format!("a{n}")).collect();
-    writer.out = format!("{}({})\n", e.name, arguments.join(", "));
-    writer.region(e.body, None);
+    writer.region(residual.entries[entry].body, None);
     writer.out
 }
 
 struct Writer<'a> {
     residual: &'a Residual,
+    names: &'a Names,
     texts: Texts<'a>,
-    out: String,
+    out: Vec<Line>,
     depth: usize,
+    step: Id,
 }
 
 impl Writer<'_> {
@@ -34,11 +61,11 @@ impl Writer<'_> {
     }
 
     fn indented(&mut self, text: &str) {
-        for _ in 0..self.depth {
-            self.out += "  ";
-        }
-        self.out += text;
-        self.out.push('\n');
+        self.out.push(Line {
+            step: self.step,
+            depth: self.depth,
+            text: text.into(),
+        });
     }
 
     fn region(&mut self, id: RegionId, value: Option<Id>) {
@@ -61,6 +88,7 @@ impl Writer<'_> {
     }
 
     fn step(&mut self, id: Id, op: &Op) {
+        self.step = id;
         if !op.gives_value() {
             return self.silent(op);
         }
@@ -83,13 +111,14 @@ impl Writer<'_> {
         match *op {
             Op::Local(n) => format!("local{n}"),
             Op::Load { space, at, width } => {
-                let at = self.texts.whole(at);
-                format!("load {} bits of {}[{at}]", width.bits(), name(space))
+                format!("load {} bits of {}", width.bits(), self.memory(space, at))
             }
             Op::Read { window, at, width } => {
-                let at = self.texts.whole(at);
-                let name = &self.residual.windows[window as usize].name;
-                format!("read {} bits of {name}[{at}]", width.bits())
+                format!(
+                    "read {} bits of {}",
+                    width.bits(),
+                    self.register(window, at)
+                )
             }
             Op::Up { which, ref args } => {
                 let args: Vec<String> = args.iter().map(|a| self.texts.whole(*a)).collect();
@@ -111,6 +140,26 @@ impl Writer<'_> {
         }
     }
 
+    /// `r[4]`, with the register's name behind it where the rule has one.
+    fn register(&mut self, window: u8, at: Id) -> String {
+        let known = self.names.register(&self.residual.graph, window, at);
+        let at = self.texts.whole(at);
+        let name = &self.residual.windows[window as usize].name;
+        match known {
+            Some(register) => format!("{name}[{at}] {register}"),
+            None => format!("{name}[{at}]"),
+        }
+    }
+
+    fn memory(&mut self, space: Space, at: Id) -> String {
+        let known = self.names.memory(&self.residual.graph, space, at);
+        let at = self.texts.whole(at);
+        match known {
+            Some(place) => format!("{}[{at}] {place}", name(space)),
+            None => format!("{}[{at}]", name(space)),
+        }
+    }
+
     fn silent(&mut self, op: &Op) {
         match *op {
             Op::SetLocal(n, value) => {
@@ -123,12 +172,8 @@ impl Writer<'_> {
                 width,
                 value,
             } => {
-                let (at, value) = (self.texts.whole(at), self.texts.whole(value));
-                self.line(&format!(
-                    "store {} bits in {}[{at}]: {value}",
-                    width.bits(),
-                    name(space)
-                ));
+                let (place, value) = (self.memory(space, at), self.texts.whole(value));
+                self.line(&format!("store {} bits in {place}: {value}", width.bits()));
             }
             Op::Write {
                 window,
@@ -136,12 +181,8 @@ impl Writer<'_> {
                 width,
                 value,
             } => {
-                let (at, value) = (self.texts.whole(at), self.texts.whole(value));
-                let name = &self.residual.windows[window as usize].name;
-                self.line(&format!(
-                    "write {} bits to {name}[{at}]: {value}",
-                    width.bits()
-                ));
+                let (place, value) = (self.register(window, at), self.texts.whole(value));
+                self.line(&format!("write {} bits to {place}: {value}", width.bits()));
             }
             Op::Fence(Fence::Publish) => self.line("publish what was stored"),
             Op::Fence(Fence::Acquire) => self.line("acquire what the device stored"),
