@@ -12,6 +12,7 @@ pub mod pack;
 pub mod prompt;
 pub mod prove;
 pub mod prove_data;
+pub mod rule_new;
 pub mod rules;
 pub mod run;
 pub mod see;

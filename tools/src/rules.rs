@@ -14,11 +14,19 @@ pub enum RuleCommand {
     /// Prove each rule on the emulator's model of its device: interpreter, emitted code and C view do the same
     Test(crate::prove::TestArguments),
     /// Check all rules (or those of another folder) and say what is wrong with them
+    ///
+    /// Each complaint has a place, a reason and a way out; docs/rules.md explains every one of them. When nothing is
+    /// wrong, it tells what each operation costs at worst.
     Check {
-        /// Folder of rule files
+        /// Folder of rule files, if not rules/
         #[arg(value_name = "FOLDER")]
         folder: Option<std::path::PathBuf>,
+        /// Show the worst cases of this rule only (all are checked)
+        #[arg(long, value_name = "NAME")]
+        rule: Option<String>,
     },
+    /// Begin a rule: registers from a CMSIS-SVD or SystemRDL file, and all that its class asks for, to be filled in
+    New(crate::rule_new::NewArguments),
 }
 
 /// Runs `meta rule …`.
@@ -29,11 +37,21 @@ pub fn run(workspace: &Workspace, command: RuleCommand) -> Result<()> {
     match command {
         RuleCommand::Explain(arguments) => explain::run(workspace, &arguments),
         RuleCommand::Test(arguments) => crate::prove::rule_test(workspace, &arguments),
-        RuleCommand::Check { folder } => {
+        RuleCommand::New(arguments) => crate::rule_new::run(workspace, &arguments),
+        RuleCommand::Check { folder, rule } => {
             let folder = folder.unwrap_or_else(|| workspace.root.join("rules"));
             let book = book(&folder)?;
             let bytes = rulebook::pack(&book);
-            worst_cases(&book);
+            if let Some(rule) = &rule {
+                let mut names = book.rules.iter().map(|r| book.name(r.name));
+                if !names.any(|name| name == rule) {
+                    bail!(
+                        "nothing is wrong, but no rule is called {rule:?}; {} holds them",
+                        folder.display()
+                    );
+                }
+            }
+            worst_cases(&book, rule.as_deref());
             crate::terminal::print(format!(
                 "{} rule files, {} bytes of rulebook, nothing wrong",
                 files(&folder)?.len(),
@@ -45,12 +63,15 @@ pub fn run(workspace: &Workspace, command: RuleCommand) -> Result<()> {
 }
 
 /// What each operation costs at worst, and what an interrupt does.
-fn worst_cases(book: &Book) {
+fn worst_cases(book: &Book, only: Option<&str>) {
     crate::terminal::print(
         "worst cases: accesses to the device, and rounds of loops (facts stay names; `#X` is how many X has)",
     );
     for rule in &book.rules {
         let rule_name = book.name(rule.name);
+        if only.is_some_and(|only| only != rule_name) {
+            continue;
+        }
         for (at, worst) in rulebook::worst::worst(book, rule).iter().enumerate() {
             let show = |cost: &rulebook::worst::Cost| match cost.rounds.number() {
                 Some(0) => format!("{}", cost.accesses),

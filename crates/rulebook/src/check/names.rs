@@ -13,6 +13,9 @@ use crate::{
 };
 use alloc::{format, string::String, vec, vec::Vec};
 
+/// `todo("what")` stands where something is still to be written.
+pub const TODO: &str = "todo";
+
 pub fn check(view: &View, out: &mut Vec<Diagnostic>) {
     let mut checker = Checker {
         view,
@@ -532,6 +535,18 @@ impl<'a> Checker<'a, '_, '_> {
     fn call(&mut self, callee: &'a Expr, arguments: &'a [Argument], place: Place) {
         let found = arguments.len();
         match &callee.kind {
+            ExprKind::Name(name) if self.view.text(*name) == TODO => {
+                let what = match arguments.first().map(|a| &a.value.kind) {
+                    Some(ExprKind::Text(text)) => self.view.text(*text),
+                    _ => "say what, in a text",
+                };
+                self.say(
+                    callee.place,
+                    format!("not written yet: {what}"),
+                    "put what the data sheet says in place of `todo(…)`",
+                );
+                return;
+            }
             ExprKind::Name(name) => {
                 let text = self.view.text(*name);
                 let own = self.view.get(*name).iter().find_map(|symbol| match symbol {
