@@ -3,7 +3,7 @@
 use crate::account::{self, Account, Bar, Function};
 use crate::boots::workspace;
 use crate::ranges;
-use machine::{Device, Machine, Value, WindowKind};
+use machine::{Device, Machine, Source, Value, WindowKind};
 use meta::discover::{self, outside};
 use meta::{machines, rules};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -107,7 +107,9 @@ fn function_differs(device: &Device, function: &Function) -> Vec<String> {
     for bar in function.bars.iter().filter(|bar| bar.index < 6) {
         all.extend(bar_differs(device, bar));
     }
-    for window in &device.windows {
+    // Where old channels are follows from the class: no register says it.
+    let told = |w: &&machine::Window| w.source != Source::Inferred;
+    for window in device.windows.iter().filter(told) {
         let known = |bar: &Bar| bar.index == u64::from(window.index);
         if !function.bars.iter().any(known) {
             all.push(format!("BAR {} is in the model alone", window.index));

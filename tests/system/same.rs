@@ -376,6 +376,11 @@ fn host_and_guest_agree_on_q35_bare() {
     host_and_guest_agree("q35-bare");
 }
 #[test]
+fn host_and_guest_agree_on_pc_rtl8139() {
+    host_and_guest_agree("pc-rtl8139");
+}
+
+#[test]
 fn host_and_guest_agree_on_virt_gicv3() {
     host_and_guest_agree("virt-gicv3");
 }

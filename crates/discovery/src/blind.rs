@@ -22,9 +22,12 @@ impl Finder<'_, '_> {
         processor::discover(self.gate, self.machine, &Default::default());
         let hosts = match self.machine.arch {
             Arch::X86_64 => self.hosts_by_ports(),
-            Arch::Aarch64 => Vec::new(),
+            Arch::Aarch64 => {
+                self.machine.devices.push(processor::arm_timer());
+                Vec::new()
+            }
         };
-        self.buses(&hosts);
+        self.buses(&hosts, &Default::default());
         candidates::add(
             self.machine,
             self.candidates,

@@ -26,11 +26,11 @@ pub use hardware::Hardware;
 pub use journal::Journal;
 pub use masked::hide as mask;
 pub(crate) use notes::Notes;
-pub use pci::{bus_master, Messages};
+pub use pci::{bus_master, old_places, Messages};
 pub use request::{Firmware, Options, Request};
 
 use alloc::{format, string::String, vec::Vec};
-use machine::{Fact, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind};
+use machine::{Arch, Fact, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind};
 use policy::{Gate, Place};
 
 /// Discovers the machine.
@@ -110,7 +110,7 @@ impl Finder<'_, '_> {
     fn by_acpi(&mut self, rsdp: u64) {
         self.gate.about = String::from("acpi");
         let found = acpi::discover(self.gate, self.machine, rsdp, self.notes);
-        self.buses(&found.hosts);
+        self.buses(&found.hosts, &found.overrides);
         candidates::add(
             self.machine,
             self.candidates,
@@ -123,12 +123,12 @@ impl Finder<'_, '_> {
 
     fn by_devicetree(&mut self, blob: &[u8]) {
         let hosts = devicetree::discover(self.gate, self.machine, blob, self.notes);
-        self.buses(&hosts);
+        self.buses(&hosts, &Default::default());
         self.finish(&hosts);
     }
 
     /// Everything behind these host bridges.
-    fn buses(&mut self, hosts: &[pci::Host]) {
+    fn buses(&mut self, hosts: &[pci::Host], overrides: &acpi::Overrides) {
         self.gate.about = String::from("pci");
         for host in hosts {
             if let Some((base, size)) = host.config.range() {
@@ -151,7 +151,12 @@ impl Finder<'_, '_> {
                 })
             }))
             .collect();
-        let found = pci::discover(self.gate, hosts, &taken, self.notes);
+        let mut found = pci::discover(self.gate, hosts, &taken, self.notes);
+        if self.machine.arch == Arch::X86_64 {
+            for device in &mut found {
+                pci::old_places(device, |line| overrides.of(line));
+            }
+        }
         self.machine.devices.extend(found);
     }
 

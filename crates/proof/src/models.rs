@@ -44,8 +44,8 @@ pub struct Model {
     pub pci_class: Option<u32>,
     /// Configuration space is memory, too: firmware would have said so to the host bridge.
     pub configuration: Option<Configuration>,
-    /// Only windows of this kind are told to the rule: `ports` or `memory`.
-    pub only: Option<String>,
+    /// Only the windows of these numbers are told to the rule.
+    pub only: Option<Vec<u8>>,
     /// Off PCI: bus (`platform` if not said), facts and windows, as discovery would find them.
     pub bus: Option<String>,
     #[serde(default)]

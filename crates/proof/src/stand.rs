@@ -124,12 +124,7 @@ impl Stand {
             None => placed(&machine, model)?,
         };
         if let Some(only) = &model.only {
-            let kind = match only.as_str() {
-                "ports" => WindowKind::Port,
-                "memory" => WindowKind::Memory,
-                other => return failed(format!("`only = {other:?}`: ports or memory")),
-            };
-            device.windows.retain(|w| w.kind == kind);
+            device.windows.retain(|w| only.contains(&w.index));
         }
         let lines = watched && machine.arch() == qtest::Arch::X86_64;
         if lines {
@@ -298,7 +293,7 @@ pub fn on_pci(f: &pci::Function) -> Result<Device> {
         size: bar.size,
         source: Source::Assigned,
     });
-    Ok(Device {
+    let mut device = Device {
         path: format!("pci/00:{:02x}.{}", f.slot, f.function),
         bus: "pci".into(),
         facts: vec![
@@ -316,7 +311,9 @@ pub fn on_pci(f: &pci::Function) -> Result<Device> {
         learned: Vec::new(),
         parent: None,
         capabilities: Vec::new(),
-    })
+    };
+    discovery::old_places(&mut device, |line| (line, false, false));
+    Ok(device)
 }
 
 /// A device that no bus enumerates.

@@ -3,7 +3,7 @@
 pub mod proof;
 
 use graph::{Access, Conduit, Fence, Late, Space, Width};
-use machine::{Arch, Cpu, Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
+use machine::{Arch, Cpu, Device, Fact, Machine, Source, Value, Window};
 use qtest::pci::Function;
 use qtest::Live;
 use rulebook::tree::Book;
@@ -65,45 +65,7 @@ pub fn fact(name: &str, value: Value) -> Fact {
 
 /// The model of a PCI function as discovery would write it.
 pub fn pci_device(f: &Function) -> Device {
-    let number = |name: &str, n: u64| fact(name, Value::Number(n));
-    Device {
-        path: format!("pci/00:{:02x}.{}", f.slot, f.function),
-        bus: "pci".into(),
-        facts: vec![
-            number("vendor", f.vendor.into()),
-            number("device", f.device.into()),
-            number("revision", f.revision.into()),
-            number("class", f.class.into()),
-            number("subvendor", f.subsystem_vendor.into()),
-            number("subsystem", f.subsystem.into()),
-            number("header", 0),
-        ],
-        windows: f
-            .bars
-            .iter()
-            .map(|b| Window {
-                index: b.index,
-                kind: match b.kind {
-                    graph::WindowKind::Port => WindowKind::Port,
-                    _ => WindowKind::Memory,
-                },
-                base: b.base,
-                size: b.size,
-                source: Source::Assigned,
-            })
-            .collect(),
-        config: f.config().unwrap(),
-        wires: vec![Wire {
-            line: 16,
-            level: true,
-            low: true,
-            source: Source::Assigned,
-            pin: 1,
-        }],
-        learned: Vec::new(),
-        parent: None,
-        capabilities: Vec::new(),
-    }
+    ::proof::stand::on_pci(f).unwrap()
 }
 
 /// A device that no bus enumerates.

@@ -4,6 +4,7 @@
 mod assign;
 mod bridge;
 mod capabilities;
+mod compatible;
 mod config;
 mod describe;
 mod master;
@@ -13,6 +14,7 @@ mod sizes;
 mod wires;
 
 pub use bridge::Windows;
+pub use compatible::old_places;
 pub use config::{Address, Config};
 pub use master::bus_master;
 pub use messages::Messages;
