@@ -104,6 +104,23 @@ fn blind_the_disk_is_read_and_what_is_not_known_is_said() {
 }
 
 #[test]
+fn blind_an_arm_board_still_speaks() {
+    let machine = with_options("virt-gicv3", &["blind"]);
+    let mut booted = boot_image(&machine, &image(machine.arch));
+    let devices = booted.ask_well("devices");
+    for name in ["arm-clock", "arm-timer", "pl011", "gicv3"] {
+        assert!(
+            devices.contains(name),
+            "{name} was not recognised:\n{devices}"
+        );
+    }
+    assert!(!devices.contains("dt/"), "a table was read:\n{devices}");
+    let transcript = booted.guest.transcript();
+    let said = "not known: where PCI's configuration space is";
+    assert!(transcript.contains(said), "{transcript}");
+}
+
+#[test]
 fn masked_only_behaviour_names_a_device() {
     let machine = with_options("q35-virtio", &["masked"]);
     let mut booted = boot_image(&machine, &image(machine.arch));

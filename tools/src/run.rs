@@ -135,10 +135,16 @@ fn converse(guest: &mut Guest, lines: &[&str], timeout: Duration) -> Result<Vec<
         }
         answers.push(answer);
     }
-    guest.say("off")?;
-    guest
-        .wait_for_end(left().min(Duration::from_secs(15)))
-        .context("after `off`")?;
+    let patience = left().min(Duration::from_secs(15));
+    match guest.ask("off", patience) {
+        // The emulator ended, as it should, or something is wrong: waiting tells.
+        Err(_) => {
+            guest.wait_for_end(patience).context("after `off`")?;
+        }
+        Ok(answer) if off => bail!("`off`: {}", answer.trim()),
+        // It was not asked for: a machine without a switch is ended from outside.
+        Ok(_) => {}
+    }
     match failed {
         Some(message) => bail!(message),
         None if off && answers.len() + 1 < lines.len() => bail!("there are lines after `off`"),

@@ -211,6 +211,8 @@ fn windowed(
     });
     // A devicetree says of some devices that their registers are memory with contents.
     let rank = match over {
+        // A rule said that a device may be here, and it is not.
+        Some(_) if window.source == Source::Candidate => return,
         Some(ram) => {
             notes.say(format!(
                 "{}: its window {} at {:#x} lies over what the memory map has as {:?} at {:#x}",

@@ -3,7 +3,7 @@
 use super::{caches, fact, features, number};
 use crate::hardware::Hardware;
 use alloc::{string::String, vec::Vec};
-use machine::{Cpu, Fact, Machine, Value};
+use machine::{Cpu, Device, Fact, Machine, Source, Value, Wire};
 
 /// The register that says which processor this is, and its affinity bits.
 const OWN: u32 = 0xc005;
@@ -94,4 +94,25 @@ pub fn discover(hardware: &mut dyn Hardware, machine: &mut Machine) {
     if let Some(cpu) = machine.cpus.iter_mut().find(|cpu| cpu.id == id) {
         cpu.facts.extend(facts);
     }
+}
+
+/// Wires of the timers that belong to the architecture, in a devicetree's order (secure, physical, virtual, hypervisor), as
+/// Arm's Base System Architecture (DEN0094, B_PPI_00) wants them.
+const TIMERS: [u32; 4] = [29, 30, 27, 26];
+
+/// The timer that every such processor has, for who knows no table that names it.
+pub fn timer() -> Device {
+    let mut device = Device::new(String::from("cpu/timer"), "platform");
+    let architecture = Value::Text(String::from("generic timer"));
+    device.facts.push(fact("architecture", architecture));
+    device.wires = (TIMERS.into_iter())
+        .map(|line| Wire {
+            line,
+            level: true,
+            low: false,
+            source: Source::Inferred,
+            pin: 0,
+        })
+        .collect();
+    device
 }

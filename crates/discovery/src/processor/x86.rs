@@ -125,7 +125,10 @@ fn rates(hardware: &mut dyn Hardware, facts: &mut Vec<Fact>, most: u32, above: b
             state("cpu.tsc_hz", clock * 1000);
             state("cpu.apic_hz", bus * 1000);
         }
-        facts.push(fact("cpu.hypervisor", Value::Text(text(&[b, c, d]))));
+        let name = text(&[b, c, d]);
+        if !name.is_empty() {
+            facts.push(fact("cpu.hypervisor", Value::Text(name)));
+        }
     }
 }
 
