@@ -25,6 +25,8 @@ mod rules;
 mod same;
 #[path = "system/see.rs"]
 mod see;
+#[path = "system/sides.rs"]
+mod sides;
 #[path = "system/sweep.rs"]
 mod sweep;
 #[path = "system/tables.rs"]

@@ -6,12 +6,11 @@ use abi::boot::Range;
 use abi::door::{kind, Piece, Screen, Told, MAGIC};
 use alloc::{vec, vec::Vec};
 use core::mem::offset_of;
+use discovery::devicetree::LARGEST;
 use machine::{Fact, MemoryKind, MemoryRange, Source, Value};
 
 /// More entries than a loader hands over; a broken map ends here.
 const MOST: usize = 256;
-/// Largest devicetree that is believed.
-const LARGEST: u64 = 2 << 20;
 
 const SOURCE: Source = Source::Firmware(*b"uefi");
 

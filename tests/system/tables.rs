@@ -116,7 +116,6 @@ fn affinity_without_sizes() {
 }
 
 #[test]
-#[ignore = "such a machine says nothing: see LIMITS.md"]
 fn a_devicetree_whose_buses_lie() {
     let folder = folder("lies");
     let file = folder.join("blob");

@@ -264,4 +264,23 @@ mod tests {
         assert_eq!(abi::options::words(&line).collect::<Vec<_>>(), ["blind"]);
         assert!(none.is_err());
     }
+
+    /// Firmware writes names of its own choice, with long names beside short ones.
+    #[test]
+    fn long_names_are_read_back() {
+        let mut bytes = disk(&[(Arch::X86_64, vec![7; 50])], &[]).expect("a disk");
+        let end = bytes.len() - END as usize;
+        {
+            let part = &mut bytes[START as usize..end];
+            let volume = fatfs::FileSystem::new(Cursor::new(part), fatfs::FsOptions::new());
+            let volume = volume.expect("a volume");
+            let mut file = volume.root_dir().create_file("machine.json").expect("room");
+            file.write_all(b"{}").expect("room");
+        }
+        let path = std::env::temp_dir().join(format!("names-{}.img", std::process::id()));
+        std::fs::write(&path, bytes).expect("writing");
+        let found = read(&path, "machine.json");
+        std::fs::remove_file(&path).expect("removing");
+        assert_eq!(found.expect("the file"), b"{}");
+    }
 }

@@ -147,4 +147,8 @@ impl Hardware for Lent {
     fn register(&mut self, number: u32) -> Option<u64> {
         processor::register(number)
     }
+
+    fn cache(&mut self, selector: u64) -> Option<u64> {
+        processor::cache(selector)
+    }
 }

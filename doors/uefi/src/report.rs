@@ -8,6 +8,7 @@ use crate::hardware::Lent;
 use crate::tables::Found;
 use crate::{files, map, processor};
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use discovery::devicetree::LARGEST;
 use discovery::{Candidate, Firmware, Request};
 use machine::{Fact, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind};
 use rulebook::tree::Book;
@@ -139,12 +140,11 @@ fn discover(found: &Found, book: &Book) -> Machine {
 
 /// As genesis chooses: a devicetree if there is one.
 fn firmware(found: &Found) -> Firmware<'static> {
-    const LARGEST: u32 = 2 << 20;
     if found.devicetree != 0 {
         // SAFETY: firmware's configuration table says that a devicetree is there; its header says how long it is.
         let head = unsafe { (found.devicetree as *const [[u8; 4]; 2]).read_unaligned() };
         let [magic, size] = head.map(u32::from_be_bytes);
-        if magic == 0xd00d_feed && size <= LARGEST {
+        if magic == 0xd00d_feed && u64::from(size) <= LARGEST {
             // SAFETY: as above; nothing changes it while boot services run.
             let blob = unsafe {
                 core::slice::from_raw_parts(found.devicetree as *const u8, size as usize)

@@ -16,6 +16,9 @@ use crate::{hardware::Hardware, pci::Host, Notes};
 use alloc::{format, vec::Vec};
 use machine::Machine;
 
+/// Bytes of the largest blob that a door should believe in. Loaders leave room to grow: one of a few KiB comes as two MiB.
+pub const LARGEST: u64 = 16 << 20;
+
 pub(crate) const SOURCE: machine::Source = machine::Source::Firmware(*b"dtb ");
 
 /// Everything that the blob tells of a machine, save what is on its buses; gives the PCI host bridges.

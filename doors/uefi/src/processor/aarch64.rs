@@ -56,3 +56,18 @@ pub fn register(number: u32) -> Option<u64> {
         (7, 2, "S3_0_C0_C7_2")
     )
 }
+
+/// Size and geometry of a cache (CCSIDR_EL1), for a value of CSSELR_EL1, which is then as firmware left it.
+pub fn cache(selector: u64) -> Option<u64> {
+    let size: u64;
+    // SAFETY: one register selects which cache the other tells of, and is put back; neither touches the caches. Firmware's
+    // exception level may do both. An interrupt in between, if it selects, too, does the same.
+    unsafe {
+        asm!(
+            "mrs {old}, csselr_el1", "msr csselr_el1, {new}", "isb",
+            "mrs {size}, ccsidr_el1", "msr csselr_el1, {old}", "isb",
+            old = out(reg) _, new = in(reg) selector, size = out(reg) size, options(nomem, nostack)
+        )
+    };
+    Some(size)
+}

@@ -25,6 +25,11 @@ pub fn register(number: u32) -> Option<u64> {
     Some(u64::from(high) << 32 | u64::from(low))
 }
 
+/// CPUID tells of caches.
+pub fn cache(_selector: u64) -> Option<u64> {
+    None
+}
+
 pub fn port_read(port: u16, bits: u32) -> u64 {
     // SAFETY: discovery's policy asks only ports that can be read without effect.
     unsafe {

@@ -3,6 +3,7 @@
 use crate::door::{Firmware, Handover};
 use crate::probe;
 use abi::boot::Range;
+use discovery::devicetree::LARGEST;
 use machine::{MemoryKind, MemoryRange, Source};
 
 extern "C" {
@@ -14,9 +15,6 @@ extern "C" {
 pub fn start() -> u64 {
     &raw const image_start as u64
 }
-
-/// Largest devicetree that is believed.
-const LARGEST: u64 = 2 << 20;
 
 /// Called by door.s: physical address of the devicetree, or of what a loader tells; counter at the first instruction.
 #[no_mangle]
@@ -33,7 +31,7 @@ extern "C" fn door_image(dtb: u64, ticks: u64) -> ! {
     let magic = probe::read(dtb, 32).unwrap_or(0) as u32;
     let size = u32::from_be(probe::read(dtb + 4, 32).unwrap_or(0) as u32) as u64;
     if u32::from_be(magic) != 0xd00d_feed || size > LARGEST || !dtb.is_multiple_of(8) {
-        crate::stop!("no devicetree at {dtb:#x}");
+        crate::stop!("no devicetree of at most {LARGEST} bytes at {dtb:#x}");
     }
     // SAFETY: the door protocol puts the devicetree there, in RAM that `take` keeps from everyone, and the header says its
     // size; it is read only.
