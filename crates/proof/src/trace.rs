@@ -180,6 +180,7 @@ mod tests {
             arguments: 0,
             locals: 0,
             body: 0,
+            seldom: false,
         };
         Residual {
             entries: vec![entry("init"), entry("irq")],
