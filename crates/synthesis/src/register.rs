@@ -293,6 +293,25 @@ impl<'a> Specialiser<'a, '_> {
         })
     }
 
+    /// Where a register stands in memory: for other devices to store to.
+    pub fn register_address(&mut self, r: &Register<'a>) -> Result<Num<'a>> {
+        let space = r.space.and_then(|name| self.space_item(r.instance, name));
+        let chosen = !r.item.via.is_empty() || space.is_some_and(|(_, s, _)| s.via.is_some());
+        if !chosen {
+            let target = self.target(r, 0)?;
+            let window = self.windows.get(usize::from(target.window));
+            let memory = window.filter(|w| w.kind == WindowKind::Memory);
+            if let Some(base) = memory.map(|w| w.base) {
+                return Ok(self.plus(target.at, base));
+            }
+        }
+        Err(Error::new(
+            r.place,
+            format!("`{}` has no address of its own", self.text(r.item.name)),
+            "only a register in memory has one, that is not chosen by another",
+        ))
+    }
+
     /// Model-specific and system registers have 64 bits, whatever a rule makes of them: what is narrower is the lowest
     /// of them, and the others are 0.
     fn at_once(&self, window: u8, width: Width) -> Width {

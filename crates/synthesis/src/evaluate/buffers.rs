@@ -92,11 +92,12 @@ impl<'a> Specialiser<'a, '_> {
                 let spot = self.ring_cells(i, ring, of.place)?;
                 (spot.space, spot.at)
             }
+            Value::Register(register) => return self.register_address(&register).map(Value::Num),
             _ => {
                 return Err(Error::new(
                     of.place,
                     "this has no device address",
-                    "name a place in the arena or a buffer",
+                    "name a place in the arena, a buffer, or a register in memory",
                 ))
             }
         };
