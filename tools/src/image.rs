@@ -177,6 +177,16 @@ pub fn build_program(workspace: &Workspace, arch: Arch, package: &str) -> Result
     Ok(path)
 }
 
+/// Builds one freestanding program of the workspace that an emulated processor of the host runs, as its linker leaves it.
+///
+/// # Errors
+/// When it does not compile.
+pub fn build_host_program(workspace: &Workspace, arch: Arch, package: &str) -> Result<PathBuf> {
+    let _one_at_a_time = lock(workspace)?;
+    compile(workspace, arch, package, None)?;
+    Ok(compiled(workspace, arch, package))
+}
+
 /// Two builds at once would take each other's payload: the second waits.
 pub(crate) fn lock(workspace: &Workspace) -> Result<File> {
     std::fs::create_dir_all(&workspace.target)

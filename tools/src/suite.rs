@@ -129,9 +129,13 @@ fn clippy_host(workspace: &Workspace) -> Result<()> {
 
 fn clippy_freestanding(workspace: &Workspace, arch: Arch) -> Result<()> {
     // One by one, as they are built: together they would share the union of their libraries' features.
-    for package in [
+    let mut packages = vec![
         "genesis", "nucleus", "manager", "driver", "console", "hostile", "ipc",
-    ] {
+    ];
+    if arch == Arch::Aarch64 {
+        packages.push("arm64-side");
+    }
+    for package in packages {
         let mut cargo = workspace.cargo("clippy");
         cargo.args(Workspace::freestanding_words());
         cargo.args(["--profile", "image", "--target", arch.target()]);

@@ -1,4 +1,4 @@
-//! Three ways to carry a driver out, and what they must have in common.
+//! The ways to carry a driver out, and what they must have in common.
 
 use crate::models::Model;
 use crate::outside;
@@ -7,6 +7,7 @@ use crate::trace::{compare, settled, Difference, Line};
 use crate::{failed, Error, Result};
 use classes::selftest::{Effort, Outcome};
 use classes::{Class, Units};
+use graph::{Op, WindowKind};
 use qtest::run::{Blob, Device, Event, Library};
 use rulebook::tree::Book;
 use std::path::Path;
@@ -14,31 +15,59 @@ use std::process::Command;
 
 /// Who carries the driver out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Way<'p> {
     Interpreter,
     /// Emitted for this processor.
     Code,
     /// The C view, compiled by gcc.
     C,
+    /// Emitted for arm64, in an emulated processor; the program that runs it there.
+    Arm64(&'p Path),
 }
 
-impl Way {
-    pub const ALL: [Way; 3] = [Way::Interpreter, Way::Code, Way::C];
+impl<'p> Way<'p> {
+    /// All of them; the interpreter, with which the others are compared, first.
+    #[must_use]
+    pub fn all(arm64: &'p Path) -> [Way<'p>; 4] {
+        [Way::Interpreter, Way::Code, Way::C, Way::Arm64(arm64)]
+    }
 
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Way::Interpreter => "interpreter",
-            Way::Code => "emitted code",
+            Way::Code => "x86-64 code",
             Way::C => "C view",
+            Way::Arm64(_) => "arm64 code",
+        }
+    }
+
+    /// Why a driver cannot be carried out this way, if so: there are no I/O ports and model-specific registers on arm64.
+    #[must_use]
+    pub fn lacks(self, residual: &graph::Residual) -> Option<&'static str> {
+        let Way::Arm64(_) = self else { return None };
+        let used = |kind: WindowKind| {
+            let of = |window: u8| {
+                let window = residual.windows.get(usize::from(window));
+                window.is_some_and(|window| window.kind == kind)
+            };
+            residual.graph.nodes.iter().any(|op| match op {
+                Op::Read { window, .. } | Op::Write { window, .. } => of(*window),
+                _ => false,
+            })
+        };
+        match (used(WindowKind::Port), used(WindowKind::Model)) {
+            (true, _) => Some("it has I/O ports"),
+            (_, true) => Some("it has model-specific registers"),
+            _ => None,
         }
     }
 }
 
 /// What one way came to.
 #[derive(Clone, Debug)]
-pub struct Run {
-    pub way: Way,
+pub struct Run<'p> {
+    pub way: Way<'p>,
     pub outcome: Outcome,
     /// Accesses to the device, all of them.
     pub accesses: usize,
@@ -47,19 +76,21 @@ pub struct Run {
 
 /// What a model came to.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct Report<'p> {
     /// The rules that were chosen.
     pub rules: String,
-    pub runs: Vec<Run>,
+    pub runs: Vec<Run<'p>>,
+    /// Ways that the driver cannot be carried out, and why.
+    pub left_out: Vec<(Way<'p>, &'static str)>,
     /// The first way that differs from the interpreter, and where.
-    pub difference: Option<(Way, Difference)>,
+    pub difference: Option<(Way<'p>, Difference)>,
     /// The graphs of two runs of one device were not the same.
     pub unlike: bool,
     /// What was not as it should be with full queues, seen from outside, or for the emulator.
     pub outside: Option<String>,
 }
 
-impl Report {
+impl Report<'_> {
     /// Every self-test verified, and nothing differs.
     #[must_use]
     pub fn good(&self) -> bool {
@@ -74,17 +105,17 @@ impl Report {
 /// drivers, but one that is stays.
 const TRIES: usize = 3;
 
-/// Tries a model in all three ways.
+/// Tries a model in all ways. `arm64` is the program that runs arm64 code (package `arm64-side`).
 ///
 /// # Errors
-/// When the emulator, the rule or a compiler fails before there is anything to compare.
-pub fn prove(book: &Book, model: &Model) -> Result<Report> {
-    let mut report = once(book, model)?;
+/// When an emulator, the rule or a compiler fails before there is anything to compare.
+pub fn prove<'p>(book: &Book, model: &Model, arm64: &'p Path) -> Result<Report<'p>> {
+    let mut report = once(book, model, arm64)?;
     for _ in 1..TRIES {
         if report.difference.is_none() || report.unlike {
             break;
         }
-        report = once(book, model)?;
+        report = once(book, model, arm64)?;
     }
     let outside = Outside::new(model)?;
     let mut stand = Stand::watched(model, &outside)?;
@@ -95,12 +126,17 @@ pub fn prove(book: &Book, model: &Model) -> Result<Report> {
     Ok(report)
 }
 
-fn once(book: &Book, model: &Model) -> Result<Report> {
+fn once<'p>(book: &Book, model: &Model, arm64: &'p Path) -> Result<Report<'p>> {
     let outside = Outside::new(model)?;
     let mut runs: Vec<Run> = Vec::new();
+    let mut left_out = Vec::new();
     let mut graphs: Vec<graph::Residual> = Vec::new();
     let mut rules = String::new();
-    for way in Way::ALL {
+    for way in Way::all(arm64) {
+        if let Some(why) = graphs.first().and_then(|graph| way.lacks(graph)) {
+            left_out.push((way, why));
+            continue;
+        }
         let named = |error: Error| Error(format!("{}: {error}", way.name()));
         let mut stand = Stand::start(model, &outside).map_err(named)?;
         let written = stand.write(book, &model.class).map_err(named)?;
@@ -119,6 +155,7 @@ fn once(book: &Book, model: &Model) -> Result<Report> {
         rules,
         unlike: graphs.windows(2).any(|two| two[0] != two[1]),
         runs,
+        left_out,
         difference,
         outside: None,
     })
@@ -130,9 +167,13 @@ pub fn device(stand: &Stand, residual: &graph::Residual, way: Way) -> Result<Dev
     Ok(match way {
         Way::Interpreter => Device::interpret(machine, residual)?,
         Way::Code => {
-            let code = emit::emit(residual, emit::Target::X86_64)
-                .map_err(|error| Error(error.to_string()))?;
+            let code = emitted(residual, emit::Target::X86_64)?;
             Device::attach(machine, Blob::new(residual, &code.bytes, &code.entries))?
+        }
+        Way::Arm64(program) => {
+            let code = emitted(residual, emit::Target::Aarch64)?;
+            let blob = Blob::new(residual, &code.bytes, &code.entries);
+            Device::beside(machine, blob, program)?
         }
         Way::C => {
             let folder = tempfile::tempdir()?;
@@ -140,6 +181,10 @@ pub fn device(stand: &Stand, residual: &graph::Residual, way: Way) -> Result<Dev
             Device::compiled(machine, residual, library)?
         }
     })
+}
+
+fn emitted(residual: &graph::Residual, target: emit::Target) -> Result<emit::Code> {
+    emit::emit(residual, target).map_err(|error| Error(error.to_string()))
 }
 
 /// The class's self-test with full queues, then what stands outside, then what the emulator has to say: on a stand that is
@@ -196,7 +241,13 @@ fn verified(outcome: Outcome) -> Result<()> {
 }
 
 /// Runs the class's self-test.
-pub fn run(stand: &Stand, written: &Written, class: &str, way: Way, effort: Effort) -> Result<Run> {
+pub fn run<'p>(
+    stand: &Stand,
+    written: &Written,
+    class: &str,
+    way: Way<'p>,
+    effort: Effort,
+) -> Result<Run<'p>> {
     let mut device = device(stand, &written.residual, way)?;
     let (outcome, events) = selftest(&mut device, written, class, effort)?;
     Ok(Run {

@@ -286,6 +286,18 @@ impl Machine {
         })
     }
 
+    /// The file that is the machine's RAM.
+    #[cfg(feature = "run")]
+    pub(crate) fn ram_file(&self) -> std::path::PathBuf {
+        self.inner.directory.path().join("ram")
+    }
+
+    /// Where a piece begins in that file.
+    #[cfg(feature = "run")]
+    pub(crate) fn ram_offset(&self, ram: &Ram) -> u64 {
+        ram.dma - self.inner.ram_base
+    }
+
     /// Nanoseconds since the start: the host's, plus what pauses skipped.
     pub fn clock(&self) -> u64 {
         self.inner.started.elapsed().as_nanos() as u64 + self.inner.skipped.get()

@@ -3,9 +3,10 @@
 //!
 //! The code lies in executable memory; each memory window is a range that may not be touched, each port instruction is
 //! forbidden to a user program anyway. Both fault, and [`fault`] carries the access out on the model. Arena and pool are
-//! the machine's RAM. What the code touches outside its windows ends the entry with `status::VIOLATION` and is told
+//! the machine's RAM. Code for the other processor runs in a process [`beside`], on the same memory. What the code touches outside its windows ends the entry with `status::VIOLATION` and is told
 //! by the call as an error.
 
+mod beside;
 mod body;
 mod device;
 mod driver;

@@ -1,14 +1,15 @@
-//! `meta rule test`: every rule on the emulator's model of its device, in three ways that must do the same.
+//! `meta rule test`: every rule on the emulator's model of its device, in four ways that must do the same.
 
 use anyhow::{bail, Context, Result};
 use clap::Args;
+use meta::image::{self, Arch};
 use meta::rules;
 use meta::terminal::{self, Progress};
 use meta::workspace::Workspace;
 use proof::models::{self, Model};
 use proof::ways::{self, Report};
 use rulebook::tree::Book;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub struct TestArguments {
@@ -37,13 +38,14 @@ pub fn run(workspace: &Workspace, arguments: &TestArguments) -> Result<()> {
     if chosen.is_empty() {
         bail!("no device model's name contains {wanted:?}; tests/devices/models.toml lists them");
     }
+    let arm64 = image::build_host_program(workspace, Arch::Aarch64, "arm64-side")?;
     let (mut good, mut bad) = (0, 0);
     for model in &chosen {
         if let Some(why) = &model.elsewhere {
             terminal::print(format!("not here {:24} {why}", model.name));
             continue;
         }
-        match try_one(&book, model) {
+        match try_one(&book, model, &arm64) {
             Ok(text) => {
                 good += 1;
                 terminal::print(format!(
@@ -87,9 +89,9 @@ pub fn list(workspace: &Workspace, path: Option<PathBuf>) -> Result<Vec<Model>> 
     models::read(&text).with_context(|| format!("in {}", path.display()))
 }
 
-fn try_one(book: &Book, model: &Model) -> Result<String, String> {
+fn try_one(book: &Book, model: &Model, arm64: &Path) -> Result<String, String> {
     let progress = Progress::start(&format!("proving {}", model.name));
-    let report = ways::prove(book, model).map_err(|error| error.to_string())?;
+    let report = ways::prove(book, model, arm64).map_err(|error| error.to_string())?;
     drop(progress);
     match report.good() {
         true => Ok(said(&report)),
@@ -98,13 +100,18 @@ fn try_one(book: &Book, model: &Model) -> Result<String, String> {
 }
 
 fn said(report: &Report) -> String {
-    let accesses: Vec<String> = report.runs.iter().map(|r| r.accesses.to_string()).collect();
-    format!(
-        "{}: {} device accesses by interpreter, code and C view; {} steps alike",
+    let listed = |words: Vec<String>| words.join(", ");
+    let accesses = listed(report.runs.iter().map(|r| r.accesses.to_string()).collect());
+    let ways = listed(report.runs.iter().map(|r| r.way.name().into()).collect());
+    let mut text = format!(
+        "{}: {accesses} device accesses by {ways}; {} steps alike",
         report.rules,
-        accesses.join(", "),
         report.runs.first().map_or(0, |run| run.lines.len())
-    )
+    );
+    for (way, why) in &report.left_out {
+        text += &format!("; no {}, {why}", way.name());
+    }
+    text
 }
 
 fn why(report: &Report) -> String {

@@ -1,6 +1,7 @@
-//! What carries the entries of a residual out: emitted code, code that a C compiler made of the C view, or the
-//! interpreter. Whichever it is, it is entered through the same doors, which note what is called and what is called back.
+//! What carries the entries of a residual out: emitted code, here or in another processor, code that a C compiler made of
+//! the C view, or the interpreter. Whichever it is, it is entered through the same doors, which note what is called and what is called back.
 
+use super::beside::Beside;
 use super::fault::{self, Engine};
 use super::text::Text;
 use crate::{Error, Result};
@@ -50,6 +51,8 @@ pub trait Disturb {
 pub(crate) enum Body {
     /// Machine code behind gates.
     Code(Text),
+    /// Machine code of the other processor.
+    Beside(Beside),
     /// The graph itself.
     Graph {
         residual: Box<Residual>,
@@ -94,6 +97,7 @@ fn carry_out(engine: &Engine, number: usize, context: *mut Context, args: [u64; 
             },
             None => status::VIOLATION,
         },
+        Body::Beside(beside) => beside.run(engine, number, context, args),
         Body::Graph { residual, disturb } => {
             interpreted(engine, residual, disturb, number, context, args)
         }
@@ -117,6 +121,12 @@ extern "C" fn call<const N: usize>(context: *mut Context, a: u64, b: u64, c: u64
         let upcall = unsafe { *table.add(N) };
         upcall(context, a, b, c, d)
     })
+}
+
+/// Calls the class for code that cannot: what it gives, if there is such an upcall.
+pub(crate) fn call_up(which: u64, context: *mut Context, words: [u64; 4]) -> Option<u64> {
+    let call = CALL_TABLE.get(usize::try_from(which).ok()?)?;
+    Some(call(context, words[0], words[1], words[2], words[3]))
 }
 
 fn interpreted(
@@ -256,13 +266,10 @@ impl Access for Carried<'_> {
         for (word, arg) in words.iter_mut().zip(args) {
             *word = *arg;
         }
-        match CALL_TABLE.get(usize::from(which)) {
-            Some(call) => call(self.context, words[0], words[1], words[2], words[3]),
-            None => {
-                self.strayed(format!("there is no upcall {which}"));
-                0
-            }
-        }
+        call_up(which.into(), self.context, words).unwrap_or_else(|| {
+            self.strayed(format!("there is no upcall {which}"));
+            0
+        })
     }
 
     fn firmware(&mut self, conduit: Conduit, _: [u64; 4]) -> u64 {

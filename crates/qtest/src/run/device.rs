@@ -1,5 +1,6 @@
 //! A residual on a device.
 
+use super::beside::{self, Beside};
 use super::body::{door, Body, Disturb, Event, Library, DOORS};
 use super::driver::Driver;
 use super::fault::{self, Engine};
@@ -15,6 +16,8 @@ use classes::memory::Places;
 use classes::{Area, Class, Memory, Pool, Pump, Residual, Units};
 use graph::WindowKind;
 use std::cell::RefCell;
+use std::fs::File;
+use std::path::Path;
 
 /// Bytes of the client's pool.
 const POOL: usize = 512 << 10;
@@ -45,12 +48,34 @@ fn names_of(residual: &graph::Residual) -> Vec<&str> {
     entries.map(|entry| entry.name.as_str()).collect()
 }
 
+/// Names and byte offsets of the entries, if every entry has code and the code can be run.
+fn fitting<'a>(blob: &Blob<'a>) -> Result<(Vec<&'a str>, Vec<u32>)> {
+    let residual = blob.residual;
+    if residual.windows.len() > WINDOWS {
+        return Err(Error::Other(format!("more than {WINDOWS} windows")));
+    }
+    if blob
+        .entries
+        .iter()
+        .any(|(_, at)| *at as usize >= blob.code.len())
+    {
+        return Err(Error::Other("an entry lies outside the code".into()));
+    }
+    let has_code = |name: &str| blob.entries.iter().any(|(known, _)| *known == name);
+    if !residual.entries.iter().all(|entry| has_code(&entry.name)) {
+        return Err(Error::Other("an entry has no code".into()));
+    }
+    Ok(blob.entries.iter().copied().unzip())
+}
+
 /// Code, windows and memory of one residual, on one machine.
 pub struct Device {
     pub(super) engine: Engine,
     entries: Vec<String>,
     upcalls: Vec<String>,
     failures: Vec<String>,
+    /// What `state` maps: another process may, too.
+    state_file: File,
     state: Mapping,
     arena: Ram,
     pool: Ram,
@@ -58,27 +83,34 @@ pub struct Device {
 }
 
 impl Device {
+    /// Code for the processor of this process.
     pub fn attach(machine: &Machine, blob: Blob) -> Result<Device> {
-        let residual = blob.residual;
-        if residual.windows.len() > WINDOWS {
-            return Err(Error::Other(format!("more than {WINDOWS} windows")));
-        }
-        if blob
-            .entries
-            .iter()
-            .any(|(_, at)| *at as usize >= blob.code.len())
-        {
-            return Err(Error::Other("an entry lies outside the code".into()));
-        }
-        let has_code = |name: &str| blob.entries.iter().any(|(known, _)| *known == name);
-        if !residual.entries.iter().all(|entry| has_code(&entry.name)) {
-            return Err(Error::Other("an entry has no code".into()));
-        }
-        let (names, offsets): (Vec<&str>, Vec<u32>) = blob.entries.iter().copied().unzip();
+        let (names, offsets) = fitting(&blob)?;
         let body = Body::Code(Text::new(blob.code, &offsets)?);
-        Device::with(machine, residual, &names, body)
+        Device::with(machine, blob.residual, &names, body)
     }
 
+    /// Code for arm64, in an emulated processor of its own; `program` is what runs it there (package `arm64-side`,
+    /// compiled for arm64 without an operating system).
+    ///
+    /// # Errors
+    /// When the emulator or the program cannot be started.
+    pub fn beside(machine: &Machine, blob: Blob, program: &Path) -> Result<Device> {
+        let (names, offsets) = fitting(&blob)?;
+        let nobody = Body::Code(Text::new(&[], &[])?);
+        let mut device = Device::with(machine, blob.residual, &names, nobody)?;
+        let memory = beside::Memory {
+            machine,
+            state: (&device.state_file, &device.state),
+            arena: device.arena,
+            pool: device.pool,
+        };
+        let windows = &blob.residual.windows;
+        device.engine.body = Body::Beside(Beside::start(
+            program, blob.code, &offsets, windows, &memory,
+        )?);
+        Ok(device)
+    }
     /// The same driver, carried out by the interpreter.
     pub fn interpret(machine: &Machine, residual: &graph::Residual) -> Result<Device> {
         Device::disturbed(machine, residual, None)
@@ -120,12 +152,16 @@ impl Device {
         let windows = Windows::new(machine, residual.windows.clone());
         let (read, write) = (libc::PROT_READ, libc::PROT_WRITE);
         let align = u64::from(residual.arena_align.max(1));
+        let state_file = tempfile::tempfile()?;
+        let state_size = (residual.state_size as usize).max(1).next_multiple_of(4096);
+        state_file.set_len(state_size as u64)?;
         Ok(Device {
             engine: Engine::new(body, windows)?,
             entries: entries.iter().map(|name| name.to_string()).collect(),
             upcalls: residual.upcalls.clone(),
             failures: residual.failures.clone(),
-            state: Mapping::private(residual.state_size as usize, read | write)?,
+            state: Mapping::shared(&state_file, state_size)?,
+            state_file,
             arena: machine.ram((residual.arena_size as usize).max(1), align)?,
             pool: machine.ram(POOL, 4096)?,
             rings: Mapping::private(BYTES, read | write)?,
