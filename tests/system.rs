@@ -31,5 +31,7 @@ mod sides;
 mod sweep;
 #[path = "system/tables.rs"]
 mod tables;
+#[path = "system/thorough.rs"]
+mod thorough;
 #[path = "system/uefi.rs"]
 mod uefi;

@@ -42,6 +42,10 @@ fn main(door: door::Handover) -> ! {
 
     // 2 match, 3 specialise, 4 emit, 5 prove: facts × rulebook → rule → code graph → machine code → verdict
     let mut written = generate::all(&book, &mut machine, &mut probing, &mut stages);
+    if door.options.iter().any(|o| o == abi::options::THOROUGH) {
+        generate::thorough(&mut written.drivers, &machine);
+        stages.passed("thorough");
+    }
     discover::say_notes(&machine);
 
     // 6 install, and vanish

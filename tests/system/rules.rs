@@ -7,6 +7,19 @@ use std::path::{Path, PathBuf};
 
 /// A copy of `rules/` in which one file is changed.
 fn changed_rules(name: &str, file: &str, change: impl Fn(String) -> Option<String>) -> PathBuf {
+    let files = rules::files(&workspace().root.join("rules")).expect("the rules can be read");
+    assert!(
+        files.iter().any(|(path, _)| path == file),
+        "there is no {file}"
+    );
+    rules_with(name, |path, text| match path == file {
+        true => change(text),
+        false => Some(text),
+    })
+}
+
+/// A copy of `rules/` in which each file is what `change` makes of its path and text, or missing.
+pub fn rules_with(name: &str, change: impl Fn(&str, String) -> Option<String>) -> PathBuf {
     let workspace = workspace();
     let copy = workspace
         .target
@@ -15,17 +28,8 @@ fn changed_rules(name: &str, file: &str, change: impl Fn(String) -> Option<Strin
         .join("rules");
     let _ = std::fs::remove_dir_all(&copy);
     let files = rules::files(&workspace.root.join("rules")).expect("the rules can be read");
-    assert!(
-        files.iter().any(|(path, _)| path == file),
-        "there is no {file}"
-    );
     for (path, text) in files {
-        let text = if path == file {
-            change(text)
-        } else {
-            Some(text)
-        };
-        if let Some(text) = text {
+        if let Some(text) = change(&path, text) {
             let to = copy.join(path);
             std::fs::create_dir_all(to.parent().unwrap_or(Path::new(".")))
                 .expect("making a folder");

@@ -32,6 +32,9 @@ pub struct RunArguments {
     /// Hide device IDs and classes: devices are known by what they do, or not at all
     #[arg(long)]
     pub masked: bool,
+    /// Try clocks, timers and interrupt controllers with interrupts let in before they are installed
+    #[arg(long)]
+    pub thorough: bool,
     /// More arguments for the emulator
     #[arg(last = true, value_name = "EMULATOR ARGUMENT")]
     pub extra: Vec<String>,
@@ -40,12 +43,16 @@ pub struct RunArguments {
 impl RunArguments {
     /// The words of the guest's command line.
     fn options(&self) -> Vec<String> {
-        use abi::options::{BLIND, MASKED};
-        [(self.blind, BLIND), (self.masked, MASKED)]
-            .into_iter()
-            .filter(|(asked, _)| *asked)
-            .map(|(_, word)| word.to_owned())
-            .collect()
+        use abi::options::{BLIND, MASKED, THOROUGH};
+        [
+            (self.blind, BLIND),
+            (self.masked, MASKED),
+            (self.thorough, THOROUGH),
+        ]
+        .into_iter()
+        .filter(|(asked, _)| *asked)
+        .map(|(_, word)| word.to_owned())
+        .collect()
     }
 }
 

@@ -11,10 +11,13 @@ pub const MASKED: &str = "masked";
 /// `hang=PATH`: the probe of this device is made to hang, which is how the journal is tested.
 pub const HANG: &str = "hang=";
 
+/// Clocks, timers and interrupt controllers are tried with interrupts let in before they are installed.
+pub const THOROUGH: &str = "thorough";
+
 /// Whether a word means something.
 #[must_use]
 pub fn known(word: &str) -> bool {
-    [BLIND, MASKED].contains(&word) || word.starts_with(HANG)
+    [BLIND, MASKED, THOROUGH].contains(&word) || word.starts_with(HANG)
 }
 
 /// The words of a command line: what stands between spaces and line ends, up to a zero byte; a word that starts with

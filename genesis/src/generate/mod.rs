@@ -5,9 +5,11 @@ mod messages;
 mod platform;
 mod prove;
 mod record;
+mod thorough;
 
 pub use bind::bind;
 pub use record::keep;
+pub use thorough::thorough;
 
 use crate::{
     arch,

@@ -49,12 +49,18 @@ fn verdict(outcome: Outcome) -> Proof {
     }
 }
 
-struct Made {
-    pump: Pump,
-    area: Area,
+/// A driver in its class's pump, and the memory of its rings.
+pub struct Made {
+    pub pump: Pump,
+    pub area: Area,
 }
 
-fn pump(class: Class, written: &Written, code: &emit::Code) -> Result<Made, alloc::string::String> {
+/// The driver of a class with requests, in memory of genesis's own. It is not started yet.
+pub fn pump(
+    class: Class,
+    written: &Written,
+    code: &emit::Code,
+) -> Result<Made, alloc::string::String> {
     let text = run::code(&code.bytes);
     let residual = &written.residual;
     let entries = names(written, code);

@@ -1,7 +1,8 @@
-//! Exceptions: a faulting probe goes on at its recovery point, everything else stops the machine and says why.
+//! Exceptions: a faulting probe goes on at its recovery point, everything else stops the machine and says why. And
+//! interrupts, which are off unless [`interrupt`] lets one in.
 
 use core::arch::asm;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// What `vectors.s` leaves on the stack.
 #[repr(C)]
@@ -51,9 +52,33 @@ fn syndrome() -> u64 {
     syndrome
 }
 
+/// The vector for interrupts, of code that uses the stack pointer of its level.
+const INTERRUPT: u64 = 5;
+/// In the saved state: interrupts are kept out.
+const KEPT_OUT: u64 = 1 << 7;
+
+/// An interrupt was let in.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Lets one interrupt in, until `late` says that it has been long enough. Which it is, its controller has to be asked.
+pub fn interrupt(mut late: impl FnMut() -> bool) -> Option<Option<u64>> {
+    TAKEN.store(false, Relaxed);
+    // SAFETY: the vector table has a place for it; the handler notes the interrupt and lets in no second.
+    unsafe { asm!("msr daifclr, #2", "isb", options(nostack)) };
+    while !TAKEN.load(Relaxed) && !late() {}
+    // SAFETY: interrupts are off as before.
+    unsafe { asm!("msr daifset, #2", "isb", options(nostack)) };
+    TAKEN.load(Relaxed).then_some(None)
+}
+
 /// Called by vectors.s; `kind` is the number of the vector.
 #[no_mangle]
 extern "C" fn exception(kind: u64, frame: &mut Frame) {
+    if kind == INTERRUPT {
+        TAKEN.store(true, Relaxed);
+        frame.state |= KEPT_OUT;
+        return;
+    }
     let first = &raw const probe_first as u64;
     let last = &raw const probe_last as u64;
     if (first..last).contains(&frame.ip) {

@@ -5,7 +5,7 @@ mod exceptions;
 mod image;
 mod port;
 
-pub use exceptions::{probe_read, probe_register, probe_write, refused, Probe};
+pub use exceptions::{interrupt, probe_read, probe_register, probe_write, refused, Probe};
 pub use port::{port_read, port_write};
 
 use core::arch::asm;
@@ -156,6 +156,19 @@ pub fn call_to(site: u64, old: u32, target: u64) -> Option<u32> {
     let branch = old & 0x7c00_0000 == 0x1400_0000;
     let near = distance % 4 == 0 && (-(1 << 27)..1 << 27).contains(&distance);
     (branch && near).then_some(old & 0xfc00_0000 | (distance >> 2) as u32 & 0x03ff_ffff)
+}
+
+/// Runs twice as many instructions as there are rounds, and hardly more.
+pub fn run_instructions(rounds: u64) {
+    // SAFETY: counts a register down.
+    unsafe {
+        asm!("2:", "subs {0}, {0}, #1", "b.ne 2b", inout(reg) rounds.max(1) => _, options(nomem, nostack))
+    };
+}
+
+/// No interrupt: its controller had none when it was asked.
+pub fn nothing(number: u64) -> bool {
+    number >= 1020
 }
 
 /// There is no such instruction on this architecture.

@@ -1,4 +1,5 @@
-//! Exceptions: a faulting probe goes on at its recovery point, everything else stops the machine and says why.
+//! Exceptions: a faulting probe goes on at its recovery point, everything else stops the machine and says why. And
+//! interrupts, which are off unless [`interrupt`] lets one in.
 
 use crate::single::Single;
 use core::arch::asm;
@@ -18,9 +19,30 @@ pub struct Frame {
 }
 
 #[repr(C, align(16))]
-struct Table([[u64; 2]; 32]);
+struct Table([[u64; 2]; 256]);
 
-static TABLE: Single<Table> = Single::new(Table([[0; 2]; 32]));
+static TABLE: Single<Table> = Single::new(Table([[0; 2]; 256]));
+
+/// Vectors from here on are interrupts.
+const INTERRUPTS: u64 = 32;
+/// In the flags: interrupts are let in.
+const LET_IN: u64 = 1 << 9;
+const NONE: u64 = u64::MAX;
+
+/// The vector of the interrupt that was let in.
+static TAKEN: AtomicU64 = AtomicU64::new(NONE);
+
+/// Lets one interrupt in, until `late` says that it has been long enough. Its vector; the controller waits for its end.
+pub fn interrupt(mut late: impl FnMut() -> bool) -> Option<Option<u64>> {
+    TAKEN.store(NONE, Relaxed);
+    // SAFETY: every vector has a gate; the handler notes the first interrupt and lets in no second.
+    unsafe { asm!("sti", options(nostack)) };
+    while TAKEN.load(Relaxed) == NONE && !late() {}
+    // SAFETY: interrupts are off as before.
+    unsafe { asm!("cli", options(nostack)) };
+    let vector = TAKEN.load(Relaxed);
+    (vector != NONE).then_some(Some(vector))
+}
 
 extern "C" {
     static vector_stubs: u8;
@@ -46,7 +68,7 @@ pub struct Probe {
     pub failed: u64,
 }
 
-/// Loads the table of exception gates.
+/// Loads the table of gates.
 pub fn set_vectors() {
     TABLE.with(|table| {
         // Stubs are 16 bytes apart, see vectors.s.
@@ -87,6 +109,11 @@ pub fn refused() -> alloc::string::String {
 /// Called by vectors.s.
 #[no_mangle]
 extern "C" fn exception(frame: &mut Frame) {
+    if frame.vector >= INTERRUPTS {
+        TAKEN.store(frame.vector, Relaxed);
+        frame.flags &= !LET_IN;
+        return;
+    }
     let first = &raw const probe_first as u64;
     let last = &raw const probe_last as u64;
     if (first..last).contains(&frame.ip) {

@@ -7,7 +7,7 @@ mod port;
 mod pvh;
 
 use exceptions::set_vectors;
-pub use exceptions::{probe_read, probe_register, probe_write, refused, Probe};
+pub use exceptions::{interrupt, probe_read, probe_register, probe_write, refused, Probe};
 pub use port::{port_read, port_write};
 
 use core::arch::asm;
@@ -111,6 +111,19 @@ pub fn call_to(site: u64, _old: u32, target: u64) -> Option<u32> {
 /// arm64 only: here CPUID tells of caches.
 pub fn cache(_: u64) -> Option<u64> {
     None
+}
+
+/// Runs twice as many instructions as there are rounds, and hardly more.
+pub fn run_instructions(rounds: u64) {
+    // SAFETY: counts a register down.
+    unsafe {
+        asm!("2:", "sub {0}, 1", "jnz 2b", inout(reg) rounds.max(1) => _, options(nomem, nostack))
+    };
+}
+
+/// No interrupt: its controller had none when it was asked.
+pub fn nothing(number: u64) -> bool {
+    number == abi::boot::vector::SPURIOUS
 }
 
 /// EAX, EBX, ECX, EDX of a CPUID leaf.

@@ -1,10 +1,10 @@
-# Exceptions: each stub leaves (error code, vector) on the stack and goes to the common part.
+# Exceptions and interrupts: each stub leaves (error code, vector) on the stack and goes to the common part.
     .section .text.vectors, "ax"
     .global vector_stubs
     .balign 16
 vector_stubs:
     .set vector, 0
-    .rept 32
+    .rept 256
     .balign 16
     .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
     .else

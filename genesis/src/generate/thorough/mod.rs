@@ -1,0 +1,218 @@
+//! `thorough` on the command line: what drives the processor's own time and interrupts is tried with interrupts let in,
+//! one at a time, before it is installed.
+//!
+//! This asserts what a class promises and the self-test cannot see: that clocks agree, that a timer fires when it was
+//! asked to, once, and not when it was taken back; that an interrupt that has not been ended keeps others away; that a
+//! masked line is silent and another comes as the vector it was routed to. A driver that fails is rejected.
+
+mod clocks;
+mod lines;
+mod timers;
+mod vectors;
+
+use super::{prove, Driver};
+use crate::{arch, clock};
+use abi::inventory::Proof;
+use abi::status;
+use alloc::{
+    format,
+    string::{String, ToString},
+};
+use classes::direct::Direct;
+use machine::Machine;
+
+/// What a try came to; the text is figures, or what was wrong.
+enum Tried {
+    Passed(String),
+    Failed(String),
+    /// Why it could not be tried.
+    LeftOut(String),
+}
+
+type Result<T> = core::result::Result<T, String>;
+
+impl From<Result<String>> for Tried {
+    fn from(result: Result<String>) -> Tried {
+        result.map_or_else(Tried::Failed, Tried::Passed)
+    }
+}
+
+/// Tries clocks, timers, the interrupt controllers, and says what came of it.
+pub fn thorough(drivers: &mut [Driver], machine: &Machine) {
+    let mut count = [0; 3];
+    let mut note = |driver: &mut Driver, tried: Tried| {
+        let (at, word, text) = match tried {
+            Tried::Passed(text) => {
+                driver.proof = Proof::Verified;
+                (0, "passed", text)
+            }
+            Tried::Failed(text) => {
+                driver.proof = Proof::Rejected(text.clone());
+                (1, "FAILED", text)
+            }
+            Tried::LeftOut(text) => (2, "left out", text),
+        };
+        count[at] += 1;
+        crate::log!("  thorough: {} {word}: {text}", driver.name);
+    };
+    for (at, tried) in clocks::run(drivers) {
+        note(&mut drivers[at], tried);
+    }
+    let mut bench = Bench::new(drivers, machine);
+    // What receives interrupts comes first: nothing is to be said of the others without it.
+    let received = bench.place("vectors").map(|at| {
+        let tried: Tried = vectors::run(&mut bench).into();
+        let passed = matches!(tried, Tried::Passed(_));
+        note(&mut drivers[at], tried);
+        passed
+    });
+    let deaf = (received != Some(true)).then_some("interrupts are not received as they should be");
+    for at in 0..drivers.len() {
+        if drivers[at].choice.class == "timer" && drivers[at].usable() {
+            let tried = match deaf {
+                Some(why) => Tried::LeftOut(text(why)),
+                None => timers::run(&mut bench, &drivers[at]).into(),
+            };
+            note(&mut drivers[at], tried);
+        }
+    }
+    if let Some(at) = bench.place("lines") {
+        let tried = match deaf {
+            Some(why) => Tried::LeftOut(text(why)),
+            None => lines::run(&mut bench, drivers, machine),
+        };
+        note(&mut drivers[at], tried);
+    }
+    bench.keep(drivers);
+    let [passed, failed, left_out] = count;
+    crate::log!("  thorough: {passed} passed, {failed} failed, {left_out} left out");
+}
+
+/// One driver of a direct class, going on where its proof left it.
+struct Part {
+    /// Which driver it is.
+    at: usize,
+    class: &'static str,
+    direct: Direct<'static>,
+}
+
+/// What receives interrupts here: the drivers that the nucleus would get.
+struct Bench {
+    parts: [Option<Part>; 2],
+    /// Whom interrupts are sent to: this processor.
+    cpu: u64,
+}
+
+impl Bench {
+    fn new(drivers: &[Driver], machine: &Machine) -> Bench {
+        let part = |class| {
+            let at = best(drivers, class)?;
+            let direct = going_on(&drivers[at])?;
+            Some(Part { at, class, direct })
+        };
+        Bench {
+            parts: [part("vectors"), part("lines")],
+            cpu: machine.cpus.first().map_or(0, |cpu| cpu.id),
+        }
+    }
+
+    fn part(&mut self, class: &str) -> Option<&mut Part> {
+        let mut parts = self.parts.iter_mut().flatten();
+        parts.find(|part| part.class == class)
+    }
+
+    /// Which driver serves the class.
+    fn place(&mut self, class: &str) -> Option<usize> {
+        self.part(class).map(|part| part.at)
+    }
+
+    /// Calls an operation that gives a status.
+    fn call(&mut self, class: &str, name: &str, words: [u64; 5]) -> Result<()> {
+        let part = self
+            .part(class)
+            .ok_or_else(|| format!("there is no driver of class {class}"))?;
+        match part.direct.call_with(name, words) {
+            Some(status::OK) => Ok(()),
+            Some(status) => Err(format!("`{name}` gives status {status:#x}")),
+            None => Err(format!("it has no `{name}`")),
+        }
+    }
+
+    /// Sends this processor an interrupt.
+    fn send(&mut self, vector: u64) -> Result<()> {
+        let cpu = self.cpu;
+        self.call("vectors", "send", [cpu, vector, 0, 0, 0])
+    }
+
+    fn end(&mut self, vector: u64) -> Result<()> {
+        self.call("vectors", "end", [vector, 0, 0, 0, 0])
+    }
+
+    /// The next interrupt within so many nanoseconds: its number, and when it came. It is not ended.
+    fn next(&mut self, ns: u64) -> Option<(u64, u64)> {
+        let until = clock::now().saturating_add(ns);
+        loop {
+            let seen = arch::interrupt(|| clock::now() >= until)?;
+            let at = clock::now();
+            let number = match (seen, self.part("vectors")) {
+                (Some(vector), _) => vector,
+                (None, Some(part)) => part.direct.call("take", [0; 4])?,
+                (None, None) => return None,
+            };
+            if !arch::nothing(number) {
+                return Some((number, at));
+            }
+        }
+    }
+
+    /// This interrupt, and no other, comes within so many nanoseconds; when it did.
+    fn comes(&mut self, wanted: u64, ns: u64, when: &str) -> Result<u64> {
+        match self.next(ns) {
+            Some((number, at)) if number == wanted => Ok(at),
+            Some((number, _)) => {
+                self.end(number)?;
+                Err(format!("{when}: interrupt {number} came, and not {wanted}"))
+            }
+            None => Err(format!(
+                "{when}: interrupt {wanted} did not come within {ns} ns"
+            )),
+        }
+    }
+
+    /// No interrupt comes for so many nanoseconds.
+    fn silent(&mut self, ns: u64, when: &str) -> Result<()> {
+        match self.next(ns) {
+            None => Ok(()),
+            Some((number, _)) => {
+                self.end(number)?;
+                Err(format!("{when}: interrupt {number} came"))
+            }
+        }
+    }
+
+    /// What the drivers remember goes with them.
+    fn keep(self, drivers: &mut [Driver]) {
+        for part in self.parts.into_iter().flatten() {
+            drivers[part.at].state = part.direct.state().to_vec();
+        }
+    }
+}
+
+/// The driver that the nucleus would use for a class: the cheapest; the first of equal ones.
+fn best(drivers: &[Driver], class: &str) -> Option<usize> {
+    let cost = |at: &usize| drivers[*at].fact(synthesis::COST).unwrap_or(0);
+    (0..drivers.len())
+        .filter(|at| drivers[*at].choice.class == class && drivers[*at].usable())
+        .min_by_key(cost)
+}
+
+/// A driver of a direct class as its proof left it.
+fn going_on(driver: &Driver) -> Option<Direct<'static>> {
+    let mut direct = prove::direct(&driver.written, &driver.code)?;
+    direct.resume(&driver.state);
+    Some(direct)
+}
+
+fn text(words: &str) -> String {
+    words.to_string()
+}
