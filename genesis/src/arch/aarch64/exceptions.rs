@@ -65,7 +65,9 @@ pub fn interrupt(mut late: impl FnMut() -> bool) -> Option<Option<u64>> {
     TAKEN.store(false, Relaxed);
     // SAFETY: the vector table has a place for it; the handler notes the interrupt and lets in no second.
     unsafe { asm!("msr daifclr, #2", "isb", options(nostack)) };
-    while !TAKEN.load(Relaxed) && !late() {}
+    while !TAKEN.load(Relaxed) && !late() {
+        core::hint::spin_loop();
+    }
     // SAFETY: interrupts are off as before.
     unsafe { asm!("msr daifset, #2", "isb", options(nostack)) };
     TAKEN.load(Relaxed).then_some(None)

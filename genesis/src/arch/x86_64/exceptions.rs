@@ -37,7 +37,9 @@ pub fn interrupt(mut late: impl FnMut() -> bool) -> Option<Option<u64>> {
     TAKEN.store(NONE, Relaxed);
     // SAFETY: every vector has a gate; the handler notes the first interrupt and lets in no second.
     unsafe { asm!("sti", options(nostack)) };
-    while TAKEN.load(Relaxed) == NONE && !late() {}
+    while TAKEN.load(Relaxed) == NONE && !late() {
+        core::hint::spin_loop();
+    }
     // SAFETY: interrupts are off as before.
     unsafe { asm!("cli", options(nostack)) };
     let vector = TAKEN.load(Relaxed);

@@ -67,13 +67,13 @@ pub fn thorough(drivers: &mut [Driver], machine: &Machine) {
         passed
     });
     let deaf = (received != Some(true)).then_some("interrupts are not received as they should be");
-    for at in 0..drivers.len() {
-        if drivers[at].choice.class == "timer" && drivers[at].usable() {
+    for driver in drivers.iter_mut() {
+        if driver.choice.class == "timer" && driver.usable() {
             let tried = match deaf {
                 Some(why) => Tried::LeftOut(text(why)),
-                None => timers::run(&mut bench, &drivers[at]).into(),
+                None => timers::run(&mut bench, driver).into(),
             };
-            note(&mut drivers[at], tried);
+            note(driver, tried);
         }
     }
     if let Some(at) = bench.place("lines") {
