@@ -10,6 +10,7 @@ pub mod complaints;
 pub mod faults;
 pub mod models;
 pub mod mutate;
+pub mod order;
 pub mod outside;
 pub mod stand;
 mod trace;

@@ -1,10 +1,10 @@
 //! The ways to carry a driver out, and what they must have in common.
 
 use crate::models::Model;
-use crate::outside;
 use crate::stand::{Outside, Stand, Written};
 use crate::trace::{compare, settled, Difference, Line};
 use crate::{failed, Error, Result};
+use crate::{order, outside};
 use classes::selftest::{Effort, Outcome};
 use classes::{Class, Units};
 use graph::{Op, WindowKind};
@@ -193,6 +193,10 @@ fn emitted(residual: &graph::Residual, target: emit::Target) -> Result<emit::Cod
 /// # Errors
 /// Whatever is not as it should be, in words.
 pub fn thorough(stand: &Stand, written: &Written, class: &str) -> Result<()> {
+    let unordered = order::findings(&written.residual);
+    if !unordered.is_empty() {
+        return failed(unordered.join("; "));
+    }
     let mut device = device(stand, &written.residual, Way::Code)?;
     let complaints =
         |events: &[Event]| -> Result<Vec<String>> { stand.complaints(&written.residual, events) };

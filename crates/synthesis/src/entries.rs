@@ -185,6 +185,9 @@ fn folding(subject: Subject, choice: &Choice, named: bool) -> Result<(Written, N
     }
 }
 
+/// Bytes that state and arena may have: offsets into them are far from where numbers end.
+const LARGEST: u64 = 1 << 30;
+
 fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     // Facts and guards are evaluated in a region that no entry uses.
     s.b.open();
@@ -217,6 +220,13 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     facts.extend(messages.map(|n| (crate::MESSAGES.to_string(), n)));
     s.b.close();
     s.note_memory();
+    if s.state_top.max(s.arena_top) > LARGEST {
+        return Err(Error::new(
+            s.instances[function].rule.place,
+            "its state or its arena has more than 1 GiB",
+            "give arrays fewer elements, or bound the fact that says how many",
+        ));
+    }
     let (graph, mut entries) = core::mem::take(&mut s.b).into_parts();
     for entry in &mut entries {
         entry.seldom = seldom(s, class, &entry.name);

@@ -257,23 +257,25 @@ impl<'a> Specialiser<'a, '_> {
 
     fn reserve_state(&mut self, size: u64) -> u64 {
         let align = size.next_power_of_two().clamp(1, 8);
-        let at = self.state_top.next_multiple_of(align);
-        self.state_top = at + self.several(size, align);
+        let at = self.state_top.saturating_add(align - 1) & !(align - 1);
+        self.state_top = at.saturating_add(self.several(size, align));
         at
     }
 
     fn reserve_arena(&mut self, size: u64, align: u64) -> u64 {
         let align = align.max(8);
-        let at = self.arena_top.next_multiple_of(align);
+        let at = self.arena_top.saturating_add(align - 1) & !(align - 1);
         self.arena_align = self.arena_align.max(align);
-        self.arena_top = at + self.several(size, align);
+        self.arena_top = at.saturating_add(self.several(size, align));
         at
     }
 
     /// Bytes of as many copies as are asked for, and how far apart they are.
     fn several(&mut self, size: u64, align: u64) -> u64 {
-        self.stride = size.next_multiple_of(align);
-        self.stride * (self.copies - 1) + size
+        self.stride = size.saturating_add(align - 1) / align * align;
+        self.stride
+            .saturating_mul(self.copies.saturating_sub(1))
+            .saturating_add(size)
     }
 
     /// Memory of a name: made when it is first used, the same ever after.

@@ -270,6 +270,16 @@ impl<'a> Specialiser<'a, '_> {
             self.note_register(r, window, at);
         }
         let limit = region.size;
+        if region.kind == WindowKind::Port && r.item.halves.unwrap_or(r.item.bits) == 64 {
+            return Err(Error::new(
+                r.place,
+                format!(
+                    "`{}` has 64 bits, and lies in ports",
+                    self.text(r.item.name)
+                ),
+                "a port takes at most 32: `as 2x32`, or give the rule its memory window",
+            ));
+        }
         if let (Some(at), true) = (
             self.b.known(at.id),
             matches!(region.kind, WindowKind::Memory | WindowKind::Port),

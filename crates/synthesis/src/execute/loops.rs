@@ -309,10 +309,15 @@ impl<'a> Specialiser<'a, '_> {
         if self.is_live() {
             return Err(Error::new(place, "`back` in init", "drain rings in events"));
         }
+        let in_memory = self.ring_cells(i, ring, place).is_ok();
         self.looped(bound, |s| {
             let cell = s.ring_cell(i, ring, place)?;
             let c = s.is_back_with(i, ring, cell.clone(), place)?;
             s.go_on_if(c)?;
+            // What else is in the cell, or where it leads, was stored before the mark that says it is back.
+            if in_memory {
+                s.fence(graph::Fence::Acquire);
+            }
             let (index, kept) = s.ring_advance(i, ring, place)?;
             s.scopes.push((names[0], Binding::Value(Value::Num(index))));
             if let Some(second) = names.get(1) {

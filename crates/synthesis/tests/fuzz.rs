@@ -1,0 +1,477 @@
+//! Fuzz targets on stable Rust: rules that are well formed and mean nothing sensible, for devices with any facts, that answer
+//! anything. Matching, the first run and specialising must end in a graph that is well formed or in an error that says
+//! where, within bounds of time and memory.
+//!
+//! `FUZZ_ROUNDS=200000 FUZZ_SEED=7 cargo test --release -p synthesis --test fuzz` looks for long; without these, a few
+//! rounds are run, the same each time. What was found once lies in `corpus/` and is tried first.
+
+use graph::{Access, Conduit, Fence, Late, Space, Width};
+use machine::{Arch, Cpu, Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
+use rulebook::tree::Book;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use synthesis::{Choice, LiveAccess, Subject};
+
+/// Many times what the largest rule takes, even unoptimised on a busy computer.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Bytes that one specialisation may hold at once: genesis has tens of MiB.
+const MOST: usize = 256 << 20;
+
+/// The system's allocator, with an eye on how much is held.
+struct Counting;
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is left to the system's allocator; the counts change nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(held, Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// A small generator, so that failures repeat (Marsaglia's xorshift).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+    fn below(&mut self, most: usize) -> usize {
+        (self.next() % most.max(1) as u64) as usize
+    }
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())]
+    }
+}
+
+fn setting(name: &str, otherwise: u64) -> u64 {
+    let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
+    set.unwrap_or(otherwise)
+}
+
+/// Numbers that counts, sizes and offsets should not have.
+const ODD: [u64; 20] = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    7,
+    8,
+    9,
+    31,
+    32,
+    63,
+    64,
+    65,
+    0xff,
+    0x100,
+    0x1000,
+    0xffff,
+    0xffff_ffff,
+    1 << 63,
+    u64::MAX,
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn rules(folder: &Path, out: &mut Vec<String>) {
+    let Ok(list) = std::fs::read_dir(folder) else {
+        return;
+    };
+    let mut paths: Vec<PathBuf> = list.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            rules(&path, out);
+        } else if path.extension().is_some_and(|end| end == "rule") {
+            out.extend(std::fs::read_to_string(&path));
+        }
+    }
+}
+
+/// Whole books as one text each: those that must pass, the language by example, and each shipped rule with all classes.
+fn texts() -> Vec<String> {
+    let mut out = Vec::new();
+    for folder in ["pass", "run"] {
+        rules(&root().join("crates/rulebook/tests").join(folder), &mut out);
+    }
+    let mut shipped = Vec::new();
+    rules(&root().join("rules"), &mut shipped);
+    let carriers: Vec<&String> = shipped.iter().filter(|t| t.contains("class ")).collect();
+    let common: String = carriers.into_iter().cloned().collect();
+    for text in shipped.iter().filter(|t| !t.contains("class ")) {
+        out.push(format!("{common}\n{text}"));
+    }
+    out
+}
+
+/// The places of numbers and of names in a text.
+fn tokens(text: &str) -> (Vec<(usize, usize)>, Vec<(usize, usize)>) {
+    let (mut numbers, mut names) = (Vec::new(), Vec::new());
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == b'#' {
+            while at < bytes.len() && bytes[at] != b'\n' {
+                at += 1;
+            }
+        } else if bytes[at].is_ascii_alphanumeric() || bytes[at] == b'_' {
+            let from = at;
+            while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || bytes[at] == b'_') {
+                at += 1;
+            }
+            match bytes[from].is_ascii_digit() {
+                true => numbers.push((from, at)),
+                false => names.push((from, at)),
+            }
+        } else {
+            at += 1;
+        }
+    }
+    (numbers, names)
+}
+
+/// Changes that often leave a text well formed: a number, a name by another of the same text, a line away or twice, a sign.
+fn change(text: &mut String, random: &mut Random) {
+    let (numbers, names) = tokens(text);
+    match random.below(10) {
+        0..=3 if !numbers.is_empty() => {
+            let (from, to) = random.pick(&numbers);
+            let odd = random.pick(&ODD);
+            text.replace_range(from..to, &odd.to_string());
+        }
+        4..=6 if names.len() > 1 => {
+            let ((from, to), (other, end)) = (random.pick(&names), random.pick(&names));
+            let name = text[other..end].to_owned();
+            text.replace_range(from..to, &name);
+        }
+        7 | 8 => {
+            let mut lines: Vec<&str> = text.lines().collect();
+            let at = random.below(lines.len());
+            match random.below(2) {
+                0 => drop(lines.remove(at)),
+                _ => lines.insert(random.below(lines.len()), lines[at]),
+            }
+            *text = lines.join("\n") + "\n";
+        }
+        _ => {
+            let signs = [
+                "+", "-", "*", "/", "%", "&", "|", "<<", ">>", "==", "<", "and", "or",
+            ];
+            let found: Vec<(usize, &str)> = signs
+                .iter()
+                .flat_map(|sign| {
+                    text.match_indices(&format!(" {sign} "))
+                        .map(|(at, _)| at)
+                        .map(|at| (at, *sign))
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            if !found.is_empty() {
+                let (at, sign) = random.pick(&found);
+                let other = random.pick(&signs);
+                text.replace_range(at + 1..at + 1 + sign.len(), other);
+            }
+        }
+    }
+}
+
+/// A device that answers anything: mostly small and odd numbers, sometimes what it was told.
+struct Anything {
+    random: Random,
+    last: u64,
+    reads: u64,
+    time: u64,
+}
+
+/// Reads after which the first run is given up: each of its loops and waits has a bound, their product may be large.
+const READS: u64 = 1 << 20;
+
+impl Access for Anything {
+    fn read(&mut self, _: u8, _: u64, width: Width) -> u64 {
+        self.reads += 1;
+        let value = match self.random.below(6) {
+            0 => self.last,
+            1 => u64::MAX,
+            2 => self.random.next(),
+            3 => 0,
+            _ => self.random.pick(&ODD),
+        };
+        value & width.mask()
+    }
+    fn write(&mut self, _: u8, _: u64, _: Width, value: u64) {
+        self.last = value;
+    }
+    fn load(&mut self, _: Space, at: u64, width: Width) -> u64 {
+        self.read(0, at, width)
+    }
+    fn store(&mut self, _: Space, _: u64, _: Width, _: u64) {}
+    fn fence(&mut self, _: Fence) {}
+    fn late(&mut self, _: Late) -> u64 {
+        0x10_0000
+    }
+    fn clock(&mut self) -> u64 {
+        // It jumps when the first run takes long, so that waits end.
+        self.time += if self.reads > READS { 1 << 40 } else { 1000 };
+        self.time
+    }
+    fn pause(&mut self, ns: u64) {
+        self.time = self.time.saturating_add(ns);
+    }
+    fn up(&mut self, _: u8, _: &[u64]) -> u64 {
+        0
+    }
+    fn firmware(&mut self, _: Conduit, _: [u64; 4]) -> u64 {
+        self.random.next()
+    }
+}
+
+impl LiveAccess for Anything {
+    fn open(&mut self, _: u8, _: &graph::Window) -> bool {
+        self.random.below(50) != 0
+    }
+}
+
+/// Some device, with facts by the names that the book has.
+fn device(book: &Book, bus: &str, random: &mut Random) -> Device {
+    let mut device = Device::new("fuzz/0".into(), bus);
+    let fact = |name: &str, value| Fact {
+        name: name.into(),
+        value,
+        source: Source::Configuration,
+    };
+    for name in ["vendor", "device", "class", "revision", "subsystem"] {
+        if random.below(4) != 0 {
+            device
+                .facts
+                .push(fact(name, Value::Number(random.pick(&ODD))));
+        }
+    }
+    for name in &book.names {
+        let value = match random.below(12) {
+            0 => Value::Number(random.pick(&ODD)),
+            1 => Value::Flag(random.below(2) == 0),
+            2 => Value::Numbers((0..random.below(9)).map(|_| random.pick(&ODD)).collect()),
+            3 => Value::Bytes((0..random.below(70)).map(|_| random.next() as u8).collect()),
+            _ => continue,
+        };
+        device.facts.push(fact(name, value));
+    }
+    for index in 0..random.below(7) as u8 {
+        device.windows.push(Window {
+            index,
+            kind: random.pick(&[WindowKind::Memory, WindowKind::Port]),
+            base: random.pick(&[0, 0x1000, 0x1001, 0xffff_f000, u64::MAX - 7]),
+            size: random.pick(&[0, 1, 8, 64, 256, 4096, 1 << 20, u64::MAX]),
+            source: Source::Assigned,
+        });
+    }
+    if random.below(2) == 0 {
+        device.config = (0..256).map(|_| random.next() as u8).collect();
+    }
+    for _ in 0..random.below(3) {
+        device.wires.push(Wire {
+            line: random.next() as u32,
+            level: true,
+            low: false,
+            source: Source::Assigned,
+            pin: 1,
+        });
+    }
+    device
+}
+
+/// Chains of rules that a device might be given: each rule that is matched, on each that may carry it.
+fn choices(book: &Book) -> Vec<Choice> {
+    let mut out = Vec::new();
+    for (index, rule) in book.rules.iter().enumerate() {
+        if !rule.parameters.is_empty() {
+            continue;
+        }
+        let class = book.classes.iter().find(|c| c.name == rule.class);
+        let mut chain = |rules: Vec<usize>| {
+            out.push(Choice {
+                rules,
+                class: book.name(rule.class).to_owned(),
+                direct: class.is_some_and(|c| c.direct),
+                score: 9,
+                clues: Vec::new(),
+            });
+        };
+        let carriers = book
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(_, below)| rule.on == Some(below.class) && below.parameters.is_empty());
+        let carriers: Vec<usize> = carriers.map(|(index, _)| index).collect();
+        if carriers.is_empty() {
+            chain(vec![index]);
+        }
+        for below in carriers {
+            chain(vec![index, below]);
+        }
+    }
+    out
+}
+
+/// What became of it all.
+#[derive(Default, Debug)]
+struct Count {
+    books: usize,
+    learned: usize,
+    written: usize,
+    refused: usize,
+}
+
+fn tried(book: &Book, random: &mut Random, count: &mut Count) {
+    count.books += 1;
+    let choices = choices(book);
+    let given = [
+        ("timer_vector", 0xf0),
+        ("line_vector", 0x20),
+        ("spurious_vector", 0xff),
+    ];
+    for _ in 0..2 {
+        if choices.is_empty() {
+            return;
+        }
+        let choice = choices[random.below(choices.len())].clone();
+        let bus = random.pick(&["pci", "platform", "cpu"]);
+        let mut device = device(book, bus, random);
+        let mut machine = Machine {
+            cpus: vec![Cpu {
+                id: 0,
+                facts: Vec::new(),
+            }],
+            ..Machine::new(random.pick(&[Arch::X86_64, Arch::Aarch64]))
+        };
+        machine.devices.push(device.clone());
+        let mut access = Anything {
+            random: Random(random.next() | 1),
+            last: 0,
+            reads: 0,
+            time: 0,
+        };
+        let subject = Subject {
+            book,
+            machine: &machine,
+            device: &device,
+            given: &given,
+        };
+        let verdict = synthesis::match_device(subject, Some(&mut access));
+        drop(verdict);
+        let learned = synthesis::learn(subject, &choice, &mut access);
+        let error = |error: &synthesis::Error| assert!(!error.show(book).is_empty());
+        match learned {
+            Ok(learned) => {
+                count.learned += 1;
+                device.learned = learned;
+            }
+            Err(why) => error(&why),
+        }
+        let subject = Subject {
+            book,
+            machine: &machine,
+            device: &device,
+            given: &given,
+        };
+        match synthesis::specialise(subject, &choice) {
+            Ok(written) => {
+                count.written += 1;
+                if let Err(why) = written.residual.validate() {
+                    panic!("the graph is not well formed: {why}");
+                }
+            }
+            Err(why) => {
+                count.refused += 1;
+                error(&why);
+            }
+        }
+    }
+}
+
+/// One text with one seed; the failure, if any, with what repeats it.
+fn round(text: &str, seed: u64, count: &mut Count) -> Result<(), String> {
+    let start = Instant::now();
+    let before = HELD.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        if let Ok(book) = rulebook::read(&[("fuzz.rule", text)]) {
+            tried(&book, &mut Random(seed | 1), count);
+        }
+    }));
+    let most = PEAK.load(Ordering::Relaxed).saturating_sub(before);
+    let took = start.elapsed();
+    match ended {
+        Err(panic) => {
+            let said = panic.downcast_ref::<String>().cloned();
+            let said = said.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).into()));
+            Err(format!("panic: {}", said.unwrap_or_default()))
+        }
+        Ok(()) if took > LONGEST => Err(format!("it took {took:?}")),
+        Ok(()) if most > MOST => Err(format!("it held {most} bytes")),
+        Ok(()) => Ok(()),
+    }
+}
+
+#[test]
+fn any_rule_for_any_device_ends_in_a_graph_or_an_error() {
+    let mut count = Count::default();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let mut known = Vec::new();
+    rules(&corpus, &mut known);
+    for text in &known {
+        // The seed stands in the first line: `# seed 123`.
+        let seed = text
+            .lines()
+            .next()
+            .and_then(|l| l.strip_prefix("# seed ")?.parse().ok());
+        if let Err(why) = round(text, seed.unwrap_or(1), &mut count) {
+            panic!("{}: {why}", text.lines().next().unwrap_or_default());
+        }
+    }
+    let texts = texts();
+    let rounds = setting("FUZZ_ROUNDS", 250);
+    let mut random = Random(setting("FUZZ_SEED", 0x5eed_0f_0041) | 1);
+    let mut wrong = Vec::new();
+    for _ in 0..rounds {
+        let mut text = texts[random.below(texts.len())].clone();
+        for _ in 0..random.below(4) {
+            change(&mut text, &mut random);
+        }
+        let seed = random.next();
+        if let Err(why) = round(&text, seed, &mut count) {
+            let name = format!("found-{seed:016x}.rule");
+            let text = format!("# seed {seed}\n{text}");
+            let place = std::env::temp_dir().join(&name);
+            std::fs::write(&place, text).expect("the text can be kept");
+            wrong.push(format!("{why}: {}", place.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(
+        count.books as u64 > rounds / 4 && count.written * 10 > count.books,
+        "too few rules were looked at: {count:?}"
+    );
+    println!("{count:?}");
+}
