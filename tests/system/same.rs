@@ -57,6 +57,8 @@ fn write(book: &Book, model: &mut machine::Machine) -> Vec<(Job, Written, emit::
         }
         let written = synthesis::specialise(subject, &job.choice)
             .unwrap_or_else(|e| panic!("{}: {}", job.name, e.show(book)));
+        let faults = proof::residue::faults(subject, &job.choice, &written.residual);
+        assert!(faults.is_empty(), "{}: {}", job.name, faults.join("; "));
         let code =
             emit::emit(&written.residual, target).unwrap_or_else(|e| panic!("{}: {e}", job.name));
         Some((job, written, code))

@@ -12,6 +12,7 @@ pub mod models;
 pub mod mutate;
 pub mod order;
 pub mod outside;
+pub mod residue;
 pub mod stand;
 mod trace;
 pub mod ways;

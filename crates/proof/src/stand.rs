@@ -2,7 +2,7 @@
 
 use crate::complaints;
 use crate::models::{self, Model};
-use crate::{failed, Error, Result};
+use crate::{failed, residue, Error, Result};
 use machine::{Arch, Cpu, Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
 use qtest::run::Event;
 use qtest::{pci, peer, Config, Live};
@@ -177,6 +177,14 @@ impl Stand {
             devices: vec![self.device.clone()],
             ..Machine::new(arch)
         }
+    }
+
+    /// What is wrong with what the driver is made of ([`residue`]).
+    #[must_use]
+    pub fn faults(&self, book: &Book, written: &Written) -> Vec<String> {
+        let machine = self.model();
+        let subject = subject(book, &machine, &self.device);
+        residue::faults(subject, &written.choice, &written.residual)
     }
 
     /// What the rulebook says about the device, with probes.
