@@ -185,9 +185,6 @@ fn folding(subject: Subject, choice: &Choice, named: bool) -> Result<(Written, N
     }
 }
 
-/// Bytes that state and arena may have: offsets into them are far from where numbers end.
-const LARGEST: u64 = 1 << 30;
-
 fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     // Facts and guards are evaluated in a region that no entry uses.
     s.b.open();
@@ -220,7 +217,7 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     facts.extend(messages.map(|n| (crate::MESSAGES.to_string(), n)));
     s.b.close();
     s.note_memory();
-    if s.state_top.max(s.arena_top) > LARGEST {
+    if s.state_top.max(s.arena_top) > crate::layout::LARGEST {
         return Err(Error::new(
             s.instances[function].rule.place,
             "its state or its arena has more than 1 GiB",

@@ -17,6 +17,9 @@ pub struct FieldAt<'a> {
     pub bits: Option<Bits<'a>>,
 }
 
+/// Bytes that anything in memory may have: offsets are far from where numbers end.
+pub const LARGEST: u64 = 1 << 30;
+
 impl<'a> Specialiser<'a, '_> {
     /// The lists of fields that a `Bits` stands for, with the instance that names inside are resolved in.
     fn field_lists(&self, bits: Bits<'a>) -> Vec<(InstanceId, &'a Fields)> {
@@ -110,6 +113,13 @@ impl<'a> Specialiser<'a, '_> {
         let mut kind = self.base_kind(id, ty.base, place)?;
         for dim in ty.dims.iter().rev() {
             let n = self.fact_number(id, dim)?;
+            if n.saturating_mul(size_of(&kind).max(1)) > LARGEST {
+                return Err(Error::new(
+                    dim.place,
+                    format!("an array of {n} is larger than 1 GiB"),
+                    "give it fewer elements, or bound the fact that says how many",
+                ));
+            }
             kind = Kind::Array(Rc::new(kind), n);
         }
         Ok(kind)
@@ -256,7 +266,7 @@ impl<'a> Specialiser<'a, '_> {
     // ---- the driver's memory
 
     fn reserve_state(&mut self, size: u64) -> u64 {
-        let align = size.next_power_of_two().clamp(1, 8);
+        let align = size.clamp(1, 8).next_power_of_two();
         let at = self.state_top.saturating_add(align - 1) & !(align - 1);
         self.state_top = at.saturating_add(self.several(size, align));
         at
