@@ -7,6 +7,8 @@ mod account;
 mod agrees;
 #[path = "system/boots.rs"]
 mod boots;
+#[path = "system/cost.rs"]
+mod cost;
 #[path = "system/host.rs"]
 mod host;
 #[path = "system/hostile.rs"]

@@ -268,7 +268,7 @@ impl Body<'_> {
         self.builder.inst_results(call).first().copied()
     }
 
-    fn stub(&mut self, stub: Stub, words: &[Value]) -> Result<Option<Value>, Error> {
+    pub(crate) fn stub(&mut self, stub: Stub, words: &[Value]) -> Result<Option<Value>, Error> {
         // Says at once what the target does not have.
         stub.bytes(self.target)?;
         let callee = self.callee(stub);

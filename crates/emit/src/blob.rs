@@ -46,6 +46,27 @@ impl Blob {
         Ok(at as u32)
     }
 
+    /// Appends an entry that gives this status, and nothing else.
+    pub(crate) fn status(&mut self, status: u16) -> Result<(), Error> {
+        let word = u32::from(status);
+        let bytes: Vec<u8> = match self.target {
+            // mov eax, status; ret
+            Target::X86_64 => [0xb8]
+                .into_iter()
+                .chain(word.to_le_bytes())
+                .chain([0xc3])
+                .collect(),
+            // movz x0, #status; ret
+            Target::Aarch64 => [0xd280_0000 | word << 5, 0xd65f_03c0]
+                .into_iter()
+                .flat_map(u32::to_le_bytes)
+                .collect(),
+        };
+        let at = self.append(&bytes)?;
+        self.code.entries.push((at as u32, bytes.len() as u32));
+        Ok(())
+    }
+
     /// The next entry does what this one does.
     pub(crate) fn again(&mut self, entry: usize) {
         self.code

@@ -8,8 +8,8 @@ use alloc::{format, vec, vec::Vec};
 use cranelift_codegen::{
     control::ControlPlane,
     ir::{
-        condcodes::IntCC, types::I64, AbiParam, Block, BlockArg, FuncRef, Function, InstBuilder,
-        Signature, SourceLoc, Type, Value,
+        types::I64, AbiParam, Block, BlockArg, FuncRef, Function, InstBuilder, Signature,
+        SourceLoc, Type, Value,
     },
     isa::{CallConv, TargetIsa},
     Context,
@@ -377,17 +377,14 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
-    /// Tests first and looks at the clock only when that failed. `began` is the time of the first look; `looks` says
-    /// whether there was none yet (0), some (1), or the last one (2), behind which one more test is due.
+    /// Tests first and looks at the clock only when that failed (see [`Stub::Wait`]).
     fn wait(&mut self, id: Id, cond: RegionId, value: Id, ns: Id) -> Result<(), Error> {
         let ns = self.value(ns)?;
-        let zero = self.constant(0);
-        let one = self.constant(1);
-        let (head, state) = self.block_with(&[I64, I64]);
-        let (began, looks) = (state[0], state[1]);
+        let (zero, one) = (self.constant(0), self.constant(1));
+        let (head, state) = self.block_with(&[I64]);
         let (after, ended) = self.block_with(&[I64]);
-        let (missed, look) = (self.builder.create_block(), self.builder.create_block());
-        self.builder.ins().jump(head, &[zero.into(), zero.into()]);
+        let missed = self.builder.create_block();
+        self.builder.ins().jump(head, &[zero.into()]);
         self.go(head);
         let before = self.made.len();
         let open = self.steps(cond)?;
@@ -401,22 +398,11 @@ impl<'a> Body<'a> {
         self.forget(before);
         self.builder.seal_block(missed);
         self.go(missed);
-        let last = self.builder.ins().icmp_imm_u(IntCC::Equal, looks, 2);
+        let look = self.stub(Stub::Wait, &[self.context, state[0], ns])?;
+        let look = look.ok_or_else(|| Error::Compile("a wait without a value".into()))?;
         self.builder
             .ins()
-            .brif(last, after, &[zero.into()], look, &[]);
-        self.builder.seal_block(look);
-        self.go(look);
-        let now = self.clock();
-        let began = self.builder.ins().select(looks, began, now);
-        let passed = self.builder.ins().isub(now, began);
-        let over = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedGreaterThanOrEqual, passed, ns);
-        let two = self.constant(2);
-        let looks = self.builder.ins().select(over, two, one);
-        self.builder.ins().jump(head, &[began.into(), looks.into()]);
+            .brif(look, head, &[look.into()], after, &[zero.into()]);
         self.builder.seal_block(head);
         self.builder.seal_block(after);
         self.go(after);

@@ -131,13 +131,16 @@ fn written(
             .position(|other| graph::same::same(&residual.graph, other, entry))
         {
             Some(other) => blob.again(other),
-            None => {
-                let compiled = compiler.entry(entry)?;
-                let base = blob.function(&compiled)?;
-                if wanted {
-                    placed.extend(places(&compiled, base));
+            None => match status(residual, entry) {
+                Some(status) => blob.status(status)?,
+                None => {
+                    let compiled = compiler.entry(entry)?;
+                    let base = blob.function(&compiled)?;
+                    if wanted {
+                        placed.extend(places(&compiled, base));
+                    }
                 }
-            }
+            },
         }
     }
     Ok((blob.finish(compiler.stubs())?, placed))
@@ -153,4 +156,22 @@ fn places(compiled: &blob::Compiled, base: u32) -> impl Iterator<Item = Placed> 
         size: place.end - place.start,
         step: place.loc.bits(),
     })
+}
+
+/// The status of an entry that does nothing but say so: that needs no compiler.
+#[cfg(any(feature = "x86", feature = "arm64"))]
+fn status(residual: &graph::Residual, entry: &graph::Entry) -> Option<u16> {
+    let graph = &residual.graph;
+    let status = match graph.regions.get(entry.body as usize)?.steps.as_slice() {
+        [] => abi::status::OK,
+        [step] => match *graph.nodes.get(*step as usize)? {
+            graph::Op::Return(status) => match *graph.nodes.get(status as usize)? {
+                graph::Op::Const(status) => status,
+                _ => return None,
+            },
+            _ => return None,
+        },
+        _ => return None,
+    };
+    u16::try_from(status).ok()
 }

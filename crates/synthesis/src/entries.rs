@@ -226,7 +226,7 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     }
     let (graph, mut entries) = core::mem::take(&mut s.b).into_parts();
     for entry in &mut entries {
-        entry.seldom = seldom(s, class, &entry.name);
+        entry.seldom = choice.spare || seldom(s, class, &entry.name);
     }
     let mut residual = Residual {
         graph,

@@ -33,6 +33,8 @@ pub struct Choice {
     pub direct: bool,
     pub score: u32,
     pub clues: Vec<Clue>,
+    /// A cheaper device of a direct class serves the machine, unless that one fails.
+    pub spare: bool,
 }
 
 impl Choice {
@@ -200,6 +202,7 @@ fn offer<'c, 'a: 'c>(
                 held: c.held,
             })
             .collect(),
+        spare: false,
     };
     match held {
         Some(held) => *held = choice,

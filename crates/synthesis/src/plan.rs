@@ -105,16 +105,28 @@ pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -
             });
         }
     }
+    let mut matched: Vec<(usize, u64, Choice)> = (matched.into_iter())
+        .map(|(device, choice)| {
+            let subject = subject(book, machine, device);
+            let cost = subject.and_then(|subject| crate::entries::declared(subject, &choice, COST));
+            (device, cost.unwrap_or(0), choice)
+        })
+        .collect();
+    let costs: Vec<(String, u64)> = (matched.iter())
+        .map(|(_, cost, choice)| (choice.class.clone(), *cost))
+        .collect();
+    for (_, cost, choice) in &mut matched {
+        let cheaper = |(class, other): &(String, u64)| *class == choice.class && *other < *cost;
+        choice.spare = choice.direct && costs.iter().any(cheaper);
+    }
     let rank = |class: &str| ORDER.iter().position(|c| *c == class);
-    matched.sort_by_cached_key(|(device, choice)| {
-        let subject = subject(book, machine, *device);
-        let cost = subject.and_then(|subject| crate::entries::declared(subject, choice, COST));
-        // The dearest first: what is cheaper may be measured by it.
-        let cheapness = Reverse(cost.unwrap_or(0));
-        (rank(&choice.class).unwrap_or(ORDER.len()), cheapness)
+    // The dearest first: what is cheaper may be measured by it.
+    matched.sort_by_key(|(_, cost, choice)| {
+        let rank = rank(&choice.class).unwrap_or(ORDER.len());
+        (rank, Reverse(*cost))
     });
     let mut jobs: Vec<Job> = Vec::new();
-    for (device, choice) in matched {
+    for (device, _, choice) in matched {
         let name = name_for(book, &choice, &jobs);
         jobs.push(Job {
             device,

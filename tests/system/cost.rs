@@ -1,0 +1,83 @@
+//! What each machine's boot may cost: instructions of the stages before its nucleus runs, counted by the machine's own
+//! clock, which ticks with them. The bounds are about 15 % over what was measured; who makes a boot cheaper lowers them, and who
+//! must make it dearer says why.
+
+use crate::boots::{boot_with, image, machine};
+use meta::image::Arch;
+
+/// Millions of instructions: reading the rulebook and matching; first runs, specialising and compiling.
+struct Bound {
+    machine: &'static str,
+    choosing: u64,
+    writing: u64,
+}
+
+const fn bound(machine: &'static str, choosing: u64, writing: u64) -> Bound {
+    Bound {
+        machine,
+        choosing,
+        writing,
+    }
+}
+
+const BOUNDS: &[Bound] = &[bound("q35-virtio", 12, 60)];
+
+/// Instructions of a stage, by the prompt's `stages`.
+fn stage(answer: &str, name: &str, arch: Arch) -> u64 {
+    let line = answer.lines().find_map(|line| line.strip_prefix(name));
+    let ticks = line.and_then(|rest| rest.trim().parse::<u64>().ok());
+    let ticks = ticks.unwrap_or_else(|| panic!("no stage {name}:\n{answer}"));
+    match arch {
+        Arch::X86_64 => ticks,
+        // The counter there ticks with every sixteenth.
+        Arch::Aarch64 => ticks * 16,
+    }
+}
+
+fn check(bound: &Bound) -> Result<String, String> {
+    let machine = machine(bound.machine);
+    let words = ["-icount".to_owned(), "shift=0,sleep=off".to_owned()];
+    let answer = boot_with(&machine, &image(machine.arch), &words).ask_well("stages");
+    let sum = |names: &[&str]| -> u64 {
+        let stages = names.iter().map(|name| stage(&answer, name, machine.arch));
+        stages.sum::<u64>() / 1_000_000
+    };
+    let choosing = sum(&["unpack", "match"]);
+    let writing = sum(&["learn", "specialise", "emit"]);
+    let row = format!(
+        "{:<18} choosing {choosing:>3} of {:>3}, writing {writing:>3} of {:>3} million instructions",
+        bound.machine, bound.choosing, bound.writing
+    );
+    match choosing <= bound.choosing && writing <= bound.writing {
+        true => Ok(row),
+        false => Err(row),
+    }
+}
+
+/// A mistake that made matching two hundred times dearer was once not seen: everything still worked.
+#[test]
+fn no_boot_costs_more_than_it_is_allowed_to() {
+    let rows: Vec<Result<String, String>> = BOUNDS.iter().map(check).collect();
+    let (mut told, mut failed) = (String::new(), false);
+    for row in rows {
+        failed |= row.is_err();
+        let (Ok(row) | Err(row)) = row;
+        told += &row;
+        told.push('\n');
+    }
+    println!("{told}");
+    assert!(!failed, "dearer than allowed:\n{told}");
+}
+
+#[test]
+fn every_machine_of_the_emulator_has_a_bound() {
+    let all = meta::machines::all(&crate::boots::workspace()).expect("machines are described");
+    for machine in all {
+        let bound = BOUNDS.iter().any(|bound| bound.machine == machine.name);
+        assert!(
+            bound,
+            "{} has no bound in tests/system/cost.rs",
+            machine.name
+        );
+    }
+}
