@@ -67,7 +67,7 @@ pub fn learn(
             s.start_eaches(id)?;
         }
         if let Some(status) = s.ended.take() {
-            let why = match status.checked_sub(status::FAIL) {
+            let reason = match status.checked_sub(status::FAIL) {
                 Some(n) => format!(
                     "`init` failed: {}",
                     s.failures.get(n as usize).map_or("?", |f| f.as_str())
@@ -76,7 +76,7 @@ pub fn learn(
             };
             return Err(Error::new(
                 s.instances[id].rule.place,
-                why,
+                reason,
                 "the device did not do what the rule expects",
             ));
         }

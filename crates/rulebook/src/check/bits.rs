@@ -353,7 +353,7 @@ fn record(
     } else if end % 8 != 0 && next.is_some() && size.is_none() {
         out.push(Diagnostic::new(
             place,
-            String::from("the members of `") + owner + "` do not fill their last byte",
+            format!("the members of `{owner}` do not fill their last byte"),
             "add unnamed bits: `_:3`",
         ));
     } else if many && !crooked && next.is_some() && !whole.unwrap_or(end).is_multiple_of(align) {
