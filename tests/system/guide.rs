@@ -128,7 +128,11 @@ fn run(line: &str, rules: &Path) -> String {
         command.arg("--").args(&emulator);
     }
     let output = command.output().expect("it can be started");
-    let said = [output.stdout, output.stderr].concat();
+    // What it says of its progress is no answer.
+    let said = match output.status.success() {
+        true => output.stdout,
+        false => [output.stdout, output.stderr].concat(),
+    };
     let said = String::from_utf8_lossy(&said).into_owned();
     // The reader's rules are where they always are.
     let shown = rules.display().to_string();

@@ -152,9 +152,12 @@ pub fn book(folder: &Path) -> Result<Book> {
                 .iter()
                 .map(|diagnostic| diagnostic.render(&shown, &texts))
                 .collect();
+            let places = match said.len() {
+                1 => "one place".to_owned(),
+                many => format!("{many} places"),
+            };
             bail!(
-                "the rules are wrong in {} places; no image is made\n\n{}",
-                said.len(),
+                "the rules are wrong in {places}; no image is made\n\n{}",
                 said.join("\n")
             )
         }

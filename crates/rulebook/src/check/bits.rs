@@ -7,7 +7,7 @@ use crate::{
         Effects, ExprKind, Field, Fields, Item, ItemKind, Place, RegItem, Rest, Type, TypeBase,
     },
 };
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, vec::Vec};
 
 /// Widest register or set of bits.
 const WIDEST: u32 = 64;
