@@ -15,6 +15,8 @@ mod guide;
 mod host;
 #[path = "system/hostile.rs"]
 mod hostile;
+#[path = "system/messages.rs"]
+mod messages;
 #[path = "system/monitor.rs"]
 mod monitor;
 #[path = "system/probing.rs"]

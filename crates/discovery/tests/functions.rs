@@ -2,7 +2,7 @@
 
 mod fake;
 
-use discovery::{bus_master, discover, Candidate, Firmware, Options, Request};
+use discovery::{bus_master, discover, Candidate, Firmware, Messages, Options, Request};
 use fake::{Fake, Function};
 use machine::{Arch, Device, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind};
 
@@ -276,6 +276,58 @@ fn a_driver_turns_mastering_on_for_its_device_and_the_bridges_above() {
     let on = [(1, 0, 0), (0, 1, 0)].map(|at| master(&fake, at));
     assert_eq!(on, [0, 1], "others may be behind the bridge");
     assert!(!bus_master(&mut fake, &machine, "acpi/FACP", true));
+}
+
+/// A function with three messages: table and pending bits in its only register, at 0x800 and 0xc00.
+fn sender(table: u32) -> Function {
+    let mut function = listed(&[(0x60, 0x11, 0)]).bar(0, 0x1000, 0, 0xfe00_0000);
+    function.put(0x60, 2 << 16 | 0x11);
+    function.put(0x64, table);
+    function.put(0x68, 0xc00);
+    function.writable.insert(0x60, 0xc000_0000);
+    function
+}
+
+#[test]
+fn messages_are_held_back_until_all_is_said() {
+    let (mut fake, root) = pc();
+    fake.pci.insert((0, 2, 0), sender(0x800));
+    let machine = acpi(&mut fake, root);
+    let table = 0xfe00_0800;
+    // Firmware left the second entry open.
+    let words = (0..12).map(|n| (table + 4 * n, u32::from(n != 7 && n % 4 == 3)));
+    fake.registers.extend(words);
+    let messages = Messages::of(&machine, "pci/00:02.0").expect("it has a table");
+    assert_eq!(messages.places, [(table, 48), (0xfe00_0c00, 8)]);
+    let state = |fake: &Fake| {
+        let function = &fake.pci[&(0, 2, 0)];
+        (function.get(0x60) >> 30, function.get(4) >> 10 & 1)
+    };
+    messages.hold(&mut fake);
+    assert_eq!(state(&fake), (0b11, 1), "on, held, and the wire silent");
+    assert_eq!(fake.registers[&(table + 28)], 1, "masked");
+    assert!(messages.set(&mut fake, 2, 0x1_fee0_1000, 0x83));
+    assert!(!messages.set(&mut fake, 3, 0, 0), "there are three");
+    let third: Vec<u32> = (8..12).map(|n| fake.registers[&(table + 4 * n)]).collect();
+    assert_eq!(third, [0xfee0_1000, 1, 0x83, 0]);
+    messages.release(&mut fake);
+    assert_eq!(state(&fake), (0b10, 1));
+    messages.off(&mut fake);
+    assert_eq!(state(&fake), (0, 0));
+}
+
+#[test]
+fn a_table_that_lies_outside_is_none() {
+    // Beyond the register; in a register that is not there; over its end.
+    for table in [0x1000, 0x801, 0xfd8] {
+        let (mut fake, root) = pc();
+        fake.pci.insert((0, 2, 0), sender(table));
+        let machine = acpi(&mut fake, root);
+        assert!(
+            Messages::of(&machine, "pci/00:02.0").is_none(),
+            "{table:#x}"
+        );
+    }
 }
 
 #[test]

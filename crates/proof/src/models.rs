@@ -42,6 +42,9 @@ pub struct Model {
     pub real_time: bool,
     /// On PCI: the class code's first byte, or first two; of several the first.
     pub pci_class: Option<u32>,
+    /// The function's interrupts are messages, caught in RAM, instead of its wire.
+    #[serde(default)]
+    pub messages: bool,
     /// Configuration space is memory, too: firmware would have said so to the host bridge.
     pub configuration: Option<Configuration>,
     /// Only the windows of these numbers are told to the rule.

@@ -51,6 +51,8 @@ pub struct Stand {
     line: Option<peer::Line>,
     cable: Option<peer::Cable>,
     disks: Rc<Vec<peer::Disk>>,
+    /// Where messages go, if the device has them.
+    _messages: Option<qtest::Capture>,
     /// What the emulator says of drivers that are right, too.
     pub expected: Vec<String>,
     /// Facts that a driver must have.
@@ -119,14 +121,15 @@ impl Stand {
             false => None,
         };
         let machine = qtest::Machine::start(config.args(model.arguments.iter().cloned()))?;
+        let mut messages = None;
         let mut device = match model.pci_class {
-            Some(class) => function(&machine, class, model.configuration.as_ref())?,
+            Some(class) => function(&machine, class, model, &mut messages)?,
             None => placed(&machine, model)?,
         };
         if let Some(only) = &model.only {
             device.windows.retain(|w| only.contains(&w.index));
         }
-        let lines = watched && machine.arch() == qtest::Arch::X86_64;
+        let lines = watched && machine.arch() == qtest::Arch::X86_64 && messages.is_none();
         if lines {
             machine.intercept("ioapic")?;
         }
@@ -137,6 +140,7 @@ impl Stand {
             line,
             cable,
             disks: outside.disks.clone(),
+            _messages: messages,
             expected: model.complaints.clone(),
             expects: model.expects.clone(),
         })
@@ -263,7 +267,8 @@ fn subject<'a>(book: &'a Book, machine: &'a Machine, device: &'a Device) -> Subj
 fn function(
     machine: &qtest::Machine,
     class: u32,
-    configuration: Option<&models::Configuration>,
+    model: &Model,
+    messages: &mut Option<qtest::Capture>,
 ) -> Result<Device> {
     let found = pci::scan(machine)?;
     let wanted = |f: &&pci::Function| match class {
@@ -274,11 +279,17 @@ fn function(
         Some(function) => {
             function.bus_master(true)?;
             let mut device = on_pci(function)?;
-            if let (Some(place), Some(bridge)) = (configuration, found.first()) {
+            if let (Some(place), Some(bridge)) = (&model.configuration, found.first()) {
                 bridge.write(place.register, graph::Width::B32, place.base | 1)?;
                 let number = u64::from(function.slot) * 8 + u64::from(function.function);
                 let own = Value::Number(place.base + number * 0x1000);
                 device.facts.push(fact("configuration", own));
+            }
+            if model.messages {
+                let capture = qtest::Capture::new(machine, function, synthesis::MOST_MESSAGES)?;
+                let number = Value::Number(capture.count());
+                device.learned.push(fact(synthesis::MESSAGES, number));
+                *messages = Some(capture);
             }
             Ok(device)
         }

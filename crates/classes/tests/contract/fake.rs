@@ -64,7 +64,7 @@ macro_rules! entries {
 entries!(
     init "init", send "send", transmit "transmit", transmit_then "transmit.then", supply "supply",
     supply_then "supply.then", read "read", read_then "read.then", write "write", flush "flush", irq "irq",
-    recover_lost "recover.lost"
+    message "message", recover_lost "recover.lost"
 );
 
 extern "C" fn clock(_: *mut Context) -> u64 {

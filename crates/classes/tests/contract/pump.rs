@@ -461,6 +461,34 @@ fn an_operation_that_fails_is_answered_once() {
     assert_eq!(rig.short(), [(done::FINISHED, 2, 1), (done::FAILED, 0, 0)]);
 }
 
+#[test]
+fn each_message_is_told_by_its_number() {
+    let facts = Facts {
+        messages: 2,
+        ..disk()
+    };
+    let mut rig = rig(Class::Block, facts).started();
+    let accepted = queue("read", 3);
+    rig.ask(todo::BLOCK_READ, 7, 0, 512, 0);
+    rig.pump.turn_for(0);
+    calls();
+    assert!(!rig.pump.turn_for(0b1110).mine, "nothing came of it");
+    assert_eq!(calls(), [("message", [1, 0, 0, 0])], "and no wire");
+    let queue = accepted.clone();
+    on("message", move |up, args| {
+        if args[0] == 1 {
+            queue.borrow_mut().drain(..).for_each(|t| up.call(0, t, 1));
+        }
+        status::OK
+    });
+    assert!(rig.pump.turn(true).mine, "who looks, looks at all of them");
+    assert_eq!(calls_of("message"), [[0; 4], [1, 0, 0, 0]]);
+    assert_eq!(rig.short(), [(done::FINISHED, 7, 1)]);
+    returns("message", [status::AGAIN]);
+    rig.pump.turn_for(0b10);
+    assert_eq!(calls_of("message"), [[1, 0, 0, 0]; 2], "the same again");
+}
+
 /// A client that writes anything anywhere in the rings: the code sees ranges inside the pool only, and nothing panics.
 #[test]
 fn a_hostile_client_harms_only_itself() {

@@ -73,6 +73,8 @@ pub struct Fake {
     /// Words beyond a function's first 256 bytes; where there is none, nothing answers.
     pub extended: BTreeMap<((u8, u8, u8), u16), u32>,
     pub reads: u64,
+    /// Words of a device's registers, by address: nothing else answers there.
+    pub registers: BTreeMap<u64, u32>,
     address: u32,
 }
 
@@ -159,6 +161,9 @@ impl Hardware for Fake {
         {
             return Some(self.config_read(physical - base, bits));
         }
+        if let Some(word) = self.registers.get(&physical) {
+            return Some(*word as u64);
+        }
         let mut value = 0;
         for n in 0..bits as u64 / 8 {
             value |= (self.byte(physical.checked_add(n)?)? as u64) << (8 * n);
@@ -167,6 +172,11 @@ impl Hardware for Fake {
     }
 
     fn write(&mut self, physical: u64, bits: u32, value: u64) {
+        if let Some(word) = self.registers.get_mut(&physical) {
+            assert_eq!(bits, 32);
+            *word = value as u32;
+            return;
+        }
         let base = self.mapped.expect("a write to memory");
         assert!(
             (base..base + (256 << 20)).contains(&physical),
