@@ -319,6 +319,7 @@ fn choices(book: &Book) -> Vec<Choice> {
                 direct: class.is_some_and(|c| c.direct),
                 score: 9,
                 clues: Vec::new(),
+                spare: false,
             });
         };
         let carriers = book
