@@ -179,3 +179,54 @@ fn a_ring_with_a_link_shows_its_first_cell_last() {
     lamps.call("dim", &[]).unwrap();
     assert_eq!(cells()[2], (12, 1, 1));
 }
+
+/// A ring in registers, whose device gives two of three cells back at once.
+const DRAINED: &str = "
+class lamp direct
+  fact  sum: 32
+  op    glow(n: 8)
+rule lantern : lamp on pci
+  match vendor == 0x8086 and device == 0x100e                            score 9
+  space r = le bar(0)
+  reg MTA[64]  0x5200:32                                in r
+  reg CELL[4]  0x5300:32 { n@0:16 done@16; else 0 }
+  ring  R 4 of CELL back when cell.done
+  state seen: 32 wraps
+  init
+    seen = 0
+    for k in 0..3 { lend R = { n: k + 1, done: k < 2 } keep (k + 40) else fail full }
+    for i, t in back R { seen += t * 10 + i }
+    learn sum = seen, left = R.lent
+  op glow(n) { MTA[0] = sum * 0x10000 + left * 0x100 + n }
+  recover full { reset }
+";
+
+#[test]
+fn what_came_back_is_drained_while_init_runs() {
+    let machine = Machine::start(
+        Config::q35()
+            .args(["-netdev", "user,id=n0"])
+            .args(["-device", "e1000,netdev=n0"]),
+    )
+    .unwrap();
+    let book = rulebook::read(&[("drained.rule", DRAINED)])
+        .unwrap_or_else(|p| panic!("{}", p[0].render("", &[("drained.rule", DRAINED)])));
+    let found = pci::scan(&machine).unwrap();
+    let function = found.iter().find(|f| f.class >> 16 == 2).unwrap();
+    let base = function.bars[0].base;
+    let mut device = pci_device(function);
+    let (_, written) = write_driver(&book, &machine, &mut device, "lamp", &[]);
+    // 40 came from cell 0 and 41 from cell 1; the third is still lent.
+    let number = |n| Some(machine::Value::Number(n));
+    assert_eq!(device.fact("sum").cloned(), number(811));
+    assert_eq!(device.fact("left").cloned(), number(1));
+    // The written code finds the same when it runs.
+    let code = emit(&written.residual, Target::X86_64).unwrap();
+    let blob = Blob::new(&written.residual, &code.bytes, &code.entries);
+    let mut running = Running::attach(&machine, blob).unwrap();
+    let mut lamps = running.direct().unwrap();
+    assert_eq!(lamps.start().unwrap(), abi::status::OK);
+    lamps.call("glow", &[7]).unwrap();
+    let told = machine.read(base + 0x5200, Width::B32).unwrap();
+    assert_eq!(told, 811 << 16 | 1 << 8 | 7);
+}

@@ -31,30 +31,62 @@ pub fn measure(workspace: &Workspace) -> Result<Figures> {
 /// Lines and tokens beside Linux's lines.
 fn lengths(workspace: &Workspace, folder: &Path, figures: &mut Figures) -> Result<()> {
     let (mut ours, mut theirs, mut counted) = (0, 0, BTreeSet::new());
+    let mut longer = 0;
     for driver in prove_data::drivers(workspace)? {
         let (mut lines, mut tokens) = (0, 0);
         for file in &driver.files {
-            let path = folder.join(file);
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("reading {}", path.display()))?;
-            let own = text.lines().filter(|line| said(line)).count();
-            lines += own;
-            tokens += rulebook::syntax::tokens(&text).unwrap_or(0);
+            let own = length(folder, file)?;
+            lines += own.lines;
+            tokens += own.tokens;
             if counted.insert(file.clone()) {
-                ours += own;
+                ours += own.lines;
             }
         }
         theirs += driver.linux_sloc;
+        let share = lines as f64 / driver.linux_sloc as f64;
+        longer += usize::from(share > SHARE && lines > LINES);
         let name = |what: &str| format!("rules.{}.{what}", driver.device);
         figures.add(name("lines"), lines as f64);
         figures.add(name("tokens"), tokens as f64);
         figures.add(name("linux_sloc"), driver.linux_sloc as f64);
-        figures.add(name("share"), lines as f64 / driver.linux_sloc as f64);
+        figures.add(name("share"), share);
     }
+    // The others, by their files: of these nobody counted Linux's lines.
+    for (file, _) in rules::files(folder)? {
+        if counted.contains(&file) {
+            continue;
+        }
+        let own = length(folder, &file)?;
+        longer += usize::from(own.lines > LINES);
+        let device = Path::new(&file).file_stem().unwrap_or_default();
+        let name = |what: &str| format!("rules.{}.{what}", device.to_string_lossy());
+        figures.add(name("lines"), own.lines as f64);
+        figures.add(name("tokens"), own.tokens as f64);
+    }
+    figures.add("rules.longer_than_wanted", longer as f64);
     figures.add("rules.all.lines", ours as f64);
     figures.add("rules.all.linux_sloc", theirs as f64);
     figures.add("rules.all.share", ours as f64 / theirs as f64);
     Ok(())
+}
+
+/// A device's rules are to be at most this part of Linux's lines, or at most so many.
+const SHARE: f64 = 0.04;
+const LINES: usize = 120;
+
+struct Length {
+    lines: usize,
+    tokens: usize,
+}
+
+fn length(folder: &Path, file: &str) -> Result<Length> {
+    let path = folder.join(file);
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(Length {
+        lines: text.lines().filter(|line| said(line)).count(),
+        tokens: rulebook::syntax::tokens(&text).unwrap_or(0),
+    })
 }
 
 /// Whether a line says something: neither blank nor a comment alone.

@@ -306,14 +306,17 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<Flow> {
         let n = self.ring_count(i, ring, place)?;
         let bound = self.constant(n);
-        if self.is_live() {
-            return Err(Error::new(place, "`back` in init", "drain rings in events"));
-        }
         let in_memory = self.ring_cells(i, ring, place).is_ok();
-        self.looped(bound, |s| {
+        let round = |s: &mut Self| {
             let cell = s.ring_cell(i, ring, place)?;
             let c = s.is_back_with(i, ring, cell.clone(), place)?;
-            s.go_on_if(c)?;
+            match s.is_live() {
+                true if s.b.known(c.id) == Some(0) => return Ok(Flow::Break),
+                true => {}
+                false => {
+                    s.go_on_if(c)?;
+                }
+            }
             // What else is in the cell, or where it leads, was stored before the mark that says it is back.
             if in_memory {
                 s.fence(graph::Fence::Acquire);
@@ -327,7 +330,26 @@ impl<'a> Specialiser<'a, '_> {
                 s.scopes.push((*third, Binding::Value(cell)));
             }
             s.block(body)
-        })?;
+        };
+        if !self.is_live() {
+            self.looped(bound, round)?;
+            return Ok(Flow::Next);
+        }
+        let exit = Exit {
+            depth: 0,
+            nest: self.nest,
+            result: None,
+        };
+        for _ in 0..n {
+            let scope = self.scopes.len();
+            let flow = self.in_loop(exit, round)?;
+            self.scopes.truncate(scope);
+            match flow {
+                Flow::Next => {}
+                Flow::Break => break,
+                flow => return Ok(flow),
+            }
+        }
         Ok(Flow::Next)
     }
 }
