@@ -15,7 +15,7 @@ pub enum RuleCommand {
     Test(crate::prove::TestArguments),
     /// Check all rules (or those of another folder) and say what is wrong with them
     ///
-    /// Each complaint has a place, a reason and a way out; docs/rules.md explains every one of them. When nothing is
+    /// Each complaint has a place, a reason and a way out; docs/diagnostics.md lists them all. When nothing is
     /// wrong, it tells what each operation costs at worst.
     Check {
         /// Folder of rule files, if not rules/

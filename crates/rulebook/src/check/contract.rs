@@ -14,10 +14,14 @@ pub fn check(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
     match view.class {
         None => {
             let class = view.text(rule.class);
+            let classes = view.book.classes.iter().map(|c| view.text(c.name));
             out.push(Diagnostic::new(
                 rule.place,
                 format!("there is no class `{class}`"),
-                "define it with `class`, or name another one",
+                match super::names::meant(class, classes) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => String::from("define it with `class`, or name another one"),
+                },
             ));
         }
         Some(class) => implements(view, rule, class, out),

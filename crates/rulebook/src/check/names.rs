@@ -326,12 +326,7 @@ impl<'a> Checker<'a, '_, '_> {
             .names()
             .chain(self.local.iter().copied())
             .map(|name| view.text(name));
-        candidates
-            .filter(|other| !other.is_empty())
-            .map(|other| (distance(text, other), other))
-            .filter(|(far, _)| *far <= (text.len() / 2).min(2))
-            .min()
-            .map(|(_, other)| other)
+        meant(text, candidates)
     }
 
     // ---- statements
@@ -674,6 +669,15 @@ pub fn base_name(expr: &Expr) -> Option<Name> {
         ExprKind::Bits(inner, ..) | ExprKind::Slice(inner, ..) => base_name(inner),
         _ => None,
     }
+}
+
+/// The nearest of these names, if one is near enough to be meant.
+pub(super) fn meant<'t>(text: &str, names: impl Iterator<Item = &'t str>) -> Option<&'t str> {
+    let near = (text.len() / 2).min(2);
+    let far = names.map(|other| (distance(text, other), other));
+    far.filter(|(far, other)| *far <= near && !other.is_empty())
+        .min()
+        .map(|(_, other)| other)
 }
 
 /// Edits between two names.

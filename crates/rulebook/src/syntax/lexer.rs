@@ -175,6 +175,13 @@ impl<'a> Lexer<'a> {
         let place = self.place(line, at);
         let rest = text.get(at..).unwrap_or("");
         let first = rest.chars().next().unwrap_or(' ');
+        if rest.starts_with("//") || rest.starts_with("/*") {
+            return Err(problem(
+                place,
+                format!("`{}` means nothing here", &rest[..2]),
+                "a comment begins with `#` and ends with the line",
+            ));
+        }
         let (kind, length) = match first {
             ' ' => return Ok(1),
             '0'..='9' => number(rest, place)?,
@@ -252,6 +259,15 @@ fn number(rest: &str, place: Place) -> Result<(Kind<'_>, usize)> {
     let end = digits
         .find(|c: char| !c.is_digit(radix) && c != '_')
         .unwrap_or(digits.len());
+    let word = digits.find(|c: char| !c.is_ascii_alphanumeric());
+    let word = &digits[..word.unwrap_or(digits.len())];
+    if radix == 10 && word.len() > end && word.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(problem(
+            place,
+            format!("`{word}` is no number"),
+            "a number in sixteens begins with 0x",
+        ));
+    }
     let mut value = Some(0u64);
     for digit in digits[..end].chars().filter_map(|c| c.to_digit(radix)) {
         value = value

@@ -137,10 +137,15 @@ impl<'a, 'n> Parser<'a, 'n> {
         }
     }
     pub(super) fn expected<T>(&self, what: &str) -> Result<T> {
+        let help = match self.look(0) {
+            _ if what == "the end of the line" => "end the line before this".into(),
+            Kind::Sign("=") => format!("`==` compares, `=` only stores; or write {what} here"),
+            _ => format!("write {what} here"),
+        };
         Err(problem(
             self.place(),
             format!("expected {what}, found {}", self.found()),
-            format!("write {what} here"),
+            help,
         ))
     }
 
