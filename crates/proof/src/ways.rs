@@ -86,6 +86,8 @@ pub struct Report<'p> {
     pub difference: Option<(Way<'p>, Difference)>,
     /// The graphs of two runs of one device were not the same.
     pub unlike: bool,
+    /// The driver's graph without its numbers (`graph::hash::shape`).
+    pub shape: Option<graph::hash::Hash>,
     /// What was not as it should be with full queues, seen from outside, or for the emulator.
     pub outside: Option<String>,
 }
@@ -154,6 +156,9 @@ fn once<'p>(book: &Book, model: &Model, arm64: &'p Path) -> Result<Report<'p>> {
     Ok(Report {
         rules,
         unlike: graphs.windows(2).any(|two| two[0] != two[1]),
+        shape: graphs
+            .first()
+            .and_then(|graph| graph::hash::shape(graph).ok()),
         runs,
         left_out,
         difference,

@@ -220,7 +220,7 @@ fn what_the_corpus_says_is_in_the_index() {
         }
         let text = fs::read_to_string(entry.path()).expect("a message");
         for line in text.lines().filter(|l| l.starts_with("rules/")) {
-            let message = line.splitn(2, ": ").nth(1).unwrap_or_default();
+            let message = line.split_once(": ").map_or("", |(_, m)| m);
             looked += 1;
             // One that is only filled in would fit anything.
             let fits = |form: &&str| form.chars().any(char::is_alphabetic) && like(message, form);

@@ -9,6 +9,7 @@ use meta::workspace::Workspace;
 use proof::models::{self, Model};
 use proof::ways::{self, Report};
 use rulebook::tree::Book;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -40,14 +41,18 @@ pub fn run(workspace: &Workspace, arguments: &TestArguments) -> Result<()> {
     }
     let arm64 = image::build_host_program(workspace, Arch::Aarch64, "arm64-side")?;
     let (mut good, mut bad) = (0, 0);
+    let mut shapes: BTreeMap<graph::hash::Hash, Vec<&str>> = BTreeMap::new();
     for model in &chosen {
         if let Some(why) = &model.elsewhere {
             terminal::print(format!("not here {:24} {why}", model.name));
             continue;
         }
         match try_one(&book, model, &arm64) {
-            Ok(text) => {
+            Ok((text, shape)) => {
                 good += 1;
+                if let Some(shape) = shape {
+                    shapes.entry(shape).or_default().push(&model.name);
+                }
                 terminal::print(format!(
                     "{}   {:24} {text}",
                     terminal::good("proved"),
@@ -63,6 +68,9 @@ pub fn run(workspace: &Workspace, arguments: &TestArguments) -> Result<()> {
                 ));
             }
         }
+    }
+    for names in shapes.values().filter(|names| names.len() > 1) {
+        terminal::print(format!("one shape, other numbers: {}", names.join(", ")));
     }
     for name in missing(&book, &models) {
         if wanted.is_empty() {
@@ -89,12 +97,15 @@ pub fn list(workspace: &Workspace, path: Option<PathBuf>) -> Result<Vec<Model>> 
     models::read(&text).with_context(|| format!("in {}", path.display()))
 }
 
-fn try_one(book: &Book, model: &Model, arm64: &Path) -> Result<String, String> {
+/// What is said of it, and its driver's shape.
+type Tried = (String, Option<graph::hash::Hash>);
+
+fn try_one(book: &Book, model: &Model, arm64: &Path) -> Result<Tried, String> {
     let progress = Progress::start(&format!("proving {}", model.name));
     let report = ways::prove(book, model, arm64).map_err(|error| error.to_string())?;
     drop(progress);
     match report.good() {
-        true => Ok(said(&report)),
+        true => Ok((said(&report), report.shape)),
         false => Err(why(&report)),
     }
 }
