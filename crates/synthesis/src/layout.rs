@@ -369,7 +369,14 @@ impl<'a> Specialiser<'a, '_> {
                 })?;
                 let mut bytes = s.fact_number(id, size)?;
                 if let Some(spill) = &arena.spill {
-                    bytes += s.fact_number(id, spill)?;
+                    bytes = bytes.saturating_add(s.fact_number(id, spill)?);
+                }
+                if bytes > LARGEST {
+                    return Err(Error::new(
+                        size.place,
+                        format!("{bytes} bytes are more than 1 GiB"),
+                        "make the arena smaller",
+                    ));
                 }
                 Kind::Array(
                     Rc::new(Kind::Number {
