@@ -66,4 +66,7 @@ fn wrong_names_are_told_with_the_right_ones() {
         .err()
         .expect("there is no such operation");
     assert_eq!(why, "hpet has no operation \"later\"; it has: init, now");
+    let why = shown(&["gicv3", "--machine", "virt-gicv3"]).err();
+    let why = why.expect("system registers are the processor's");
+    assert!(why.contains("--boot virt-gicv3"), "{why}");
 }

@@ -156,9 +156,10 @@ pub fn find(workspace: &Workspace, arguments: &SeeArguments) -> Result<Shown> {
                 .arguments
                 .extend(arguments.emulator.iter().cloned());
             let _progress = terminal::Progress::start(&format!("looking at {name} from outside"));
-            let mut found = outside::discover(workspace, &described, &discover::candidates(&book))?;
+            let mut found = outside::discover(workspace, &described, &discover::candidates(&book))
+                .map_err(|e| instead(e, name))?;
             let job = job(found.recognise(&book), device)?;
-            found.learn(&book, &job)?;
+            found.learn(&book, &job).map_err(|e| instead(e, name))?;
             (found.model, job)
         }
         None => {
@@ -190,6 +191,11 @@ pub fn find(workspace: &Workspace, arguments: &SeeArguments) -> Result<Shown> {
         entries,
         one,
     })
+}
+
+/// What a halted machine cannot tell, a booted one can.
+fn instead(error: anyhow::Error, machine: &str) -> anyhow::Error {
+    anyhow!("{error:#}\nthe processor's own devices and UEFI are out of reach from outside: --boot {machine} shows what the machine itself wrote")
 }
 
 /// A model in which no device told anything cannot say what only devices tell.
