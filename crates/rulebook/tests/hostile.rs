@@ -1,7 +1,21 @@
 //! Whatever text or bytes they are given, parser, checker and `unpack` give an answer: no panic, no endless loop, no
 //! stack overflow. Mutations come from a fixed seed, so that a failure repeats.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// Many times what the longest text takes, even unoptimised on a busy computer.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// `FUZZ_ROUNDS=200000 FUZZ_SEED=7 cargo test --release -p rulebook --features text --test hostile` looks for long; without
+/// these, a few rounds are run, the same each time.
+fn setting(name: &str, otherwise: u64) -> u64 {
+    let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
+    set.unwrap_or(otherwise)
+}
 
 struct Random(u64);
 impl Random {
@@ -65,8 +79,8 @@ const PIECES: [&str; 24] = [
 #[test]
 fn broken_texts_give_an_answer() {
     let texts = texts();
-    let mut random = Random(0x6d65_7461_6f73);
-    for round in 0..3000 {
+    let mut random = Random(setting("FUZZ_SEED", 0x6d65_7461_6f73) | 1);
+    for round in 0..setting("FUZZ_ROUNDS", 3000) {
         let mut text = texts[random.below(texts.len())].clone();
         for _ in 0..=random.below(4) {
             let mut at = random.below(text.len() + 1);
@@ -87,7 +101,10 @@ fn broken_texts_give_an_answer() {
         }
         let name = format!("round{round}");
         let files = [(name.as_str(), text.as_str())];
-        match rulebook::read(&files) {
+        let start = Instant::now();
+        let read = rulebook::read(&files);
+        assert!(start.elapsed() < LONGEST, "{text}");
+        match read {
             Ok(book) => assert_eq!(rulebook::unpack(&rulebook::pack(&book)), Ok(book)),
             Err(problems) => {
                 assert!(!problems.is_empty());
@@ -102,9 +119,9 @@ fn broken_texts_give_an_answer() {
 #[test]
 fn damaged_bytes_give_an_error_or_a_book_that_stands() {
     let texts = texts();
-    let mut random = Random(0x0072_756c_6573);
+    let mut random = Random(setting("FUZZ_SEED", 0x0072_756c_6573) | 1);
     let mut refused = 0;
-    for _ in 0..3000 {
+    for _ in 0..setting("FUZZ_ROUNDS", 3000) {
         let text = &texts[random.below(texts.len())];
         let Ok(book) = rulebook::syntax::parse(&[("x", text)]) else {
             continue;
@@ -120,7 +137,11 @@ fn damaged_bytes_give_an_error_or_a_book_that_stands() {
         }
         match rulebook::unpack(&bytes) {
             // What is still a tree must be safe to look at.
-            Ok(book) => drop(rulebook::check::check(&book)),
+            Ok(book) => {
+                let start = Instant::now();
+                drop(rulebook::check::check(&book));
+                assert!(start.elapsed() < LONGEST, "{text}");
+            }
             Err(_) => refused += 1,
         }
     }

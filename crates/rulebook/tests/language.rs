@@ -77,3 +77,44 @@ fn what_must_fail_says_why() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Each check by the words that the names of its texts begin with: what docs/rules.md lists.
+const CHECKS: [(&str, &[&str]); 16] = [
+    ("syntax", &["syntax-", "slip-"]),
+    (
+        "names",
+        &["name-", "call-", "type-", "twice", "rule-", "upcall-"],
+    ),
+    ("bits", &["bits-", "width", "halves"]),
+    ("places", &["place-", "over-"]),
+    ("records", &["record-"]),
+    (
+        "effects",
+        &["write-", "read-", "partial-", "fit-", "index", "claim-"],
+    ),
+    ("identification", &["match-"]),
+    ("bounds", &["await-", "while-", "time-"]),
+    ("binding times", &["when-", "quirk-", "op-", "event-calls"]),
+    ("contracts", &["class-", "bus-", "reg-", "space-"]),
+    ("events", &["event-", "part-event"]),
+    ("double fetch", &["fetch-"]),
+    ("arms", &["arm-"]),
+    ("failures", &["fail-", "recover-"]),
+    ("parts", &["part-", "use-"]),
+    ("ways", &["way-"]),
+];
+
+#[test]
+fn each_check_has_three_texts() {
+    let names: Vec<String> = texts("fail").iter().map(|path| file_name(path)).collect();
+    for (check, words) in CHECKS {
+        let of = |name: &&String| words.iter().any(|word| name.starts_with(word));
+        let count = names.iter().filter(of).count();
+        assert!(count >= 3, "{check}: only {count} texts");
+    }
+    let instances = names
+        .iter()
+        .filter(|name| name.starts_with("each-"))
+        .count();
+    assert!(instances >= 3, "instances: only {instances} texts");
+}
