@@ -513,15 +513,15 @@ fn wire(machine: &Machine, line: u64) -> Result<String> {
 }
 
 fn lines(driver: &mut Platform, machine: &Machine) -> Result<()> {
-    // Wire, vector, by level, active low.
-    let routes: [(u64, u64, u64, u64); 3] = [(5, 0x40, 0, 0), (20, 0x57, 1, 1), (23, 0xfe, 1, 0)];
-    for (line, vector, level, low) in routes {
-        driver.call("route", &[line, 0, vector, level, low])?;
+    // Wire, processor, vector, by level, active low.
+    let routes: [[u64; 5]; 3] = [[5, 0, 0x40, 0, 0], [20, 3, 0x57, 1, 1], [23, 1, 0xfe, 1, 0]];
+    for [line, cpu, vector, level, low] in routes {
+        driver.call("route", &[line, cpu, vector, level, low])?;
         let as_told = |masked: bool| -> Result<()> {
             let text = wire(machine, line)?;
             let has = |word: &str| text.split_whitespace().any(|w| w == word);
             let right = has(&format!("vec={vector}"))
-                && has("dest=0")
+                && has(&format!("dest={cpu}"))
                 && has(if level == 1 { "level" } else { "edge" })
                 && has(if low == 1 { "active-lo" } else { "active-hi" })
                 && has("masked") == masked;
