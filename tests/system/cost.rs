@@ -89,8 +89,9 @@ fn every_machine_of_the_emulator_has_a_bound() {
     let all = meta::machines::all(&crate::boots::workspace()).expect("machines are described");
     for machine in all {
         let bound = BOUNDS.iter().any(|bound| bound.machine == machine.name);
+        let left_out = NOT_COUNTED.contains(&machine.name.as_str());
         assert!(
-            bound,
+            bound || left_out,
             "{} has no bound in tests/system/cost.rs",
             machine.name
         );
