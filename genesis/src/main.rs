@@ -43,8 +43,16 @@ fn main(door: door::Handover) -> ! {
     // 2 match, 3 specialise, 4 emit, 5 prove: facts × rulebook → rule → code graph → machine code → verdict
     let mut written = generate::all(&book, &mut machine, &mut probing, &mut stages);
     if door.options.iter().any(|o| o == abi::options::THOROUGH) {
-        generate::thorough(&mut written.drivers, &machine);
+        generate::thorough(&mut written.drivers, &machine, written.messages.0);
         stages.passed("thorough");
+    }
+    if door
+        .options
+        .iter()
+        .any(|o| o.starts_with(abi::options::FAULT))
+    {
+        generate::faults(&mut written.drivers, &door.options, &machine, &mut probing);
+        stages.passed("fault");
     }
     discover::say_notes(&machine);
 

@@ -56,8 +56,18 @@ fn everything_passes(name: &str, clocks: &[&str], wanted: &[&str]) {
     all.sort_unstable();
     assert_eq!(tried, all, "{transcript}");
     for (driver, (ending, text)) in &said {
-        assert_eq!(ending, "passed", "{driver}: {text}");
+        // Where all devices send messages, none raises a line; where none does, none sends.
+        let without = text.starts_with("no device here can be made to");
+        assert!(ending == "passed" || without, "{driver} {ending}: {text}");
     }
+    let by = |word: &str| {
+        said.values()
+            .any(|(ending, text)| ending == "passed" && text.contains(word))
+    };
+    assert!(
+        by(" is silent while masked") || by("a message of"),
+        "{transcript}"
+    );
     for clock in clocks {
         let text = &said[*clock].1;
         let instructions = number(text, " instructions");
@@ -84,18 +94,21 @@ fn everything_passes(name: &str, clocks: &[&str], wanted: &[&str]) {
 #[test]
 fn q35_virtio_keeps_time_and_its_interrupts_apart() {
     let clocks = ["pit", "pm-timer", "hpet"];
-    everything_passes("q35-virtio", &clocks, &["lapic", "lapic-timer", "ioapic"]);
+    let others = ["lapic", "lapic-timer", "ioapic", "lapic-messages"];
+    everything_passes("q35-virtio", &clocks, &others);
 }
 
 #[test]
 fn pc_rtl8139_keeps_time_and_its_interrupts_apart() {
     let clocks = ["pit", "pm-timer", "hpet"];
-    everything_passes("pc-rtl8139", &clocks, &["lapic", "lapic-timer", "ioapic"]);
+    let others = ["lapic", "lapic-timer", "ioapic", "lapic-messages"];
+    everything_passes("pc-rtl8139", &clocks, &others);
 }
 
 #[test]
 fn microvm_keeps_time_and_its_interrupts_apart() {
-    everything_passes("microvm", &["pit"], &["lapic", "lapic-timer", "ioapic"]);
+    let others = ["lapic", "lapic-timer", "ioapic", "lapic-messages"];
+    everything_passes("microvm", &["pit"], &others);
 }
 
 #[test]
@@ -166,7 +179,7 @@ fn a_timer_that_goes_on_and_a_mask_that_masks_nothing_are_noticed() {
             "the line was masked: interrupt",
         ),
     ];
-    mistakes_are_noticed("q35-virtio", "thorough-lines", &mistakes);
+    mistakes_are_noticed("pc-rtl8139", "thorough-lines", &mistakes);
 }
 
 #[test]

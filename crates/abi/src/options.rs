@@ -14,10 +14,13 @@ pub const HANG: &str = "hang=";
 /// Clocks, timers and interrupt controllers are tried with interrupts let in before they are installed.
 pub const THOROUGH: &str = "thorough";
 
+/// `fault=DRIVER:KIND:AFTER[:COUNT]`: this driver's device seems broken, from so many of its accesses on, while it is proved.
+pub const FAULT: &str = "fault=";
+
 /// Whether a word means something.
 #[must_use]
 pub fn known(word: &str) -> bool {
-    [BLIND, MASKED, THOROUGH].contains(&word) || word.starts_with(HANG)
+    [BLIND, MASKED, THOROUGH].contains(&word) || word.starts_with(HANG) || word.starts_with(FAULT)
 }
 
 /// The words of a command line: what stands between spaces and line ends, up to a zero byte; a word that starts with

@@ -16,6 +16,7 @@
 
 pub mod direct;
 pub mod facts;
+pub mod fault;
 pub mod memory;
 pub mod pump;
 pub mod residual;

@@ -56,6 +56,8 @@ pub struct Pump {
     seen: u32,
     ready: bool,
     failure: Option<Failure>,
+    /// The last failure that a recovery was called for.
+    served: Option<u64>,
     violation: Option<Violation>,
     /// Interrupts to be served again: bit n for message n, any bit for the wire.
     posted: u64,
@@ -122,6 +124,7 @@ impl Pump {
             seen: 0,
             ready: false,
             failure: None,
+            served: None,
             violation: None,
             posted: 0,
             resets: 0,
@@ -130,6 +133,19 @@ impl Pump {
             carrier: None,
             counters: Counters::default(),
         })
+    }
+
+    /// Has upcall number `which` of the residual served by another function than the class's: for tests that stand between
+    /// code and device. It is called with the pump's context, and must not touch the pump.
+    pub fn intercept(&mut self, which: usize, upcall: Upcall) {
+        if let Some(place) = self.upcalls.get_mut(which) {
+            *place = upcall;
+        }
+    }
+
+    /// Number of the failure that was served last, if any was.
+    pub fn served(&self) -> Option<u64> {
+        self.served
     }
 
     /// Zeroes state and arena, calls `init`, and serves what it returns. The rings then say ready or failed; the
@@ -361,7 +377,10 @@ impl Pump {
                 status::CHANGED => return self.fail(Failure::Changed),
                 other => match other.checked_sub(status::FAIL) {
                     Some(number) => match self.residual.recovery(number) {
-                        Some(code) => self.enter(code, [0; 5]),
+                        Some(code) => {
+                            self.served = Some(number);
+                            self.enter(code, [0; 5])
+                        }
                         None => return self.fail(Failure::Unrecovered(number)),
                     },
                     None => {

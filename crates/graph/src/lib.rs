@@ -15,6 +15,7 @@ mod prune;
 pub mod same;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
+pub mod through;
 pub mod traverse;
 pub mod view;
 pub mod worst;

@@ -1,6 +1,7 @@
 //! Steps 2 to 5: match, specialise, emit and prove, device by device; and the record of it all.
 
 mod bind;
+mod faults;
 mod messages;
 mod platform;
 mod prove;
@@ -8,6 +9,7 @@ mod record;
 mod thorough;
 
 pub use bind::bind;
+pub use faults::faults;
 pub use record::keep;
 pub use thorough::thorough;
 

@@ -1,4 +1,5 @@
-//! Devices that break at any moment, in every way: a driver stays inside its memory and its contract, and comes back.
+//! Devices that break at any moment, in every way: a driver stays inside its memory and its contract, and comes back
+//! within the accesses that its operations and events are bounded to.
 
 use proof::faults::{self, End, Kind};
 use proof::models;

@@ -1,10 +1,11 @@
 //! Lines, with a device that raises one: masked it is silent, let through it comes as the vector that it was routed to.
+//! Messages, with a device that sends some: one comes, as what it was given, and no second before it is served.
 
 use super::super::prove;
 use super::{text, Bench, Driver, Result, Tried};
 use abi::boot::vector;
 use abi::ring::{todo, Entry};
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 use classes::{Class, Client, Pump};
 use machine::{Machine, Wire};
 
@@ -15,6 +16,8 @@ const MOMENT: u64 = 2_000_000;
 const PATIENCE: u64 = 1_000_000_000;
 /// Lines below this have the vector that they always had, whatever the controller.
 const FIXED: u64 = 16;
+/// How many messages are asked for.
+const MESSAGES: u32 = 3;
 /// Bytes of a frame that is sent.
 const FRAME: u32 = 60;
 
@@ -23,58 +26,106 @@ struct Source {
     pump: Pump,
     client: Client,
     ticket: u32,
-    wire: Wire,
     name: String,
 }
 
 pub fn run(bench: &mut Bench, drivers: &[Driver], machine: &Machine) -> Tried {
-    match RAISE
-        .into_iter()
-        .find_map(|class| source(class, drivers, machine))
-    {
+    let wired = |driver: &Driver| {
+        let wire = machine.devices.get(driver.device)?.wires.first()?;
+        (driver.messages.is_empty() && driver.entry("irq").is_some()).then(|| wire.clone())
+    };
+    match found(drivers, wired) {
         None => Tried::LeftOut(text("no device here can be made to raise a line")),
-        Some(Ok(mut source)) => {
-            let tried = tries(bench, &mut source);
-            // The device holds none of our buffers afterwards.
-            let _ = source.pump.start();
-            tried.into()
-        }
-        Some(Err(why)) => Tried::Failed(why),
+        Some((driver, wire)) => with(driver, |source| tries(bench, source, &wire)),
     }
 }
 
-fn source(class: Class, drivers: &[Driver], machine: &Machine) -> Option<Result<Source>> {
-    drivers.iter().find_map(|driver| {
-        if Class::of_name(&driver.choice.class) != Some(class) || !driver.usable() {
-            return None;
+/// `first`: the interrupt of the machine's first message.
+pub fn messages(bench: &mut Bench, drivers: &[Driver], first: u64) -> Tried {
+    let sends = |driver: &Driver| (!driver.messages.is_empty()).then_some(());
+    match found(drivers, sends) {
+        None => Tried::LeftOut(text("no device here can be made to send a message")),
+        Some((driver, ())) => {
+            let own: Vec<u64> = (driver.messages.iter())
+                .map(|n| first + u64::from(*n))
+                .collect();
+            with(driver, |source| sent(bench, source, &own))
         }
-        driver.entry("irq")?;
-        let wire = machine.devices.get(driver.device)?.wires.first()?.clone();
-        let made = prove::pump(class, &driver.written, &driver.code).and_then(|mut made| {
-            let started = made.pump.start();
-            started.map_err(|failure| format!("{}: {failure}", driver.name))?;
-            Ok(Source {
-                client: made.area.client(),
-                pump: made.pump,
-                ticket: 0,
-                wire,
-                name: driver.name.clone(),
-            })
-        });
-        Some(made)
+    }
+}
+
+/// The first driver that can be made to interrupt, in a way that `how` tells.
+fn found<T>(drivers: &[Driver], how: impl Fn(&Driver) -> Option<T>) -> Option<(&Driver, T)> {
+    RAISE.into_iter().find_map(|class| {
+        drivers.iter().find_map(|driver| {
+            let fits = Class::of_name(&driver.choice.class) == Some(class) && driver.usable();
+            Some((driver, how(driver).filter(|_| fits)?))
+        })
     })
 }
 
-fn tries(bench: &mut Bench, source: &mut Source) -> Result<String> {
-    let line = u64::from(source.wire.line);
+/// Does it with the driver started, and takes every buffer back from the device afterwards.
+fn with(driver: &Driver, work: impl FnOnce(&mut Source) -> Result<String>) -> Tried {
+    let started = source(driver).and_then(|mut source| {
+        let tried = work(&mut source);
+        let _ = source.pump.start();
+        tried
+    });
+    started.into()
+}
+
+fn source(driver: &Driver) -> Result<Source> {
+    let Some(class) = Class::of_name(&driver.choice.class) else {
+        return Err(text("it has no pump"));
+    };
+    let mut made = prove::pump(class, &driver.written, &driver.code)?;
+    let started = made.pump.start();
+    started.map_err(|failure| format!("{}: {failure}", driver.name))?;
+    Ok(Source {
+        client: made.area.client(),
+        pump: made.pump,
+        ticket: 0,
+        name: driver.name.clone(),
+    })
+}
+
+fn sent(bench: &mut Bench, source: &mut Source, own: &[u64]) -> Result<String> {
+    bench.silent(MOMENT, "nothing was asked of the device")?;
+    let mut came = 0;
+    for _ in 0..MESSAGES {
+        source.raise()?;
+        let Some((number, _)) = bench.next(PATIENCE) else {
+            return Err(format!("{} sent no message", source.name));
+        };
+        bench.end(number)?;
+        if !own.contains(&number) {
+            return Err(format!(
+                "interrupt {number} came, and {} has {own:?}",
+                source.name
+            ));
+        }
+        bench.silent(MOMENT, "the message was taken")?;
+        if !source.serve() {
+            return Err(format!("{} knows nothing of its message", source.name));
+        }
+        came = number;
+    }
+    Ok(format!(
+        "a message of {} comes as {came}, once for each request",
+        source.name
+    ))
+}
+
+fn tries(bench: &mut Bench, source: &mut Source, wire: &Wire) -> Result<String> {
+    let line = u64::from(wire.line);
     let first = expected(line, vector::LINES + line.min(FIXED));
-    route(bench, source, first)?;
+    route(bench, wire, first)?;
     lines(bench, "mask", line)?;
     source.raise()?;
     bench.silent(MOMENT, "the line was masked")?;
     lines(bench, "unmask", line)?;
     let came = bench.comes(first, PATIENCE, "the line was let through");
-    if came.is_err() && !source.wire.level {
+    if came.is_err() && !wire.level {
         // An edge that came while the line was masked may be lost.
         source.serve();
         source.raise()?;
@@ -93,7 +144,7 @@ fn tries(bench: &mut Bench, source: &mut Source) -> Result<String> {
     let second = expected(line, vector::LINES + FIXED + 1);
     if line >= FIXED && second != first {
         lines(bench, "mask", line)?;
-        route(bench, source, second)?;
+        route(bench, wire, second)?;
         lines(bench, "unmask", line)?;
         source.raise()?;
         bench.comes(second, PATIENCE, "the line was routed elsewhere")?;
@@ -102,7 +153,7 @@ fn tries(bench: &mut Bench, source: &mut Source) -> Result<String> {
         source.serve();
     }
     lines(bench, "mask", line)?;
-    let wire = match (source.wire.level, source.wire.low) {
+    let kind = match (wire.level, wire.low) {
         (true, true) => "level, low",
         (true, false) => "level, high",
         (false, true) => "edge, low",
@@ -113,7 +164,7 @@ fn tries(bench: &mut Bench, source: &mut Source) -> Result<String> {
         false => String::new(),
     };
     Ok(format!(
-        "line {line} of {} ({wire}) is silent while masked, and comes as {first}{elsewhere}",
+        "line {line} of {} ({kind}) is silent while masked, and comes as {first}{elsewhere}",
         source.name
     ))
 }
@@ -134,11 +185,10 @@ fn lines(bench: &mut Bench, name: &str, line: u64) -> Result<()> {
     bench.call("lines", name, [line, 0, 0, 0, 0])
 }
 
-fn route(bench: &mut Bench, source: &Source, vector: u64) -> Result<()> {
-    let (wire, cpu) = (&source.wire, bench.cpu);
+fn route(bench: &mut Bench, wire: &Wire, vector: u64) -> Result<()> {
     let words = [
         u64::from(wire.line),
-        cpu,
+        bench.cpu,
         vector,
         u64::from(wire.level),
         u64::from(wire.low),

@@ -38,7 +38,9 @@ impl From<Result<String>> for Tried {
 }
 
 /// Tries clocks, timers, the interrupt controllers, and says what came of it.
-pub fn thorough(drivers: &mut [Driver], machine: &Machine) {
+///
+/// `first`: the interrupt of the first message that devices send.
+pub fn thorough(drivers: &mut [Driver], machine: &Machine, first: u64) {
     let mut count = [0; 3];
     let mut note = |driver: &mut Driver, tried: Tried| {
         let (at, word, text) = match tried {
@@ -80,6 +82,13 @@ pub fn thorough(drivers: &mut [Driver], machine: &Machine) {
         let tried = match deaf {
             Some(why) => Tried::LeftOut(text(why)),
             None => lines::run(&mut bench, drivers, machine),
+        };
+        note(&mut drivers[at], tried);
+    }
+    if let Some(at) = best(drivers, synthesis::MESSAGES) {
+        let tried = match deaf {
+            Some(why) => Tried::LeftOut(text(why)),
+            None => lines::messages(&mut bench, drivers, first),
         };
         note(&mut drivers[at], tried);
     }
