@@ -43,7 +43,8 @@ fn messages_bring_completions() {
             let (heard, looked) = came(&before);
             let (now_heard, now_looked) = came(&after);
             assert!(now_heard >= heard + 5, "{machine} {driver}: {after}");
-            assert_eq!(now_looked, looked, "{machine} {driver}: it looked");
+            // Where its rule says how long a request may rest, it looks once as one begins; who polls looks each millisecond.
+            assert!(now_looked <= looked + 5, "{machine} {driver}: {after}");
         }
         let log = booted.ask_well("log");
         assert!(!log.contains("looks every millisecond"), "{machine}: {log}");
@@ -61,7 +62,7 @@ fn messages_survive_their_driver() {
     booted.ask_well("read 2");
     let after = came(&booted.ask_well("devices nvme"));
     assert!(
-        after.0 > before.0 && after.1 == before.1,
+        after.0 > before.0 && after.1 <= before.1 + 1,
         "{before:?} {after:?}"
     );
 }
