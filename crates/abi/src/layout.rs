@@ -16,7 +16,7 @@ pub const PROGRAM: u64 = 0x0040_0000;
 /// The stack of a task's first thread ends here (grows down).
 pub const STACK_TOP: u64 = 0x0800_0000;
 /// Startup page (read-only): `program::Startup`.
-pub const STARTUP: u64 = 0x0900_0000;
+pub const STARTUP: u64 = STACK_TOP + (16 << 20);
 
 // A driver's task.
 /// The residual: read and execute.

@@ -23,7 +23,7 @@ impl Finder<'_, '_> {
         let hosts = match self.machine.arch {
             Arch::X86_64 => self.hosts_by_ports(),
             Arch::Aarch64 => {
-                self.machine.devices.push(processor::arm_timer());
+                self.machine.devices.push(processor::own_timer());
                 Vec::new()
             }
         };

@@ -42,7 +42,7 @@ pub fn of(log: &str, residual: &graph::Residual, events: &[Event]) -> Vec<String
     said
 }
 
-/// `…memory_region_ops_write cpu -1 mr 0x… addr 0x3f8 value 0x1 size 1 name 'serial'`: where, and how many bytes.
+/// `…memory_region_ops_write cpu -1 mr 0x… addr 0x… value 0x1 size 1 name 'serial'`: where, and how many bytes.
 fn access(line: &str) -> Option<(u64, u64)> {
     let rest = line.split_once("memory_region_ops_")?.1;
     let word = |name: &str| {
@@ -91,7 +91,7 @@ mod tests {
             windows: vec![Window {
                 name: "r".into(),
                 kind: WindowKind::Memory,
-                base: 0x1000,
+                base: 0x5000,
                 size: 64,
             }],
             ..Residual::default()
@@ -105,9 +105,9 @@ mod tests {
                 value: 0,
             })
         };
-        let log = "memory_region_ops_write cpu -1 mr 0x55 addr 0x1008 value 0x1 size 4 name 'card'\n\
-                   memory_region_ops_write cpu -1 mr 0x55 addr 0x100c value 0x0 size 4 name 'card'\n\
-                   memory_region_ops_write cpu -1 mr 0x55 addr 0x1010 value 0x0 size 4 name 'card'\n\
+        let log = "memory_region_ops_write cpu -1 mr 0x55 addr 0x5008 value 0x1 size 4 name 'card'\n\
+                   memory_region_ops_write cpu -1 mr 0x55 addr 0x500c value 0x0 size 4 name 'card'\n\
+                   memory_region_ops_write cpu -1 mr 0x55 addr 0x5010 value 0x0 size 4 name 'card'\n\
                    card: no register at 0x14\ncard: no register at 0x14\n";
         let events = [
             touch(8, Width::B64),

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// What the emulator calls the controller of an x86 machine whose lines are watched.
+    controller: String,
     #[serde(default)]
     model: Vec<Model>,
 }
@@ -18,6 +20,9 @@ struct File {
 pub struct Model {
     /// What `--device` looks for.
     pub name: String,
+    /// The file's `controller`.
+    #[serde(skip)]
+    pub controller: String,
     /// The rules that must be chosen, the function first: `disk on transport`.
     pub rules: String,
     /// Class of the function.
@@ -110,11 +115,14 @@ pub struct Slot {
 /// # Errors
 /// When it is no such list, or two models have one name.
 pub fn read(text: &str) -> Result<Vec<Model>> {
-    let file: File = toml::from_str(text).map_err(|error| Error(error.to_string()))?;
+    let mut file: File = toml::from_str(text).map_err(|error| Error(error.to_string()))?;
     for (at, model) in file.model.iter().enumerate() {
         if file.model[..at].iter().any(|m| m.name == model.name) {
             return failed(format!("two models are called {}", model.name));
         }
+    }
+    for model in &mut file.model {
+        model.controller.clone_from(&file.controller);
     }
     Ok(file.model)
 }

@@ -131,7 +131,7 @@ impl Stand {
         }
         let lines = watched && machine.arch() == qtest::Arch::X86_64 && messages.is_none();
         if lines {
-            machine.intercept("ioapic")?;
+            machine.intercept(&model.controller)?;
         }
         Ok(Stand {
             machine,

@@ -9,7 +9,7 @@ const CLASS: usize = 0x0a;
 /// Disk controllers with one channel or two (appendix D.2), whose interface tells in which mode each channel is.
 const CHANNELS: [u8; 2] = [1, 1];
 /// Ports of a channel in compatibility mode: what its two base address registers stand for otherwise, and its ISA wire
-/// (PCI IDE Controller Specification 1.0, 2.1).
+/// (PCI SIG, its specification 1.0 of such controllers, 2.1).
 const PLACES: [([(u64, u64); 2], u32); 2] = [
     ([(0x1f0, 8), (0x3f6, 1)], 14),
     ([(0x170, 8), (0x376, 1)], 15),

@@ -103,8 +103,7 @@ const TIMERS: [u32; 4] = [29, 30, 27, 26];
 /// The timer that every such processor has, for who knows no table that names it.
 pub fn timer() -> Device {
     let mut device = Device::new(String::from("cpu/timer"), "platform");
-    let architecture = Value::Text(String::from("generic timer"));
-    device.facts.push(fact("architecture", architecture));
+    device.facts.push(fact("architected", Value::Flag(true)));
     device.wires = (TIMERS.into_iter())
         .map(|line| Wire {
             line,
