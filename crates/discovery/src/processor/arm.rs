@@ -101,7 +101,7 @@ pub fn discover(hardware: &mut dyn Hardware, machine: &mut Machine) {
 const TIMERS: [u32; 4] = [29, 30, 27, 26];
 
 /// The timer that every such processor has, for who knows no table that names it.
-pub fn timer() -> Device {
+pub fn own_timer() -> Device {
     let mut device = Device::new(String::from("cpu/timer"), "platform");
     device.facts.push(fact("architected", Value::Flag(true)));
     device.wires = (TIMERS.into_iter())

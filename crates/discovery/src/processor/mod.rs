@@ -10,8 +10,7 @@ use crate::{acpi::Interrupts, hardware::Hardware};
 use alloc::string::String;
 use machine::{Arch, Fact, Machine, Source, Value};
 
-pub(crate) use arm::discover as arm;
-pub(crate) use arm::timer as own_timer;
+pub(crate) use arm::{discover as arm, own_timer};
 
 pub(crate) fn fact(name: &str, value: Value) -> Fact {
     Fact {
