@@ -113,7 +113,7 @@ fn microvm_keeps_time_and_its_interrupts_apart() {
 
 #[test]
 fn virt_gicv2_keeps_time_and_its_interrupts_apart() {
-    let wanted = ["gicv2", "gicv2-lines", "arm-timer"];
+    let wanted = ["gicv2", "gicv2-lines", "gicv2m", "arm-timer"];
     everything_passes("virt-gicv2", &["arm-clock"], &wanted);
 }
 
