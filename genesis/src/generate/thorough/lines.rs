@@ -9,8 +9,9 @@ use alloc::{format, string::String, vec::Vec};
 use classes::{Class, Client, Pump};
 use machine::{Machine, Wire};
 
-/// Classes whose devices raise their line soon after a request, on a machine where nobody is at the other end.
-const RAISE: [Class; 2] = [Class::Block, Class::Nic];
+/// Classes whose devices raise their line soon after a request, on a machine where nobody is at the other end. A frame is
+/// gone at once; a disk takes its time, which an emulator's clock may leap over.
+const RAISE: [Class; 2] = [Class::Nic, Class::Block];
 /// In which nothing may come, and in which a device must have answered.
 const MOMENT: u64 = 2_000_000;
 const PATIENCE: u64 = 1_000_000_000;
