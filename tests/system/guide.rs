@@ -134,10 +134,13 @@ fn run(line: &str, rules: &Path) -> String {
         false => [output.stdout, output.stderr].concat(),
     };
     let said = String::from_utf8_lossy(&said).into_owned();
-    // The reader's rules are where they always are.
+    // The reader's rules are where they always are; the tool leaves out the project's own folder.
     let shown = rules.display().to_string();
+    let root = workspace().root;
+    let inside = rules.strip_prefix(&root).unwrap_or(rules);
     said.replace(&format!(" {shown}`"), "`")
         .replace(&shown, "rules")
+        .replace(&inside.display().to_string(), "rules")
 }
 
 fn booted(words: &str, emulator: &[String], rules: &Path) -> String {
