@@ -91,6 +91,17 @@ fn source(driver: &Driver) -> Result<Source> {
 }
 
 fn sent(bench: &mut Bench, source: &mut Source, own: &[u64]) -> Result<String> {
+    for number in own {
+        open(bench, *number)?;
+    }
+    let tried = sent_once_each(bench, source, own);
+    for number in own {
+        close(bench, *number)?;
+    }
+    tried
+}
+
+fn sent_once_each(bench: &mut Bench, source: &mut Source, own: &[u64]) -> Result<String> {
     bench.silent(MOMENT, "nothing was asked of the device")?;
     let mut came = 0;
     for _ in 0..MESSAGES {
@@ -180,6 +191,31 @@ fn expected(_line: u64, vector: u64) -> u64 {
 #[cfg(target_arch = "aarch64")]
 fn expected(line: u64, _vector: u64) -> u64 {
     line
+}
+
+/// A message comes in by a vector of its own.
+#[cfg(target_arch = "x86_64")]
+fn open(_bench: &mut Bench, _number: u64) -> Result<()> {
+    Ok(())
+}
+
+/// A message comes in as a line of its own, an edge, which has to be let through.
+#[cfg(target_arch = "aarch64")]
+fn open(bench: &mut Bench, number: u64) -> Result<()> {
+    bench.call("lines", "route", [number, bench.cpu, number, 0, 0])?;
+    lines(bench, "unmask", number)
+}
+
+/// As it was.
+#[cfg(target_arch = "x86_64")]
+fn close(_bench: &mut Bench, _number: u64) -> Result<()> {
+    Ok(())
+}
+
+/// As it was: masked.
+#[cfg(target_arch = "aarch64")]
+fn close(bench: &mut Bench, number: u64) -> Result<()> {
+    lines(bench, "mask", number)
 }
 
 fn lines(bench: &mut Bench, name: &str, line: u64) -> Result<()> {
