@@ -139,13 +139,8 @@ fn what_is_wrong_is_told_with_its_place() {
 /// Pieces of good files, in any order and cut anywhere, give an answer or an error, soon.
 #[test]
 fn noise_is_refused_and_never_panics() {
-    let mut seed = 1u64;
-    let mut dice = |n: usize| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        (seed % n.max(1) as u64) as usize
-    };
+    let mut random = noise::Random::new(1);
+    let mut dice = |n: usize| random.below(n);
     for _ in 0..4000 {
         for (text, svd) in [(SVD, true), (RDL, false)] {
             let mut bytes = text.as_bytes().to_vec();

@@ -454,13 +454,7 @@ fn masked_a_place_that_only_a_nameless_device_claims_is_looked_at() {
 /// memory is whole.
 #[test]
 fn functions_with_other_bytes() {
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    let mut random = move |most: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % most
-    };
+    let mut random = noise::Random::new(0x9e37_79b9_7f4a_7c15);
     for round in 0..300 {
         let (mut fake, root) = pc();
         fake.pci.insert((0, 1, 0), bridge_at(0xfe00_0000));
@@ -472,17 +466,17 @@ fn functions_with_other_bytes() {
             Function::new(0x1234, 3, 0x02_0000).bar(0, 0x4000, 4, 0),
         );
         fake.extended
-            .insert(((1, 0, 0), 0x100), random(u64::MAX) as u32);
-        for _ in 0..1 + random(12) {
-            let which = random(3) as usize;
+            .insert(((1, 0, 0), 0x100), random.word() as u32);
+        for _ in 0..1 + random.below(12) {
+            let which = random.below(3);
             let (_, function) = fake.pci.iter_mut().nth(which).expect("three functions");
-            match random(4) {
+            match random.below(4) {
                 0 => drop(
                     function
                         .writable
-                        .insert(4 * random(16) as u16, random(u64::MAX) as u32),
+                        .insert(4 * random.below(16) as u16, random.word() as u32),
                 ),
-                _ => function.config[random(256) as usize] = random(256) as u8,
+                _ => function.config[random.below(256)] = random.below(256) as u8,
             }
         }
         let machine = acpi(&mut fake, root);

@@ -9,6 +9,7 @@ mod fake;
 use discovery::{devicetree, discover, Firmware, Request};
 use fake::Fake;
 use machine::{Arch, Machine};
+use noise::Random;
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
     path::Path,
@@ -26,29 +27,6 @@ const BLOB: &[u8] = include_bytes!("fixtures/virt.dtb");
 /// Many times what a discovery takes, even unoptimised on a busy computer.
 const LONGEST: Duration = Duration::from_secs(20);
 const MOST_READS: u64 = 200_000;
-
-/// A small generator, so that failures repeat (Marsaglia's xorshift).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-    fn below(&mut self, most: usize) -> usize {
-        (self.next() % most.max(1) as u64) as usize
-    }
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-}
-
-fn setting(name: &str, otherwise: u64) -> u64 {
-    let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
-    set.unwrap_or(otherwise)
-}
 
 /// Numbers that lengths, counts and offsets should not have.
 const ODD: [u64; 14] = [
@@ -81,7 +59,7 @@ fn change(bytes: &mut Vec<u8>, random: &mut Random, from: usize, big: bool) {
     }
     let at = from + random.below(bytes.len() - from);
     match random.below(9) {
-        0 => bytes[at] = random.next() as u8,
+        0 => bytes[at] = random.word() as u8,
         1 => bytes[at] ^= 1 << random.below(8),
         2 => bytes[at] = random.pick(&AML),
         3 | 4 => {
@@ -221,8 +199,8 @@ fn what_was_found_before() {
 
 #[test]
 fn tables() {
-    let mut random = Random(setting("FUZZ_SEED", 1) * 2 + 1);
-    for round in 0..setting("FUZZ_ROUNDS", 1500) {
+    let mut random = noise::seeded(3);
+    for round in 0..noise::rounds(1500) {
         let (bytes, arch) = TABLES[round as usize % TABLES.len()];
         let (mut fake, _) = Fake::acpi(bytes);
         // A half of the rounds change AML, the others any table.
@@ -244,14 +222,14 @@ fn tables() {
 #[test]
 fn terms() {
     // AML out of nothing but bytes that mean something, inside of a device whose members are asked for.
-    let mut random = Random(setting("FUZZ_SEED", 1) * 2 + 1);
-    for _ in 0..setting("FUZZ_ROUNDS", 1500) {
+    let mut random = noise::seeded(3);
+    for _ in 0..noise::rounds(1500) {
         let mut body = b"\x08_HID\x0dPNP0A03\0".to_vec();
         for name in [b"_STA", b"_CRS", b"_PRT"] {
             let terms: Vec<u8> = (0..random.below(40))
                 .flat_map(|_| match random.below(4) {
                     0 => b"_STA".to_vec(),
-                    1 => vec![random.next() as u8],
+                    1 => vec![random.word() as u8],
                     _ => vec![random.pick(&AML)],
                 })
                 .collect();
@@ -276,8 +254,8 @@ fn terms() {
 
 #[test]
 fn devicetrees() {
-    let mut random = Random(setting("FUZZ_SEED", 1) * 2 + 1);
-    for _ in 0..setting("FUZZ_ROUNDS", 1500) {
+    let mut random = noise::seeded(3);
+    for _ in 0..noise::rounds(1500) {
         let mut blob = BLOB.to_vec();
         let from = if random.below(8) == 0 { 0 } else { 40 };
         for _ in 0..1 + random.below(12) {

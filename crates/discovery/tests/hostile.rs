@@ -5,6 +5,7 @@ mod fake;
 use discovery::{devicetree, discover, Firmware, Request};
 use fake::{Fake, Function};
 use machine::{Arch, Machine};
+use noise::Random;
 
 const PC: &[u8] = include_bytes!("fixtures/q35.acpi");
 const OTHER: &[u8] = include_bytes!("fixtures/pc.acpi");
@@ -29,21 +30,6 @@ fn tree(blob: &[u8]) -> Machine {
         ..Request::new(Arch::Aarch64)
     };
     discover(&mut fake, request)
-}
-
-/// A small generator, so that failures repeat (Marsaglia's xorshift).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-    fn below(&mut self, most: usize) -> usize {
-        (self.next() % most as u64) as usize
-    }
 }
 
 /// A DSDT of these bytes in place of the fixture's.
@@ -87,14 +73,14 @@ fn tables_cut_short() {
 
 #[test]
 fn tables_with_other_bytes() {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     for round in 0..800 {
         let (mut fake, root) = Fake::acpi(if round % 2 == 0 { PC } else { OTHER });
         for _ in 0..1 + random.below(8) {
             let piece = random.below(fake.memory.len());
             let bytes = &mut fake.memory[piece].1;
             let at = random.below(bytes.len());
-            bytes[at] = random.next() as u8;
+            bytes[at] = random.word() as u8;
         }
         acpi(&mut fake, root);
     }
@@ -248,12 +234,12 @@ fn registers_of_impossible_sizes() {
 
 #[test]
 fn devicetrees_with_other_bytes() {
-    let mut random = Random(0x1234_5678_9abc_def1);
+    let mut random = Random::new(0x1234_5678_9abc_def1);
     for _ in 0..1500 {
         let mut blob = BLOB.to_vec();
         for _ in 0..1 + random.below(8) {
             let at = random.below(blob.len());
-            blob[at] = random.next() as u8;
+            blob[at] = random.word() as u8;
         }
         tree(&blob);
         let _ = devicetree::boot(&blob);

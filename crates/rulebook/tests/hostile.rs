@@ -1,5 +1,6 @@
 //! Whatever text or bytes they are given, parser, checker and `unpack` give an answer: no panic, no endless loop, no
-//! stack overflow. Mutations come from a fixed seed, so that a failure repeats.
+//! stack overflow. `FUZZ_ROUNDS=200000 FUZZ_SEED=7 cargo test --release -p rulebook --features text --test hostile` looks
+//! for long; without these, a few rounds are run, the same each time.
 
 use std::{
     fs,
@@ -9,27 +10,6 @@ use std::{
 
 /// Many times what the longest text takes, even unoptimised on a busy computer.
 const LONGEST: Duration = Duration::from_secs(20);
-
-/// `FUZZ_ROUNDS=200000 FUZZ_SEED=7 cargo test --release -p rulebook --features text --test hostile` looks for long; without
-/// these, a few rounds are run, the same each time.
-fn setting(name: &str, otherwise: u64) -> u64 {
-    let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
-    set.unwrap_or(otherwise)
-}
-
-struct Random(u64);
-impl Random {
-    /// xorshift64* (Vigna, 2016).
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-    fn below(&mut self, count: usize) -> usize {
-        (self.next() % count.max(1) as u64) as usize
-    }
-}
 
 fn texts() -> Vec<String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
@@ -79,8 +59,8 @@ const PIECES: [&str; 24] = [
 #[test]
 fn broken_texts_give_an_answer() {
     let texts = texts();
-    let mut random = Random(setting("FUZZ_SEED", 0x6d65_7461_6f73) | 1);
-    for round in 0..setting("FUZZ_ROUNDS", 3000) {
+    let mut random = noise::seeded(0x6d65_7461_6f73);
+    for round in 0..noise::rounds(3000) {
         let mut text = texts[random.below(texts.len())].clone();
         for _ in 0..=random.below(4) {
             let mut at = random.below(text.len() + 1);
@@ -119,9 +99,9 @@ fn broken_texts_give_an_answer() {
 #[test]
 fn damaged_bytes_give_an_error_or_a_book_that_stands() {
     let texts = texts();
-    let mut random = Random(setting("FUZZ_SEED", 0x0072_756c_6573) | 1);
+    let mut random = noise::seeded(0x0072_756c_6573);
     let mut refused = 0;
-    for _ in 0..setting("FUZZ_ROUNDS", 3000) {
+    for _ in 0..noise::rounds(3000) {
         let text = &texts[random.below(texts.len())];
         let Ok(book) = rulebook::syntax::parse(&[("x", text)]) else {
             continue;
@@ -130,9 +110,9 @@ fn damaged_bytes_give_an_error_or_a_book_that_stands() {
         for _ in 0..=random.below(3) {
             let at = random.below(bytes.len());
             match random.below(3) {
-                0 => bytes[at] = random.next() as u8,
+                0 => bytes[at] = random.word() as u8,
                 1 => bytes.truncate(at + 1),
-                _ => bytes.insert(at, random.next() as u8),
+                _ => bytes.insert(at, random.word() as u8),
             }
         }
         match rulebook::unpack(&bytes) {

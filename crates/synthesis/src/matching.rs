@@ -398,35 +398,11 @@ pub fn show(book: &Book, e: &Expr) -> String {
             },
             show(book, a)
         ),
-        ExprKind::Binary(op, a, b) => format!("{} {} {}", show(book, a), sign(*op), show(book, b)),
+        ExprKind::Binary(op, a, b) => format!("{} {} {}", show(book, a), op.sign(), show(book, b)),
         ExprKind::Range(a, b) => format!("{}..{}", show(book, a), show(book, b)),
         ExprKind::In(a, b) => format!("{} in {}", show(book, a), show(book, b)),
         ExprKind::Literal(_) => "{ … }".to_string(),
         _ => "…".to_string(),
-    }
-}
-
-fn sign(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::And => "&",
-        BinaryOp::Or => "|",
-        BinaryOp::Xor => "^",
-        BinaryOp::Shl => "<<",
-        BinaryOp::Shr => ">>",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::Both => "and",
-        BinaryOp::Either => "or",
-        BinaryOp::Join => "++",
     }
 }
 

@@ -7,6 +7,7 @@
 
 use graph::{Access, Conduit, Fence, Late, Space, Width};
 use machine::{Arch, Cpu, Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
+use noise::Random;
 use rulebook::tree::Book;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -42,29 +43,6 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
-
-/// A small generator, so that failures repeat (Marsaglia's xorshift).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-    fn below(&mut self, most: usize) -> usize {
-        (self.next() % most.max(1) as u64) as usize
-    }
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-}
-
-fn setting(name: &str, otherwise: u64) -> u64 {
-    let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
-    set.unwrap_or(otherwise)
-}
 
 /// Numbers that counts, sizes and offsets should not have.
 const ODD: [u64; 20] = [
@@ -216,7 +194,7 @@ impl Access for Anything {
         let value = match self.random.below(6) {
             0 => self.last,
             1 => u64::MAX,
-            2 => self.random.next(),
+            2 => self.random.word(),
             3 => 0,
             _ => self.random.pick(&ODD),
         };
@@ -245,7 +223,7 @@ impl Access for Anything {
         0
     }
     fn firmware(&mut self, _: Conduit, _: [u64; 4]) -> u64 {
-        self.random.next()
+        self.random.word()
     }
 }
 
@@ -275,7 +253,7 @@ fn device(book: &Book, bus: &str, random: &mut Random) -> Device {
             0 => Value::Number(random.pick(&ODD)),
             1 => Value::Flag(random.below(2) == 0),
             2 => Value::Numbers((0..random.below(9)).map(|_| random.pick(&ODD)).collect()),
-            3 => Value::Bytes((0..random.below(70)).map(|_| random.next() as u8).collect()),
+            3 => Value::Bytes((0..random.below(70)).map(|_| random.word() as u8).collect()),
             _ => continue,
         };
         device.facts.push(fact(name, value));
@@ -290,11 +268,11 @@ fn device(book: &Book, bus: &str, random: &mut Random) -> Device {
         });
     }
     if random.below(2) == 0 {
-        device.config = (0..256).map(|_| random.next() as u8).collect();
+        device.config = (0..256).map(|_| random.word() as u8).collect();
     }
     for _ in 0..random.below(3) {
         device.wires.push(Wire {
-            line: random.next() as u32,
+            line: random.word() as u32,
             level: true,
             low: false,
             source: Source::Assigned,
@@ -371,7 +349,7 @@ fn tried(book: &Book, random: &mut Random, count: &mut Count) {
         };
         machine.devices.push(device.clone());
         let mut access = Anything {
-            random: Random(random.next() | 1),
+            random: Random::new(random.word()),
             last: 0,
             reads: 0,
             time: 0,
@@ -421,7 +399,7 @@ fn round(text: &str, seed: u64, count: &mut Count) -> Result<(), String> {
     PEAK.store(before, Ordering::Relaxed);
     let ended = catch_unwind(AssertUnwindSafe(|| {
         if let Ok(book) = rulebook::read(&[("fuzz.rule", text)]) {
-            tried(&book, &mut Random(seed | 1), count);
+            tried(&book, &mut Random::new(seed), count);
         }
     }));
     let most = PEAK.load(Ordering::Relaxed).saturating_sub(before);
@@ -455,15 +433,15 @@ fn any_rule_for_any_device_ends_in_a_graph_or_an_error() {
         }
     }
     let texts = texts();
-    let rounds = setting("FUZZ_ROUNDS", 250);
-    let mut random = Random(setting("FUZZ_SEED", 0x5eed_0041) | 1);
+    let rounds = noise::rounds(250);
+    let mut random = noise::seeded(0x5eed_0041);
     let mut wrong = Vec::new();
     for _ in 0..rounds {
         let mut text = texts[random.below(texts.len())].clone();
         for _ in 0..random.below(4) {
             change(&mut text, &mut random);
         }
-        let seed = random.next();
+        let seed = random.word();
         if let Err(why) = round(&text, seed, &mut count) {
             let name = format!("found-{seed:016x}.rule");
             let text = format!("# seed {seed}\n{text}");

@@ -526,13 +526,8 @@ fn a_hostile_client_harms_only_itself() {
             up.call(0, args[0], 1);
             status::OK
         });
-        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-        let mut next = move || {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed
-        };
+        let mut random = noise::Random::new(0x2545_f491_4f6c_dd1d);
+        let mut next = move || random.word();
         for _ in 0..3000 {
             for _ in 0..8 {
                 let wild = next() % 4 == 0;

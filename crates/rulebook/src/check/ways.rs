@@ -278,30 +278,6 @@ fn told(facts: &[Fact], values: &[u64]) -> String {
     parts.join(" and ")
 }
 
-fn sign(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::And => "&",
-        BinaryOp::Or => "|",
-        BinaryOp::Xor => "^",
-        BinaryOp::Shl => "<<",
-        BinaryOp::Shr => ">>",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::Both => "and",
-        BinaryOp::Either => "or",
-        BinaryOp::Join => "++",
-    }
-}
-
 /// An expression as it would be written, so that equal ones are recognised.
 pub fn show(view: &View, e: &Expr) -> String {
     match &e.kind {
@@ -315,7 +291,7 @@ pub fn show(view: &View, e: &Expr) -> String {
             format!("{}({})", show(view, f), list.join(", "))
         }
         ExprKind::Binary(op, a, b) => {
-            format!("{} {} {}", show(view, a), sign(*op), show(view, b))
+            format!("{} {} {}", show(view, a), op.sign(), show(view, b))
         }
         ExprKind::In(a, b) => format!("{} in {}", show(view, a), show(view, b)),
         ExprKind::Range(a, b) => format!("{}..{}", show(view, a), show(view, b)),
