@@ -24,6 +24,8 @@ struct Clock {
     /// Nanoseconds between readings that the counter needs.
     longest: Cell<u64>,
     most: Cell<u64>,
+    /// There is a timer, and something that brings its interrupt to the processor.
+    wakes: Cell<bool>,
     armed: Cell<Armed>,
     until: Cell<u64>,
 }
@@ -37,6 +39,7 @@ static CLOCK: Clock = Clock {
     to_ticks: Cell::new(Ratio::new(0, 1)),
     longest: Cell::new(u64::MAX),
     most: Cell::new(1),
+    wakes: Cell::new(false),
     armed: Cell::new(Armed::No),
     until: Cell::new(u64::MAX),
 };
@@ -45,6 +48,9 @@ pub fn start(boot: &BootInfo) {
     CLOCK.to_nanoseconds.set(Ratio::nanoseconds(boot.clock_hz));
     CLOCK.to_ticks.set(Ratio::ticks(boot.timer_hz));
     CLOCK.most.set(boot.timer_most.max(1));
+    CLOCK
+        .wakes
+        .set(platform::bound(operation::TIMER_ARM) && platform::bound(operation::VECTORS_END));
     if platform::bound(operation::CLOCK_NOW) {
         CLOCK.counter.start(boot.clock_bits, platform::clock_now());
         CLOCK
@@ -67,7 +73,7 @@ pub fn now() -> u64 {
 fn arm(now: u64, until: u64, armed: Armed) {
     CLOCK.armed.set(armed);
     CLOCK.until.set(until);
-    if platform::bound(operation::TIMER_ARM) {
+    if CLOCK.wakes.get() {
         let ticks = CLOCK.to_ticks.get().of(until.saturating_sub(now));
         platform::timer_arm(ticks.saturating_add(1).min(CLOCK.most.get()));
     }
@@ -100,7 +106,7 @@ pub fn sleeping() -> bool {
         STATE.expire(now);
         return false;
     }
-    if !platform::bound(operation::TIMER_ARM) {
+    if !CLOCK.wakes.get() {
         // Nothing will interrupt: deadlines are watched by looking at the clock.
         return deadline == u64::MAX;
     }
