@@ -191,6 +191,19 @@ fn without_its_rule_a_device_is_unmatched_and_the_rest_works() {
 }
 
 #[test]
+fn without_a_controller_of_interrupts_the_machine_still_answers() {
+    let without = changed_rules("without-controller", "interrupt/gicv3.rule", |_| None);
+    let machine = machine("virt-gicv3");
+    let image = image::build_with_rules(&workspace(), machine.arch, &without, "images-alone")
+        .unwrap_or_else(|error| panic!("{error:#}"));
+    let mut booted = boot_image(&machine, &image);
+    let devices = booted.ask_well("devices");
+    assert!(!devices.contains(" lines "), "{devices}");
+    booted.ask_well("send");
+    booted.ask_well("read 0");
+}
+
+#[test]
 fn a_rule_that_comes_near_is_told_with_the_clue_that_failed() {
     let near = changed_rules("near", "nic/e1000.rule", |text| {
         // Nothing is left of what tells that it is this card, and its ID is another's.

@@ -405,6 +405,25 @@ fn blind_no_table_is_read_and_places_of_rules_are_looked_at() {
         .unknown
         .iter()
         .any(|u| u.contains("interrupt wires")));
+    // Of several things that may begin at one place, each is there to be recognised; what is said twice, once.
+    let other = Candidate {
+        more: vec![(WindowKind::Memory, 0xfed0_1000, 0x400)],
+        ..candidates[0].clone()
+    };
+    let candidates = [&candidates[0], &other, &other, &candidates[0]].map(Clone::clone);
+    let (mut fake, _) = Fake::acpi(PC);
+    let machine = discover(
+        &mut fake,
+        Request {
+            candidates: &candidates,
+            ..request(true)
+        },
+    );
+    let here: Vec<(&str, usize)> = (machine.devices.iter())
+        .filter(|d| d.path.starts_with("memory/"))
+        .map(|d| (d.path.as_str(), d.windows.len()))
+        .collect();
+    assert_eq!(here, [("memory/fed00000", 1), ("memory/fed00000.1", 2)]);
     // With the tables, memory that they do not name is not looked at.
     let (mut fake, _) = Fake::acpi(PC);
     let machine = discover(&mut fake, request(false));

@@ -137,16 +137,14 @@ fn worth_asking(subject: Subject, rule: &Rule) -> bool {
     if subject.device.fact("candidate").is_none() {
         return true;
     }
-    let Some(window) = subject.device.windows.first() else {
+    let of = |w: &machine::Window| (w.kind == machine::WindowKind::Port, w.base, w.size);
+    let Some((first, more)) = subject.device.windows.split_first() else {
         return false;
     };
-    let places = rule
-        .items
-        .iter()
-        .filter_map(|item| candidate(subject.book, rule, item));
-    places
-        .into_iter()
-        .any(|c| c.base == window.base && c.ports == (window.kind == machine::WindowKind::Port))
+    let mut places = (rule.items.iter()).filter_map(|item| candidate(subject.book, rule, item));
+    places.any(|c| {
+        (c.ports, c.base, c.size) == of(first) && c.more.iter().copied().eq(more.iter().map(of))
+    })
 }
 
 /// The rule that came nearest so far.
@@ -426,7 +424,7 @@ pub struct Candidate {
     pub ports: bool,
     pub base: u64,
     pub size: u64,
-    /// Its further windows: whether they are ports, first one, and how many.
+    /// Its further windows: whether they are ports, where they begin, and their size.
     pub more: Vec<(bool, u64, u64)>,
     pub line: Option<u32>,
 }
