@@ -11,9 +11,9 @@ use alloc::{
 };
 use discovery::{
     policy::{self, Answer, Place, Probe},
-    Candidate, Journal,
+    Journal,
 };
-use machine::{Arch, Fact, Machine, MemoryKind, Source, Value};
+use machine::{Arch, Candidate, Fact, Machine, MemoryKind, Source, Value};
 
 #[cfg(target_arch = "aarch64")]
 const ARCH: Arch = Arch::Aarch64;

@@ -33,7 +33,7 @@ fn main(door: door::Handover) -> ! {
     stages.passed("unpack");
 
     // 1 discover: hardware → machine model
-    let (mut machine, mut probing) = discover::machine(&door, &generate::candidates(&book));
+    let (mut machine, mut probing) = discover::machine(&door, &synthesis::candidates(&book));
     stages.passed("discover");
     log!(
         "genesis: {} devices found; writing their drivers",

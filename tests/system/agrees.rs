@@ -180,7 +180,7 @@ fn processors(model: &Machine, account: &Account) -> Vec<String> {
 fn every_machine_is_what_the_emulator_says() {
     let workspace = workspace();
     let book = rules::book(&workspace.root.join("rules")).expect("the rules are right");
-    let candidates = discover::candidates(&book);
+    let candidates = synthesis::candidates(&book);
     let mut machines = machines::all(&workspace).expect("the machines");
     // Of those that UEFI firmware boots, nothing is handed over that could be seen from outside.
     machines.retain(|machine| machine.firmware.is_none());

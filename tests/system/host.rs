@@ -9,7 +9,7 @@ use std::process::Command;
 
 fn model() -> Machine {
     let book = rules::book(&workspace().root.join("rules")).expect("the rules are right");
-    host::discover(&discover::candidates(&book)).expect("this is Linux")
+    host::discover(&synthesis::candidates(&book)).expect("this is Linux")
 }
 
 /// What a tool says, if it is here.

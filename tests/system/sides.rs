@@ -160,7 +160,7 @@ fn memory_differs(inside: &Machine, outside: &Machine) -> Vec<String> {
 fn a_machine_is_the_same_from_inside_and_from_outside() {
     let workspace = workspace();
     let book = rules::book(&workspace.root.join("rules")).expect("the rules are right");
-    let candidates = discover::candidates(&book);
+    let candidates = synthesis::candidates(&book);
     let mut faults = Vec::new();
     for name in [
         "q35-e1000",

@@ -156,7 +156,7 @@ pub fn find(workspace: &Workspace, arguments: &SeeArguments) -> Result<Shown> {
                 .arguments
                 .extend(arguments.emulator.iter().cloned());
             let _progress = terminal::Progress::start(&format!("looking at {name} from outside"));
-            let mut found = outside::discover(workspace, &described, &discover::candidates(&book))
+            let mut found = outside::discover(workspace, &described, &synthesis::candidates(&book))
                 .map_err(|e| instead(e, name))?;
             let job = job(found.recognise(&book), device)?;
             found.learn(&book, &job).map_err(|e| instead(e, name))?;

@@ -2,19 +2,7 @@
 
 use crate::{acpi::Overrides, Options};
 use alloc::{format, string::String, vec::Vec};
-use machine::{Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
-
-/// One place: the rules' data, opaque here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    pub kind: WindowKind,
-    pub base: u64,
-    pub size: u64,
-    /// Its further windows: kind, base and size. What tells it from other devices is the first.
-    pub more: Vec<(WindowKind, u64, u64)>,
-    /// Number of an ISA wire.
-    pub line: Option<u32>,
-}
+use machine::{Candidate, Device, Fact, Machine, Source, Value, Window, WindowKind, Wire};
 
 /// Adds each candidate whose place no other device claims. Those in memory are for blind mode: otherwise nothing is looked
 /// for where no table names anything. Where rules say that one of several things may begin at a place, each is added, for

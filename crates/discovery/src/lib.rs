@@ -21,7 +21,6 @@ pub mod policy;
 mod processor;
 mod request;
 
-pub use candidates::Candidate;
 pub use hardware::Hardware;
 pub use journal::Journal;
 pub use masked::hide as mask;
@@ -30,7 +29,7 @@ pub use pci::{bus_master, old_places, Messages};
 pub use request::{Firmware, Options, Request};
 
 use alloc::{format, string::String, vec::Vec};
-use machine::{Arch, Fact, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind};
+use machine::{Arch, Candidate, Fact, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind};
 use policy::{Gate, Place};
 
 /// Discovers the machine.

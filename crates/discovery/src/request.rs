@@ -1,8 +1,8 @@
 //! What discovery starts from.
 
-use crate::{Candidate, Journal};
+use crate::Journal;
 use alloc::{string::String, vec::Vec};
-use machine::{Arch, Fact, MemoryRange};
+use machine::{Arch, Candidate, Fact, MemoryRange};
 
 /// What the boot entry was told about the machine.
 #[derive(Clone, Copy)]

@@ -2,9 +2,11 @@
 
 mod fake;
 
-use discovery::{bus_master, discover, Candidate, Firmware, Messages, Options, Request};
+use discovery::{bus_master, discover, Firmware, Messages, Options, Request};
 use fake::{Fake, Function};
-use machine::{Arch, Device, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind};
+use machine::{
+    Arch, Candidate, Device, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind,
+};
 
 const PC: &[u8] = include_bytes!("fixtures/q35.acpi");
 const BLOB: &[u8] = include_bytes!("fixtures/virt.dtb");

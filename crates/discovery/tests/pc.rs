@@ -2,9 +2,9 @@
 
 mod fake;
 
-use discovery::{discover, Candidate, Firmware, Request};
+use discovery::{discover, Firmware, Request};
 use fake::{Fake, Function};
-use machine::{Arch, Device, Machine, Source, Value, WindowKind};
+use machine::{Arch, Candidate, Device, Machine, Source, Value, WindowKind};
 
 fn run(fake: &mut Fake, root: u64, candidates: &[Candidate]) -> Machine {
     let request = Request {

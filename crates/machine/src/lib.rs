@@ -128,6 +128,19 @@ pub struct Window {
     pub source: Source,
 }
 
+/// A place where a rule says that a device of its kind may be, though no table names one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub kind: WindowKind,
+    pub base: u64,
+    /// Bytes, or ports.
+    pub size: u64,
+    /// Its further windows: kind, base and size. What tells it from other devices is the first.
+    pub more: Vec<(WindowKind, u64, u64)>,
+    /// Number of an ISA wire.
+    pub line: Option<u32>,
+}
+
 /// One interrupt wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wire {

@@ -32,7 +32,7 @@ use machine::{Device, Fact, Machine};
 use rulebook::tree::{Book, Place};
 
 pub use entries::{serves_nothing, Written};
-pub use matching::{candidates, match_device, Candidate, Choice, Clue, Verdict};
+pub use matching::{candidates, match_device, Choice, Clue, Verdict};
 pub use messages::{hears_messages, MESSAGES, MOST_MESSAGES};
 pub use plan::{plan, subject, Job, Plan, Unmatched, COST, GIVEN};
 

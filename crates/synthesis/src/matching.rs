@@ -8,6 +8,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use machine::{Candidate, Window, WindowKind};
 use rulebook::tree::{BinaryOp, Book, Expr, ExprKind, Item, ItemKind, Rule, UnaryOp};
 
 /// A rule that scores less is not believed.
@@ -137,13 +138,13 @@ fn worth_asking(subject: Subject, rule: &Rule) -> bool {
     if subject.device.fact("candidate").is_none() {
         return true;
     }
-    let of = |w: &machine::Window| (w.kind == machine::WindowKind::Port, w.base, w.size);
+    let of = |w: &Window| (w.kind, w.base, w.size);
     let Some((first, more)) = subject.device.windows.split_first() else {
         return false;
     };
-    let mut places = (rule.items.iter()).filter_map(|item| candidate(subject.book, rule, item));
+    let mut places = (rule.items.iter()).filter_map(|item| candidate(subject.book, item));
     places.any(|c| {
-        (c.ports, c.base, c.size) == of(first) && c.more.iter().copied().eq(more.iter().map(of))
+        (c.kind, c.base, c.size) == of(first) && c.more.iter().copied().eq(more.iter().map(of))
     })
 }
 
@@ -404,12 +405,12 @@ pub fn show(book: &Book, e: &Expr) -> String {
     }
 }
 
-/// The candidate places of a book: rule, window kind (ports?), base, size, line.
+/// The candidate places of a book, in the order of its rules.
 pub fn candidates(book: &Book) -> Vec<Candidate> {
     let mut list = Vec::new();
     for rule in &book.rules {
         for item in &rule.items {
-            if let Some(c) = candidate(book, rule, item) {
+            if let Some(c) = candidate(book, item) {
                 list.push(c);
             }
         }
@@ -417,27 +418,14 @@ pub fn candidates(book: &Book) -> Vec<Candidate> {
     list
 }
 
-/// Where a rule says that its device may stand when no table names it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Candidate {
-    pub rule: String,
-    pub ports: bool,
-    pub base: u64,
-    pub size: u64,
-    /// Its further windows: whether they are ports, where they begin, and their size.
-    pub more: Vec<(bool, u64, u64)>,
-    pub line: Option<u32>,
-}
-
-fn candidate(book: &Book, rule: &Rule, item: &Item) -> Option<Candidate> {
+fn candidate(book: &Book, item: &Item) -> Option<Candidate> {
     let ItemKind::Candidate { window, more, line } = &item.kind else {
         return None;
     };
-    let (ports, base, size) = candidate_window(book, window)?;
+    let (kind, base, size) = candidate_window(book, window)?;
     let more = more.iter().map(|window| candidate_window(book, window));
     Some(Candidate {
-        rule: book.name(rule.name).to_string(),
-        ports,
+        kind,
         base,
         size,
         more: more.collect::<Option<Vec<_>>>()?,
@@ -445,7 +433,7 @@ fn candidate(book: &Book, rule: &Rule, item: &Item) -> Option<Candidate> {
     })
 }
 
-fn candidate_window(book: &Book, window: &Expr) -> Option<(bool, u64, u64)> {
+fn candidate_window(book: &Book, window: &Expr) -> Option<(WindowKind, u64, u64)> {
     let ExprKind::Call(callee, arguments) = &window.kind else {
         return None;
     };
@@ -454,7 +442,11 @@ fn candidate_window(book: &Book, window: &Expr) -> Option<(bool, u64, u64)> {
     };
     let size = arguments.get(1).and_then(|a| literal(&a.value));
     let base = literal(&arguments.first()?.value)?;
-    Some((book.name(*kind) == "ports", base, size.unwrap_or(8)))
+    let kind = match book.name(*kind) {
+        "ports" => WindowKind::Port,
+        _ => WindowKind::Memory,
+    };
+    Some((kind, base, size.unwrap_or(8)))
 }
 
 fn literal(e: &Expr) -> Option<u64> {

@@ -9,8 +9,8 @@ use crate::tables::Found;
 use crate::{files, map, processor};
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use discovery::devicetree::LARGEST;
-use discovery::{Candidate, Firmware, Request};
-use machine::{Fact, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind};
+use discovery::{Firmware, Request};
+use machine::{Fact, Machine, MemoryKind, MemoryRange, Source, Value};
 use rulebook::tree::Book;
 use serde::Serialize;
 use synthesis::Plan;
@@ -105,21 +105,7 @@ fn discover(found: &Found, book: &Book) -> Machine {
         )
     });
     let readable = readable.map(|range| (range.base, range.size)).collect();
-    let kind = |ports| match ports {
-        true => WindowKind::Port,
-        false => WindowKind::Memory,
-    };
-    let candidates: Vec<Candidate> = (synthesis::candidates(book).into_iter())
-        .map(|c| Candidate {
-            kind: kind(c.ports),
-            base: c.base,
-            size: c.size,
-            more: (c.more.into_iter())
-                .map(|(ports, base, size)| (kind(ports), base, size))
-                .collect(),
-            line: c.line,
-        })
-        .collect();
+    let candidates = synthesis::candidates(book);
     let request = Request {
         firmware: firmware(found),
         in_use: memory

@@ -113,28 +113,6 @@ pub struct Output {
     pub messages: (u64, u64),
 }
 
-/// The places that rules name for devices that no table names.
-pub fn candidates(book: &Book) -> Vec<discovery::Candidate> {
-    let kind = |ports| {
-        if ports {
-            machine::WindowKind::Port
-        } else {
-            machine::WindowKind::Memory
-        }
-    };
-    (synthesis::candidates(book).into_iter())
-        .map(|c| discovery::Candidate {
-            kind: kind(c.ports),
-            base: c.base,
-            size: c.size,
-            more: (c.more.into_iter())
-                .map(|(ports, base, size)| (kind(ports), base, size))
-                .collect(),
-            line: c.line,
-        })
-        .collect()
-}
-
 /// Writes and proves a driver for each device that a rule serves. What is learned goes into the machine model.
 pub fn all(
     book: &Book,

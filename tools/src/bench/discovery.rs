@@ -2,7 +2,7 @@
 
 use super::boot::{instructions_per_tick, stages};
 use super::Figures;
-use crate::discover::{self, outside};
+use crate::discover::outside;
 use crate::emulator;
 use crate::image;
 use crate::machines::{self, Machine};
@@ -11,7 +11,7 @@ use crate::rules;
 use crate::terminal::{bad, Progress};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
-use discovery::Candidate;
+use machine::Candidate;
 use machine::Value;
 
 /// The machines to which devices are added, to see what one more costs.
@@ -23,7 +23,7 @@ const MANY: usize = 8;
 pub fn measure(workspace: &Workspace) -> Result<Figures> {
     let mut figures = Figures::default();
     let book = rules::book(&workspace.root.join("rules"))?;
-    let candidates = discover::candidates(&book);
+    let candidates = synthesis::candidates(&book);
     for machine in machines::all(workspace)? {
         let name = machine.name.clone();
         let mut blind = machine.clone();

@@ -7,8 +7,8 @@ mod processors;
 mod tables;
 
 use anyhow::{bail, Result};
-use discovery::{Candidate, Firmware, Hardware, Request};
-use machine::{Arch, Fact, Machine, MemoryRange, Source, Value};
+use discovery::{Firmware, Hardware, Request};
+use machine::{Arch, Candidate, Fact, Machine, MemoryRange, Source, Value};
 use std::path::{Path, PathBuf};
 
 /// Where Linux shows what it knows: `/`, or a copy for tests.

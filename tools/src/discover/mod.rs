@@ -10,8 +10,7 @@ use crate::workspace::Workspace;
 use crate::{image, machines, prompt, rules, run};
 use anyhow::{Context, Result};
 use clap::Args;
-use discovery::Candidate;
-use machine::{Machine, WindowKind};
+use machine::Machine;
 use rulebook::tree::Book;
 use std::path::{Path, PathBuf};
 
@@ -108,12 +107,12 @@ impl Whose {
             let described = machines::named(workspace, name)?;
             let _progress =
                 crate::terminal::Progress::start(&format!("looking at {name} from outside"));
-            let mut found = outside::discover(workspace, &described, &candidates(book))?;
+            let mut found = outside::discover(workspace, &described, &synthesis::candidates(book))?;
             found.recognise(book);
             return Ok(found.model);
         }
         if self.host {
-            return host::discover(&candidates(book));
+            return host::discover(&synthesis::candidates(book));
         }
         match &self.file {
             Some(path) => read(path),
@@ -161,24 +160,4 @@ pub fn answer(workspace: &Workspace, machine: &str, line: &str) -> Result<()> {
         crate::terminal::print(answer);
     }
     Ok(())
-}
-
-/// The places that rules name for devices that no table describes.
-#[must_use]
-pub fn candidates(book: &Book) -> Vec<Candidate> {
-    let kind = |ports| match ports {
-        true => WindowKind::Port,
-        false => WindowKind::Memory,
-    };
-    let place = |c: synthesis::Candidate| Candidate {
-        kind: kind(c.ports),
-        base: c.base,
-        size: c.size,
-        more: (c.more.into_iter())
-            .map(|(ports, base, size)| (kind(ports), base, size))
-            .collect(),
-        line: c.line,
-    };
-    let named = synthesis::candidates(book);
-    named.into_iter().map(place).collect()
 }
