@@ -367,8 +367,11 @@ fn framebuffer(driver: &mut Driver) -> Result<()> {
     Ok(())
 }
 
-/// What the emulator shows: width, height, and red, green, blue of each pixel.
-fn screen(machine: &Machine) -> Result<(usize, usize, Vec<u8>)> {
+/// What the emulator shows: width and height in pixels, and red, green, blue of each pixel, a byte each.
+///
+/// # Errors
+/// When the emulator gives no picture.
+pub fn screen(machine: &Machine) -> Result<(usize, usize, Vec<u8>)> {
     let file = tempfile::NamedTempFile::new()?;
     let place = file.path().display().to_string();
     machine.ask("screendump", serde_json::json!({ "filename": place }))?;
@@ -387,8 +390,12 @@ fn screen(machine: &Machine) -> Result<(usize, usize, Vec<u8>)> {
     Ok((number(1), number(2), pixels.unwrap_or_default().to_vec()))
 }
 
-/// A picture in which each pixel differs from its neighbours, line by line through the pool.
-fn draw(driver: &mut Driver, first: usize, width: usize, height: usize) -> Result<Vec<u8>> {
+/// Draws a picture in which each pixel differs from its neighbours, `width` by `height` pixels from line `first` on, line by
+/// line through the pool. Gives what should be seen, as [`screen`] does.
+///
+/// # Errors
+/// When the driver refuses a line, or does not answer.
+pub fn draw(driver: &mut Driver, first: usize, width: usize, height: usize) -> Result<Vec<u8>> {
     let mut seen = Vec::new();
     for y in first..first + height {
         let mut line = Vec::new();
@@ -407,7 +414,8 @@ fn draw(driver: &mut Driver, first: usize, width: usize, height: usize) -> Resul
 
 // ---- input
 
-/// Keys by their names at the emulator, and by their codes in set 2 (IBM PS/2 technical reference).
+/// Keys by their names at the emulator, whether they go down, and their codes in set 2 (IBM PS/2 technical reference): plain,
+/// with the prefix, held together.
 const KEYS: [(&str, bool, u64); 10] = [
     ("a", true, 0x1c),
     ("a", false, 0x1c),
@@ -421,20 +429,41 @@ const KEYS: [(&str, bool, u64); 10] = [
     ("f9", false, 0x01),
 ];
 
-fn input(driver: &mut Driver) -> Result<()> {
+/// Presses a key at the emulator, or lets it go.
+///
+/// # Errors
+/// When the emulator has no such key, or does not answer.
+pub fn press(machine: &Machine, key: &str, down: bool) -> Result<()> {
+    let key = serde_json::json!({ "type": "qcode", "data": key });
+    let event = serde_json::json!({ "type": "key", "data": { "down": down, "key": key } });
+    machine.ask("input-send-event", serde_json::json!({ "events": [event] }))?;
+    Ok(())
+}
+
+/// A key that is pressed or let go is told by its code.
+fn told(driver: &mut Driver, key: &str, down: bool, code: u64) -> Result<()> {
+    let got = driver.wait(|e| e.kind == done::KEY)?;
+    wants((got.value, got.ok == 1) == (code, down), || {
+        format!(
+            "key {key} was pressed ({down}), and {:#x} is told",
+            got.value
+        )
+    })
+}
+
+/// Keys one by one, then more at once than one turn takes.
+pub fn input(driver: &mut Driver) -> Result<()> {
     driver.news();
+    let machine = driver.machine().clone();
     for (key, down, code) in KEYS {
-        let name = serde_json::json!({ "type": "qcode", "data": key });
-        let event = serde_json::json!({ "type": "key", "data": { "down": down, "key": name } });
-        let machine = driver.machine().clone();
-        machine.ask("input-send-event", serde_json::json!({ "events": [event] }))?;
-        let got = driver.wait(|e| e.kind == done::KEY)?;
-        wants((got.value, got.ok == 1) == (code, down), || {
-            format!(
-                "key {key} was pressed ({down}), and {:#x} is told",
-                got.value
-            )
-        })?;
+        press(&machine, key, down)?;
+        told(driver, key, down, code)?;
+    }
+    for down in [true, false].repeat(5) {
+        press(&machine, "b", down)?;
+    }
+    for down in [true, false].repeat(5) {
+        told(driver, "b", down, 0x32)?;
     }
     Ok(())
 }

@@ -2,13 +2,13 @@
 
 pub mod proof;
 
-use graph::{Access, Conduit, Fence, Late, Space, Width};
+pub use ::proof::stand::Opening;
+
 use machine::{Arch, Cpu, Device, Fact, Machine, Source, Value, Window};
 use qtest::pci::Function;
-use qtest::Live;
 use rulebook::tree::Book;
 use std::path::{Path, PathBuf};
-use synthesis::{Choice, LiveAccess, Subject, Written};
+use synthesis::{Choice, Subject, Written};
 
 /// The folder of the shipped rules.
 pub fn rules_folder() -> PathBuf {
@@ -94,49 +94,6 @@ pub fn machine_of(arch: Arch, device: &Device) -> Machine {
     }
 }
 
-/// A live device whose windows open as the rule names them.
-pub struct Opening(pub Live);
-
-impl LiveAccess for Opening {
-    fn open(&mut self, index: u8, window: &graph::Window) -> bool {
-        self.0.open(index, window.clone());
-        true
-    }
-}
-
-impl Access for Opening {
-    fn read(&mut self, window: u8, at: u64, width: Width) -> u64 {
-        self.0.read(window, at, width)
-    }
-    fn write(&mut self, window: u8, at: u64, width: Width, value: u64) {
-        self.0.write(window, at, width, value)
-    }
-    fn load(&mut self, space: Space, at: u64, width: Width) -> u64 {
-        self.0.load(space, at, width)
-    }
-    fn store(&mut self, space: Space, at: u64, width: Width, value: u64) {
-        self.0.store(space, at, width, value)
-    }
-    fn fence(&mut self, fence: Fence) {
-        self.0.fence(fence)
-    }
-    fn late(&mut self, late: Late) -> u64 {
-        self.0.late(late)
-    }
-    fn clock(&mut self) -> u64 {
-        self.0.clock()
-    }
-    fn pause(&mut self, ns: u64) {
-        self.0.pause(ns)
-    }
-    fn up(&mut self, which: u8, args: &[u64]) -> u64 {
-        self.0.up(which, args)
-    }
-    fn firmware(&mut self, conduit: Conduit, args: [u64; 4]) -> u64 {
-        self.0.firmware(conduit, args)
-    }
-}
-
 /// From the device to its driver: matched, learned, specialised.
 pub fn write_driver(
     book: &Book,
@@ -151,7 +108,7 @@ pub fn write_driver(
     };
     let machine = machine_of(arch, device);
     let verdict = {
-        let mut probe = Opening(Live::with(emulated, Vec::new(), 4096, 1 << 20, 4096).unwrap());
+        let mut probe = Opening::new(emulated).unwrap();
         synthesis::match_device(
             Subject {
                 book,
@@ -169,7 +126,7 @@ pub fn write_driver(
         .unwrap_or_else(|| panic!("no rule of class {class}: {verdict:?}"))
         .clone();
     let learned = {
-        let mut live = Opening(Live::with(emulated, Vec::new(), 1 << 16, 1 << 20, 4096).unwrap());
+        let mut live = Opening::new(emulated).unwrap();
         let learned = synthesis::learn(
             Subject {
                 book,

@@ -1,5 +1,6 @@
 //! Displays: what is drawn, on the emulator's screen.
 
+use ::proof::outside::{draw, screen};
 use abi::ring::{done, todo};
 use classes::selftest::{Effort, Outcome};
 use classes::Class;
@@ -19,50 +20,9 @@ fn display(device: &str) -> (Machine, Written) {
     (machine, written)
 }
 
-/// What the emulator shows: width, height, and red, green, blue of each pixel.
-fn screen(machine: &Machine) -> (usize, usize, Vec<u8>) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let place = file.path().to_str().unwrap();
-    machine
-        .ask("screendump", serde_json::json!({ "filename": place }))
-        .unwrap();
-    let bytes = std::fs::read(place).unwrap();
-    let words: Vec<&[u8]> = bytes.splitn(4, |b| b.is_ascii_whitespace()).collect();
-    let number = |word: &[u8]| std::str::from_utf8(word).unwrap().parse().unwrap();
-    assert_eq!(words[0], b"P6");
-    let (width, height) = (number(words[1]), number(words[2]));
-    let pixels = words[3].splitn(2, |b| *b == b'\n').nth(1).unwrap().to_vec();
-    assert_eq!(pixels.len(), width * height * 3);
-    (width, height, pixels)
-}
-
 fn set(driver: &mut Driver, width: u64, height: u64) -> bool {
     let value = width | height << 32;
     driver.ask(todo::FRAMEBUFFER_MODE, 0, 0, value).unwrap().ok == 1
-}
-
-/// A picture in which each pixel differs from its neighbours, line by line through the pool.
-fn draw(driver: &mut Driver, first: usize, width: usize, height: usize) -> Vec<u8> {
-    let mut seen = Vec::new();
-    for y in first..first + height {
-        let mut line = Vec::new();
-        for x in 0..width {
-            let colour = [(x * 3 + y) as u8, (x + y * 5) as u8, (x / 7 + y) as u8];
-            line.extend([colour[2], colour[1], colour[0], 0]);
-            seen.extend(colour);
-        }
-        driver.pool().write(64, &line);
-        let at = (y * width * 4) as u64;
-        let length = line.len() as u32;
-        assert_eq!(
-            driver
-                .ask(todo::FRAMEBUFFER_DRAW, 64, length, at)
-                .unwrap()
-                .ok,
-            1
-        );
-    }
-    seen
 }
 
 fn proved(device: &str) {
@@ -80,19 +40,19 @@ fn proved(device: &str) {
         .wait(|e| e.kind == done::CHANGED && e.offset == 320)
         .unwrap();
     assert_eq!((news.length, news.value), (200, 1280));
-    let picture = draw(&mut driver, 0, 320, 200);
-    let (width, height, seen) = screen(&machine);
+    let picture = draw(&mut driver, 0, 320, 200).unwrap();
+    let (width, height, seen) = screen(&machine).unwrap();
     assert_eq!((width, height), (320, 200));
     assert!(seen == picture, "the picture is on the screen");
     // Modes that cannot be leave it as it is.
     for (w, h) in [(321, 200), (320, 0), (16000, 12000), (1 << 20, 1)] {
         assert!(!set(&mut driver, w, h), "{w} by {h}");
     }
-    assert!(screen(&machine).2 == picture);
+    assert!(screen(&machine).unwrap().2 == picture);
     // What is below the screen comes into view.
-    let below = draw(&mut driver, 200, 320, 200);
+    let below = draw(&mut driver, 200, 320, 200).unwrap();
     assert_eq!(driver.ask(todo::FRAMEBUFFER_PAN, 0, 0, 200).unwrap().ok, 1);
-    assert!(screen(&machine).2 == below, "the picture below");
+    assert!(screen(&machine).unwrap().2 == below, "the picture below");
     drop(machine);
     drop(driver);
     proof::same_trace(Class::Framebuffer, || display(device));

@@ -117,8 +117,7 @@ fn identified(argument: &str) -> Option<Option<String>> {
     let device = masked(device);
     let book = rulebook();
     let model = machine_of(Arch::X86_64, &device);
-    let live = qtest::Live::with(&machine, Vec::new(), 4096, 1 << 20, 4096).unwrap();
-    let mut probe = Opening(live);
+    let mut probe = Opening::new(&machine).unwrap();
     let subject = Subject {
         book: &book,
         machine: &model,
