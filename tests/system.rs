@@ -9,6 +9,8 @@ mod agrees;
 mod boots;
 #[path = "system/cost.rs"]
 mod cost;
+#[path = "system/faults.rs"]
+mod faults;
 #[path = "system/guide.rs"]
 mod guide;
 #[path = "system/host.rs"]

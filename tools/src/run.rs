@@ -35,6 +35,10 @@ pub struct RunArguments {
     /// Try clocks, timers and interrupt controllers with interrupts let in before they are installed
     #[arg(long)]
     pub thorough: bool,
+    /// Make DRIVER's device seem broken while it is proved, after AFTER reads: registers that are all ones, stuck,
+    /// zeros or noise, shared memory that is wild, short or silent; or lose its interrupts (lost); repeatable
+    #[arg(long, value_name = "DRIVER:KIND:AFTER[:COUNT]")]
+    pub fault: Vec<String>,
     /// More arguments for the emulator
     #[arg(last = true, value_name = "EMULATOR ARGUMENT")]
     pub extra: Vec<String>,
@@ -43,16 +47,18 @@ pub struct RunArguments {
 impl RunArguments {
     /// The words of the guest's command line.
     fn options(&self) -> Vec<String> {
-        use abi::options::{BLIND, MASKED, THOROUGH};
-        [
+        use abi::options::{BLIND, FAULT, MASKED, THOROUGH};
+        let words = [
             (self.blind, BLIND),
             (self.masked, MASKED),
             (self.thorough, THOROUGH),
-        ]
-        .into_iter()
-        .filter(|(asked, _)| *asked)
-        .map(|(_, word)| word.to_owned())
-        .collect()
+        ];
+        let words = words
+            .into_iter()
+            .filter(|(asked, _)| *asked)
+            .map(|(_, word)| word.to_owned());
+        let faults = self.fault.iter().map(|fault| format!("{FAULT}{fault}"));
+        words.chain(faults).collect()
     }
 }
 

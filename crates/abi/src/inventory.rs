@@ -58,6 +58,8 @@ pub struct Installed {
     pub withheld: Vec<(u64, u64)>,
     /// What the class wants to know (`mac`, `mtu`, `sectors`, `size`, `writable`, `depth`, `hz`, …).
     pub facts: Vec<(String, u64)>,
+    /// Interrupts that its task hears before they are lost, and how many are: for tests (`options::FAULT`).
+    pub lost: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

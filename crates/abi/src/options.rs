@@ -14,7 +14,7 @@ pub const HANG: &str = "hang=";
 /// Clocks, timers and interrupt controllers are tried with interrupts let in before they are installed.
 pub const THOROUGH: &str = "thorough";
 
-/// `fault=DRIVER:KIND:AFTER[:COUNT]`: this driver's device seems broken, from so many of its accesses on, while it is proved.
+/// `fault=DRIVER:KIND:AFTER[:COUNT]`: this driver's device seems broken, after so many reads, while it is proved; or its interrupts are lost.
 pub const FAULT: &str = "fault=";
 
 /// Whether a word means something.

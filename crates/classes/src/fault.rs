@@ -24,8 +24,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All that spoil what is read.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Ones,
         Kind::Stuck,
         Kind::Zeros,
@@ -33,6 +32,7 @@ impl Kind {
         Kind::Wild,
         Kind::Short,
         Kind::Silent,
+        Kind::Lost,
     ];
 
     #[must_use]
@@ -52,8 +52,7 @@ impl Kind {
     /// By its name.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Kind> {
-        let mut all = Kind::ALL.into_iter().chain([Kind::Lost]);
-        all.find(|kind| kind.name() == name)
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     fn of_memory(self) -> bool {
@@ -67,9 +66,9 @@ pub struct Asked<'a> {
     /// The driver's name.
     pub driver: &'a str,
     pub kind: Kind,
-    /// Accesses that are as they should be.
+    /// Reads that are as they should be: of registers, or of memory if that is what is spoilt. Interrupts, if they are lost.
     pub after: u64,
-    /// Accesses that are not.
+    /// Those that are not.
     pub count: u64,
 }
 
@@ -96,7 +95,12 @@ impl<'a> Asked<'a> {
 
 impl fmt::Display for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} after {} accesses", self.kind.name(), self.after)?;
+        let of = match self.kind {
+            Kind::Lost => "interrupts",
+            kind if kind.of_memory() => "reads of memory",
+            _ => "reads",
+        };
+        write!(f, "{} after {} {of}", self.kind.name(), self.after)?;
         match self.count {
             u64::MAX => Ok(()),
             count => write!(f, ", for {count}"),
@@ -110,9 +114,9 @@ const PLACES: usize = 128;
 /// What stands between a driver and its device.
 pub struct Spoil {
     kind: Kind,
-    /// Accesses until the device breaks.
+    /// Reads until the device breaks.
     left: u64,
-    /// Accesses until it is well again.
+    /// Reads until it is well again.
     count: u64,
     /// What places gave first, since it broke.
     seen: [Option<((u64, u64), u64)>; PLACES],
@@ -135,6 +139,36 @@ impl Spoil {
     #[must_use]
     pub fn broken(&self) -> bool {
         self.left == 0 && self.count > 0
+    }
+
+    /// Whether there was a fault so far.
+    #[must_use]
+    pub fn begun(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Whether there was one, and it is over.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether this read, of memory or of a register, is spoilt.
+    fn spoils(&mut self, memory: bool) -> bool {
+        if memory != self.kind.of_memory() {
+            return false;
+        }
+        match (self.left, self.count) {
+            (0, 0) => false,
+            (0, count) => {
+                self.count -= u64::from(count != u64::MAX);
+                true
+            }
+            _ => {
+                self.left -= 1;
+                false
+            }
+        }
     }
 
     fn dice(&mut self) -> u64 {
@@ -162,14 +196,9 @@ impl Spoil {
 
     /// What the driver sees where a register gave `value`; `ones` is the width as a mask.
     pub fn read(&mut self, place: (u64, u64), ones: u64, value: u64) -> u64 {
-        if self.left > 0 {
-            self.left -= 1;
+        if !self.spoils(false) {
             return value;
         }
-        if !self.broken() {
-            return value;
-        }
-        self.count -= u64::from(self.count != u64::MAX);
         let bits = u64::from(ones.count_ones()).max(1);
         match self.kind {
             Kind::Ones => ones,
@@ -180,13 +209,11 @@ impl Spoil {
         }
     }
 
-    /// What it sees where memory that it shares with the device gave `value`. Loads are no accesses of the device, and count
-    /// only for faults of memory.
+    /// What it sees where memory that it shares with the device gave `value`.
     pub fn load(&mut self, place: (u64, u64), ones: u64, value: u64) -> u64 {
-        if !self.broken() || !self.kind.of_memory() {
+        if !self.spoils(true) {
             return value;
         }
-        self.count -= u64::from(self.count != u64::MAX);
         ones & match self.kind {
             Kind::Wild => value ^ self.dice(),
             Kind::Short => 0,
@@ -220,7 +247,7 @@ mod tests {
         ] {
             assert_eq!(Asked::of(wrong), None, "{wrong}");
         }
-        for kind in Kind::ALL.into_iter().chain([Kind::Lost]) {
+        for kind in Kind::ALL {
             assert_eq!(Kind::of_name(kind.name()), Some(kind));
         }
     }

@@ -10,11 +10,11 @@ mod upcalls;
 
 pub use failure::{Failure, Violation};
 
-use crate::facts::{Class, Facts, Units};
+use crate::facts::{Class, Facts, Kind, Units};
 use crate::memory::{Memory, Pool};
 use crate::residual::{Code, EntryId, Residual, Unfit};
 use crate::ring::{Driver, State};
-use crate::tickets::Tickets;
+use crate::tickets::{Pending, Tickets};
 use abi::context::{Context, Upcall};
 use abi::ring::{done, Entry};
 use abi::status;
@@ -235,6 +235,12 @@ impl Pump {
     /// Operations accepted and not yet answered.
     pub fn outstanding(&self) -> usize {
         self.tickets.busy()
+    }
+
+    /// Of those, what is not just a buffer that waits for someone to fill it.
+    pub fn resting(&self) -> usize {
+        let supply = |pending: &Pending| pending.kind == Kind::Supply;
+        self.outstanding() - self.tickets.count(supply)
     }
 
     /// What the last `link` upcall said.

@@ -29,10 +29,14 @@ use core::fmt;
 
 /// Bytes of pool that every self-test gets along with.
 pub const POOL: usize = 64 * 1024;
-/// Nothing takes longer than this.
+/// Nothing takes longer than this on a device that works.
 const PATIENCE: u64 = 1_000_000_000;
+/// Longer than any rule lets a request rest.
+const BOUND: u64 = 60_000_000_000;
 /// Between two looks.
 const STEP: u64 = 10_000;
+/// Between two looks at what did not work.
+const LONG_STEP: u64 = 500_000_000;
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,17 @@ pub enum Effort {
     Quick,
     /// On the host: also fills the device's queues.
     Thorough,
+    /// On a device that is made to fail: waits for longer than any rule lets a request rest.
+    Patient,
+}
+
+impl Effort {
+    fn patience(self) -> u64 {
+        match self {
+            Effort::Quick | Effort::Thorough => PATIENCE,
+            Effort::Patient => BOUND,
+        }
+    }
 }
 
 /// What the test says about the driver.
@@ -58,8 +73,10 @@ pub enum Outcome {
 pub enum Reason {
     /// It failed by itself.
     Driver(Failure),
-    /// No answer came in time.
+    /// What was accepted was not answered in time.
     Silent(&'static str),
+    /// It was not accepted either: there was no room, all the time.
+    Busy(&'static str),
     /// It came, and was not right.
     Wrong(&'static str),
 }
@@ -68,7 +85,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Reason::Driver(failure) => write!(f, "{failure}"),
-            Reason::Silent(what) => write!(f, "no answer within a second: {what}"),
+            Reason::Silent(what) => write!(f, "no answer in time: {what}"),
+            Reason::Busy(what) => write!(f, "busy all the time: {what}"),
             Reason::Wrong(what) => write!(f, "{what}"),
         }
     }
@@ -84,10 +102,24 @@ pub fn run(pump: &mut Pump, client: Client, effort: Effort) -> Outcome {
     if let Err(failure) = pump.start() {
         return Outcome::Rejected(Reason::Driver(failure));
     }
+    let outcome = serves(pump, client, effort);
+    match pump.start() {
+        Ok(()) => outcome,
+        Err(failure) => match outcome {
+            rejected @ Outcome::Rejected(_) => rejected,
+            _ => Outcome::Rejected(Reason::Driver(failure)),
+        },
+    }
+}
+
+/// Tries a driver that was started, and leaves it as it is. Answers to others are lost.
+pub fn serves(pump: &mut Pump, mut client: Client, effort: Effort) -> Outcome {
+    while client.take().is_some() {}
     let class = pump.class();
     let mut bench = Bench {
         pump,
         client,
+        patience: effort.patience(),
         ticket: 0,
         unit: 0,
     };
@@ -100,14 +132,10 @@ pub fn run(pump: &mut Pump, client: Client, effort: Effort) -> Outcome {
         Class::Framebuffer => framebuffer::run(&mut bench),
         Class::Input => input::run(&mut bench),
     };
-    let outcome = outcome.unwrap_or_else(Outcome::Rejected);
-    match pump.start() {
-        Ok(()) => outcome,
-        Err(failure) => match outcome {
-            rejected @ Outcome::Rejected(_) => rejected,
-            _ => Outcome::Rejected(Reason::Driver(failure)),
-        },
-    }
+    outcome.unwrap_or_else(|reason| match reason {
+        Reason::Silent(what) if pump.resting() == 0 => Outcome::Rejected(Reason::Busy(what)),
+        reason => Outcome::Rejected(reason),
+    })
 }
 
 /// Starts a driver of a direct class and tries it; `None` if the class has no self-test.
@@ -126,6 +154,8 @@ pub fn direct(class: &str, driver: &mut Direct, far: u64) -> Option<Outcome> {
 struct Bench<'a> {
     pump: &'a mut Pump,
     client: Client,
+    /// How long an answer is waited for, in nanoseconds.
+    patience: u64,
     ticket: u32,
     /// The instance that is asked.
     unit: u64,
@@ -168,7 +198,8 @@ impl Bench<'_> {
     ) -> Result<Option<Entry>, Reason> {
         let start = self.pump.clock();
         loop {
-            let late = self.pump.clock().saturating_sub(start) > patience;
+            let waited = self.pump.clock().saturating_sub(start);
+            let late = waited > patience;
             self.poll()?;
             while let Some(entry) = self.client.take() {
                 if wanted(&entry) {
@@ -178,14 +209,15 @@ impl Bench<'_> {
             if late {
                 return Ok(None);
             }
-            self.pump.pause(STEP);
+            let step = if waited > PATIENCE { LONG_STEP } else { STEP };
+            self.pump.pause(step);
         }
     }
 
     /// Whether the request was carried out.
     fn finished(&mut self, ticket: u32, what: &'static str) -> Result<bool, Reason> {
         let mine = |entry: &Entry| entry.kind == done::FINISHED && entry.ticket == ticket;
-        match self.answer(PATIENCE, mine)? {
+        match self.answer(self.patience, mine)? {
             Some(entry) => Ok(entry.ok == 1),
             None => Err(Reason::Silent(what)),
         }

@@ -44,6 +44,11 @@ impl Tickets {
         SLOTS - self.free_count
     }
 
+    /// How many are outstanding that `wanted` accepts.
+    pub fn count(&self, wanted: impl Fn(&Pending) -> bool) -> usize {
+        self.slots.iter().flatten().filter(|p| wanted(p)).count()
+    }
+
     /// The slot's number, or `None` when all are taken.
     pub fn take(&mut self, pending: Pending) -> Option<u64> {
         let top = self.free_count.checked_sub(1)?;

@@ -1,7 +1,8 @@
 //! Devices that break: what a driver sees of its device is spoilt between the two, at graph level, from some access on.
 //!
 //! Whatever a device does, a driver must stay inside its memory and windows, come back from every entry, and keep its
-//! class's contract: each request is answered once, or the driver fails by a name.
+//! class's contract: each request is answered once and within the time that its rule says, or the driver has no room for it,
+//! or fails by a name.
 
 use crate::bounds;
 use crate::models::Model;
@@ -26,33 +27,37 @@ pub enum End {
     Failed(String),
     /// Requests were answered, and the self-test saw that the answers were wrong.
     Noticed(&'static str),
-    /// A request was not answered within a second of the driver's time; nothing else happened.
-    Waiting(&'static str),
+    /// It had no room for a request, all the time.
+    Busy(&'static str),
 }
 
 /// Nothing is to be expected of a broken device: time goes faster for whoever waits for it.
 const HURRY: u64 = 100;
 
-/// Runs the self-test of a model's class while the device breaks after `after` accesses.
+/// Runs the self-test of a model's class while the device breaks after `after` reads.
 ///
 /// # Errors
-/// When the model does not run, or the driver leaves its memory, its windows, its contract or its bound, or does not come
-/// back.
+/// When the model does not run, or the driver leaves its memory, its windows, its contract or its bound, does not come back,
+/// or leaves a request without an answer.
 pub fn run(book: &Book, model: &Model, kind: Kind, after: u64) -> Result<End> {
     let outside = Outside::new(model)?;
     let mut stand = Stand::start(model, &outside)?;
-    let written = stand.write(book, &model.class)?;
+    let mut written = stand.write(book, &model.class)?;
+    if kind == Kind::Lost {
+        written.residual = written.residual.deaf();
+    }
     let spoil = Broken(Spoil::new(kind, after, u64::MAX), kind);
     stand.machine.hurry(HURRY);
     let mut device = Device::disturbed(&stand.machine, &written.residual, Some(Box::new(spoil)))?;
-    let broke = |why: String| Error(format!("{kind:?} after {after} accesses: {why}"));
-    let (outcome, events) = ways::selftest(&mut device, &written, &model.class, Effort::Quick)
+    let broke = |why: String| Error(format!("{kind:?} after {after} reads: {why}"));
+    let (outcome, events) = ways::selftest(&mut device, &written, &model.class, Effort::Patient)
         .map_err(|error| broke(error.to_string()))?;
     bounds::kept(&written.residual, &events).map_err(broke)?;
     match outcome {
         Outcome::Verified | Outcome::Unverified(_) => Ok(End::Well),
         Outcome::Rejected(Reason::Wrong(what)) => Ok(End::Noticed(what)),
-        Outcome::Rejected(Reason::Silent(what)) => Ok(End::Waiting(what)),
+        Outcome::Rejected(Reason::Busy(what)) => Ok(End::Busy(what)),
+        Outcome::Rejected(silent @ Reason::Silent(_)) => Err(broke(silent.to_string())),
         Outcome::Rejected(Reason::Driver(failure)) => match failure {
             Failure::Contract(violation) => Err(broke(format!("contract: {violation:?}"))),
             failure => Ok(End::Failed(failure.to_string())),

@@ -113,7 +113,7 @@ pub struct Specialiser<'a, 'l> {
     /// Slots taken in this entry, as far as the current region sees them: `busy` gives them back.
     pub taken: Vec<(InstanceId, Name, Num<'a>)>,
     /// Slots and rings that something watches, by name.
-    pub watched: Vec<Name>,
+    pub watched: Vec<(Option<Name>, Name)>,
     /// Members that their filter left out, in the first run: bank and position.
     pub dropped: Vec<(usize, u64)>,
     /// Loads of facts that differ, and the tests that could not be decided.

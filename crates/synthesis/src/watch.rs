@@ -19,12 +19,16 @@ impl<'a> Specialiser<'a, '_> {
         let ItemKind::Watch { what, .. } = &item.kind else {
             return;
         };
-        let name = match &what.kind {
-            ExprKind::Name(n) | ExprKind::Dot(_, n) => *n,
+        let watched = match &what.kind {
+            ExprKind::Name(n) => (None, *n),
+            ExprKind::Dot(part, n) => match part.kind {
+                ExprKind::Name(part) => (Some(part), *n),
+                _ => (None, *n),
+            },
             _ => return,
         };
-        if !self.watched.contains(&name) {
-            self.watched.push(name);
+        if !self.watched.contains(&watched) {
+            self.watched.push(watched);
         }
     }
 
@@ -142,7 +146,11 @@ impl<'a> Specialiser<'a, '_> {
 
     /// A slot was freed.
     pub fn count_freed(&mut self, i: InstanceId, slots: Name) -> Result<()> {
-        if !self.watched.contains(&slots) || self.is_live() {
+        // By name, as it is not known yet which instance a rule's words are about.
+        let known = |part: Name| self.instances.iter().any(|x| x.parts.contains(&(part, i)));
+        let meant =
+            |watched: &(Option<Name>, Name)| watched.1 == slots && watched.0.is_none_or(known);
+        if self.is_live() || !self.watched.iter().any(meant) {
             return Ok(());
         }
         let cell = self.freed_cell(i, slots)?;

@@ -1,9 +1,10 @@
 //! `fault=…` on the command line: a device that works is made to seem broken while its driver's self-test runs once more, so
 //! that one sees what the driver does about it. The same code is written again with an upcall behind every read of the
-//! device and of memory shared with it, and the upcall lies.
+//! device and of memory shared with it, and the upcall lies. Interrupts are lost later, on their way to the driver's task.
 
-use super::{prove, Driver, TARGET};
-use crate::{discover::Probing, single::Single};
+use super::prove::{self, Made};
+use super::{Driver, TARGET};
+use crate::{clock, discover::Probing, single::Single};
 use abi::context::Context;
 use abi::inventory::Proof;
 use abi::options::FAULT;
@@ -12,6 +13,7 @@ use alloc::{
     string::{String, ToString},
 };
 use classes::fault::{Asked, Kind, Spoil};
+use classes::memory::Places;
 use classes::selftest::{self, Effort, Outcome, Reason};
 use classes::{Class, Failure};
 use graph::through::MEMORY;
@@ -20,8 +22,8 @@ use synthesis::Written;
 
 static SPOIL: Single<Option<Spoil>> = Single::new(None);
 
-/// Carries out the faults that the command line asks for. A driver that fails the test is rejected; another is installed,
-/// unverified, and its device works again.
+/// Carries out the faults that the command line asks for. A driver that does not serve in the end is rejected; another is
+/// installed, unverified, and its device works again.
 pub fn faults(
     drivers: &mut [Driver],
     options: &[String],
@@ -69,51 +71,97 @@ pub fn faults(
 }
 
 /// Whether the driver is to be installed all the same, and what it did.
-fn broken(driver: &Driver, asked: &Asked) -> Result<(bool, String), String> {
+fn broken(driver: &mut Driver, asked: &Asked) -> Result<(bool, String), String> {
     let Some(class) = Class::of_name(&driver.choice.class) else {
         return Err("only drivers with requests can be made to fail".into());
     };
-    let mut residual = driver.written.residual.through("seen");
     if asked.kind == Kind::Lost {
-        // Nobody calls entries that no pump knows.
-        let entries = residual.entries.iter_mut();
-        let heard = entries.filter(|e| e.name == "irq" || e.name == "message");
-        heard.for_each(|entry| entry.name.insert(0, '-'));
+        // Here nothing waits for interrupts: its task does.
+        driver.lost = Some((asked.after, asked.count));
+        return Ok((true, "its task does not hear them".into()));
     }
+    let residual = driver.written.residual.through("seen");
     let code = emit::emit(&residual, TARGET).map_err(|e| e.to_string())?;
     let upcall = residual.upcalls.len() - 1;
     let facts = driver.written.facts.clone();
     let written = Written { residual, facts };
-    let mut made = prove::pump(class, &written, &code)?;
+    let places = Places {
+        clock: hurried,
+        pause: hurried_pause,
+        ..prove::places(&written)
+    };
+    let mut made = prove::pump(class, &written, &code, places)?;
     made.pump.intercept(upcall, seen);
     SPOIL.with(|spoil| *spoil = Some(Spoil::new(asked.kind, asked.after, asked.count)));
-    let outcome = selftest::run(&mut made.pump, made.area.client(), Effort::Quick);
-    SPOIL.with(|spoil| *spoil = None);
+    let (outcome, again) = tried(&mut made);
+    let begun = SPOIL.with(Option::take).is_some_and(|spoil| spoil.begun());
+    // Its device has none of the buffers afterwards.
+    let _ = made.pump.start();
     let name = |number: u64| {
         let known = usize::try_from(number).ok();
         let name = known.and_then(|n| written.residual.failures.get(n));
         name.map_or_else(|| format!("failure {number}"), |name| format!("`{name}`"))
     };
-    let recovered = made.pump.served().map(|number| {
-        let resets = made.pump.counters().resets;
-        format!("{} was served, with {resets} resets", name(number))
-    });
-    Ok(match outcome {
+    if !begun {
+        return Ok((true, "its test did not last until then".into()));
+    }
+    let mut said = match outcome {
         Outcome::Rejected(Reason::Driver(Failure::Unrecovered(number))) => {
-            (false, format!("the driver failed: {}", name(number)))
+            format!("the driver failed: {}", name(number))
         }
-        Outcome::Rejected(why) => (
-            false,
-            match recovered {
-                Some(recovered) => format!("{why}; before that {recovered}"),
-                None => why.to_string(),
-            },
-        ),
-        Outcome::Verified | Outcome::Unverified(_) => (
-            true,
-            recovered.unwrap_or_else(|| "the driver did not notice".into()),
-        ),
+        Outcome::Rejected(Reason::Driver(failure)) => format!("the driver failed: {failure}"),
+        Outcome::Rejected(Reason::Wrong(what)) => format!("answers were wrong: {what}"),
+        Outcome::Rejected(why) => why.to_string(),
+        Outcome::Verified | Outcome::Unverified(_) => "all requests were carried out".into(),
+    };
+    if let Some(number) = made.pump.served() {
+        let resets = made.pump.counters().resets;
+        said += &format!("; {} was served, with {resets} resets", name(number));
+    }
+    let installed = match again {
+        None => !matches!(outcome, Outcome::Rejected(_)),
+        Some(Outcome::Rejected(why)) => {
+            said += &format!("; afterwards: {why}");
+            false
+        }
+        Some(_) => {
+            said += "; it serves again";
+            true
+        }
+    };
+    Ok((installed, said))
+}
+
+/// The self-test on the device while it is broken, and once more if it is well again, with nothing started anew in between.
+fn tried(made: &mut Made) -> (Outcome, Option<Outcome>) {
+    if let Err(failure) = made.pump.start() {
+        return (Outcome::Rejected(Reason::Driver(failure)), None);
+    }
+    let outcome = selftest::serves(&mut made.pump, made.area.client(), Effort::Patient);
+    let passed = SPOIL.with(|spoil| spoil.as_ref().is_some_and(Spoil::passed));
+    let again = (passed && made.pump.failure().is_none())
+        .then(|| selftest::serves(&mut made.pump, made.area.client(), Effort::Patient));
+    (outcome, again)
+}
+
+/// Nanoseconds that the clock is ahead. Nothing is to be expected of a broken device: for whoever waits for it time goes
+/// faster.
+static AHEAD: Single<u64> = Single::new(0);
+/// What one look at the clock adds.
+const LOOK: u64 = 20_000;
+/// Longest pause that is one.
+const PAUSE: u64 = 20_000_000;
+
+extern "C" fn hurried(_: *mut Context) -> u64 {
+    AHEAD.with(|ahead| {
+        *ahead += LOOK;
+        clock::now() + *ahead
     })
+}
+
+extern "C" fn hurried_pause(_: *mut Context, ns: u64) {
+    clock::pause(ns.min(PAUSE));
+    AHEAD.with(|ahead| *ahead += ns.saturating_sub(PAUSE));
 }
 
 /// What the code sees: see [`graph::Residual::through`].

@@ -51,6 +51,8 @@ pub struct Driver {
     pub bound: Option<u64>,
     /// The machine's number of each message that the device sends; empty if it has a wire.
     pub messages: Vec<u32>,
+    /// Interrupts that its task hears before they are lost, and how many are (`fault=`).
+    pub lost: Option<(u64, u64)>,
 }
 
 impl Driver {
@@ -178,6 +180,7 @@ pub fn all(
                     state,
                     bound: None,
                     messages: Vec::new(),
+                    lost: None,
                 };
                 if let (Some(supply), Some(messages)) = (&mut supply, offered) {
                     let path = &machine.devices[device].path;
@@ -226,6 +229,7 @@ pub fn all(
                     state: Vec::new(),
                     bound: None,
                     messages: Vec::new(),
+                    lost: None,
                 });
             }
         }

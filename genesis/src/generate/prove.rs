@@ -6,6 +6,7 @@ use abi::ring::BYTES;
 use abi::status;
 use alloc::{boxed::Box, format, string::ToString, vec::Vec};
 use classes::direct::Direct;
+use classes::memory::Places;
 use classes::selftest::{self, clock::Rate, Effort, Outcome};
 use classes::{Area, Class, Memory, Pump, Residual, Units};
 use synthesis::Written;
@@ -28,7 +29,7 @@ fn pumped(class: &str, written: &Written, code: &emit::Code) -> Proof {
     let Some(class) = Class::of_name(class) else {
         return Proof::Rejected(format!("there is no pump for class `{class}`"));
     };
-    match pump(class, written, code) {
+    match pump(class, written, code, places(written)) {
         Ok(mut made) => {
             // It ends with the device holding none of our buffers: their memory goes away with genesis.
             verdict(selftest::run(
@@ -55,11 +56,12 @@ pub struct Made {
     pub area: Area,
 }
 
-/// The driver of a class with requests, in memory of genesis's own. It is not started yet.
+/// The driver of a class with requests, in these [`places`]. It is not started yet.
 pub fn pump(
     class: Class,
     written: &Written,
     code: &emit::Code,
+    places: Places,
 ) -> Result<Made, alloc::string::String> {
     let text = run::code(&code.bytes);
     let residual = &written.residual;
@@ -85,7 +87,7 @@ pub fn pump(
             facts,
             m,
             upcalls,
-            surroundings(written),
+            surroundings(places),
             area.driver(),
         )
     })
@@ -94,8 +96,11 @@ pub fn pump(
 }
 
 /// State, arena, pool and windows for a residual, in genesis's own memory.
-fn surroundings(written: &Written) -> Memory {
-    let places = run::places(&written.residual, selftest::POOL);
+pub fn places(written: &Written) -> Places {
+    run::places(&written.residual, selftest::POOL)
+}
+
+fn surroundings(places: Places) -> Memory {
     // SAFETY: fresh ranges of scratch memory that nothing else uses, identity-mapped; windows as the facts say.
     unsafe { Memory::new(places) }
 }
@@ -118,7 +123,7 @@ pub fn direct(written: &Written, code: &emit::Code) -> Option<Direct<'static>> {
         .map(|(name, at)| (&*Box::leak(name.to_string().into_boxed_str()), at))
         .collect();
     // SAFETY: as in `pump`.
-    unsafe { Direct::new(text, code.bytes.len(), names, surroundings(written)) }.ok()
+    unsafe { Direct::new(text, code.bytes.len(), names, surroundings(places(written))) }.ok()
 }
 
 /// Direct classes: `init` must succeed; a clock must go forward, and as fast as the one before it. The interrupt controller

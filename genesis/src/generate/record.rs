@@ -108,6 +108,7 @@ fn installed(
             d.wires.iter().map(|w| (w.line, w.level, w.low)).collect()
         }),
         messages: driver.messages.clone(),
+        lost: driver.lost,
         withheld: device.map_or_else(Vec::new, |d| withheld(machine, &d.path)),
         facts: driver.written.facts.clone(),
     }

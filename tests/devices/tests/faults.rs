@@ -5,7 +5,7 @@ use proof::faults::{self, End, Kind};
 use proof::models;
 use std::collections::BTreeMap;
 
-/// Accesses after which the device breaks: in the first half of `init`, or when it works.
+/// Reads after which the device breaks: in the first half of `init`, or when it works.
 const AFTER: [u64; 2] = [7, 60];
 
 #[test]
@@ -28,7 +28,7 @@ fn a_broken_device_breaks_no_driver() {
                 Ok(End::Well) => "well",
                 Ok(End::Failed(_)) => "failed by a name",
                 Ok(End::Noticed(_)) => "noticed",
-                Ok(End::Waiting(_)) => "waiting",
+                Ok(End::Busy(_)) => "busy",
                 Err(error) => {
                     wrong.push(format!("{}: {error}", model.name));
                     "wrong"

@@ -1,6 +1,6 @@
 //! entropy: two fills that differ from each other, and are not all the same byte.
 
-use super::{Bench, Outcome, Reason, PATIENCE};
+use super::{Bench, Outcome, Reason};
 use abi::ring::{done, todo};
 
 /// Bytes of each: that two of them are equal by chance will not happen.
@@ -33,7 +33,7 @@ fn fill(bench: &mut Bench, at: u32) -> Result<[u8; LENGTH], Reason> {
         let ticket = bench.ask(todo::ENTROPY_FILL, at + had, LENGTH as u32 - had, 0)?;
         let mine =
             |entry: &abi::ring::Entry| entry.kind == done::FINISHED && entry.ticket == ticket;
-        match bench.answer(PATIENCE, mine)? {
+        match bench.answer(bench.patience, mine)? {
             Some(entry) if entry.ok == 1 && entry.length > 0 => had += entry.length,
             Some(_) => return Err(Reason::Wrong("random bytes could not be had")),
             None => return Err(Reason::Silent("random bytes")),

@@ -1,6 +1,6 @@
 //! framebuffer: a small mode, pixels into its first and last line, a mode that cannot be, and pixels again.
 
-use super::{Bench, Outcome, Reason, PATIENCE};
+use super::{Bench, Outcome, Reason};
 use abi::ring::{done, todo, Entry};
 
 /// A mode that every display of the last thirty years has.
@@ -37,7 +37,7 @@ fn mode(bench: &mut Bench) -> Result<u64, Reason> {
     let value = u64::from(WIDTH) | u64::from(HEIGHT) << 32;
     let ticket = bench.ask(todo::FRAMEBUFFER_MODE, 0, 0, value)?;
     let mut news: Option<Entry> = None;
-    let answer = bench.answer(PATIENCE, |entry| {
+    let answer = bench.answer(bench.patience, |entry| {
         if entry.kind == done::CHANGED {
             news = Some(*entry);
         }

@@ -1,6 +1,6 @@
 //! nic: asks the network who it is, and listens.
 
-use super::{Bench, Effort, Outcome, Reason, PATIENCE, STEP};
+use super::{Bench, Effort, Outcome, Reason, STEP};
 use crate::ring::Client;
 use abi::ring::{done, todo, Entry};
 
@@ -87,7 +87,7 @@ fn sent(
     answered: &mut bool,
 ) -> Result<(), Reason> {
     let pool = bench.pump.pool();
-    let entry = bench.answer(PATIENCE, |entry| {
+    let entry = bench.answer(bench.patience, |entry| {
         *answered |= heard(&pool, entry, station);
         entry.kind == done::FINISHED && entry.ticket == ticket
     })?;
@@ -131,7 +131,7 @@ fn burst(bench: &mut Bench, offset: u32, length: u32) -> Result<(), Reason> {
     while count < put {
         bench.poll()?;
         count += collect(&mut bench.client, first, &mut back)?;
-        if bench.pump.clock().saturating_sub(start) > PATIENCE {
+        if bench.pump.clock().saturating_sub(start) > bench.patience {
             return Err(Reason::Silent("frames sent while its queue was full"));
         }
         bench.pump.pause(STEP);

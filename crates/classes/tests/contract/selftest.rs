@@ -95,7 +95,7 @@ fn a_disk_that_ignores_the_block_number_in_long_reads_is_rejected() {
 fn silence_is_told_after_a_second() {
     let mut rig = disk(100, 0);
     on("read", |_, _| status::OK);
-    assert_eq!(wrong(&mut rig), "no answer within a second: a read");
+    assert_eq!(wrong(&mut rig), "no answer in time: a read");
 }
 
 /// A card that sends at once, but remembers `depth` frames until it is polled; a peer answers `reply` times.
@@ -195,7 +195,7 @@ fn a_card_that_loses_a_frame_when_full_is_rejected() {
     });
     assert_eq!(
         wrong(&mut rig),
-        "no answer within a second: frames sent while its queue was full"
+        "no answer in time: frames sent while its queue was full"
     );
 }
 
@@ -218,6 +218,6 @@ fn a_right_serial_line_is_verified() {
     assert_eq!(tried(&mut line), Outcome::Verified);
     let mut line = rig(Class::Serial, facts);
     on("send", |_, _| status::BUSY);
-    let silent = Outcome::Rejected(Reason::Silent("bytes to be sent"));
+    let silent = Outcome::Rejected(Reason::Busy("bytes to be sent"));
     assert_eq!(tried(&mut line), silent);
 }

@@ -188,10 +188,7 @@ impl<'a> Checker<'a, '_, '_> {
                 }
             }
             ItemKind::Watch { what, time, .. } => {
-                if let Some(name) = base_name(what) {
-                    let kind = |s: &Symbol| matches!(s, Symbol::Ring | Symbol::Slots(_));
-                    self.want(name, what.place, "a ring or slots", kind);
-                }
+                self.rests(what);
                 self.expr(time);
             }
             ItemKind::Routine(routine) => {
@@ -517,6 +514,29 @@ impl<'a> Checker<'a, '_, '_> {
             self.want(name, ring.place, "a ring", |s| matches!(s, Symbol::Ring));
         }
     }
+    /// What may rest: a ring or slots, the rule's or (`io.S`) a part's.
+    fn rests(&mut self, what: &'a Expr) {
+        if let ExprKind::Dot(inner, member) = &what.kind {
+            self.expr(inner);
+            let kind = |item: &ItemKind| match item {
+                ItemKind::Ring { name, .. } | ItemKind::Slots { name, .. } => name == member,
+                _ => false,
+            };
+            if !self.part_has(inner, kind) {
+                let text = self.view.text(*member);
+                self.say(
+                    what.place,
+                    format!("the part has no ring or slots `{text}`"),
+                    "name some of its `ring`s or `slots`",
+                );
+            }
+            return;
+        }
+        if let Some(name) = base_name(what) {
+            let kind = |s: &Symbol| matches!(s, Symbol::Ring | Symbol::Slots(_));
+            self.want(name, what.place, "a ring or slots", kind);
+        }
+    }
     fn value(&mut self, name: Name, place: Place) {
         let text = self.view.text(name);
         let known = self.local.contains(&name)
@@ -588,14 +608,8 @@ impl<'a> Checker<'a, '_, '_> {
     }
     /// `part.RING`
     fn part_ring(&mut self, inner: &Expr, member: Name, place: Place) {
-        let Some(items) = self.part_items(inner) else {
-            return;
-        };
-        let mut found = false;
-        walk::items(items, &mut |item| {
-            found |= matches!(&item.kind, ItemKind::Ring { name, .. } if *name == member)
-        });
-        if !found {
+        let kind = |item: &ItemKind| matches!(item, ItemKind::Ring { name, .. } if *name == member);
+        if !self.part_has(inner, kind) {
             let text = self.view.text(member);
             self.say(
                 place,
@@ -603,6 +617,15 @@ impl<'a> Checker<'a, '_, '_> {
                 "name one of its `ring`s",
             );
         }
+    }
+    /// Whether there is such an item in the part that a name of this rule stands for; yes, if that is no part.
+    fn part_has(&self, inner: &Expr, kind: impl Fn(&ItemKind) -> bool) -> bool {
+        let Some(items) = self.part_items(inner) else {
+            return true;
+        };
+        let mut found = false;
+        walk::items(items, &mut |item| found |= kind(&item.kind));
+        found
     }
     /// The items of the part that a name of this rule stands for.
     fn part_items(&self, inner: &Expr) -> Option<&'a [Item]> {

@@ -79,7 +79,12 @@ fn source(driver: &Driver) -> Result<Source> {
     let Some(class) = Class::of_name(&driver.choice.class) else {
         return Err(text("it has no pump"));
     };
-    let mut made = prove::pump(class, &driver.written, &driver.code)?;
+    let mut made = prove::pump(
+        class,
+        &driver.written,
+        &driver.code,
+        prove::places(&driver.written),
+    )?;
     let started = made.pump.start();
     started.map_err(|failure| format!("{}: {failure}", driver.name))?;
     Ok(Source {
