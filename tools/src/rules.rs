@@ -65,25 +65,37 @@ pub fn run(workspace: &Workspace, command: RuleCommand) -> Result<()> {
 /// What each operation costs at worst, and what an interrupt does.
 fn worst_cases(book: &Book, only: Option<&str>) {
     crate::terminal::print(
-        "worst cases: accesses to the device, and rounds of loops (facts stay names; `#X` is how many X has)",
+        "worst cases: accesses to the device, those of what carries it too, and rounds of loops (facts stay names; `#X` is how \
+         many X has)",
     );
     for rule in &book.rules {
         let rule_name = book.name(rule.name);
         if only.is_some_and(|only| only != rule_name) {
             continue;
         }
-        for (at, worst) in rulebook::worst::worst(book, rule).iter().enumerate() {
-            let show = |cost: &rulebook::worst::Cost| match cost.rounds.number() {
-                Some(0) => format!("{}", cost.accesses),
-                _ => format!("{}; rounds {}", cost.accesses, cost.rounds),
-            };
-            let mut line = show(&worst.cost);
-            if worst.tail != rulebook::worst::Cost::default() {
-                line.push_str(&format!(", then {} once a batch", show(&worst.tail)));
-            }
-            let name = if at == 0 { rule_name } else { "" };
-            crate::terminal::print(format!("  {name:<16} {:<12} {line}", worst.entry));
+        let carriers = rulebook::worst::carriers(book, rule);
+        if carriers.is_empty() {
+            worst_case(rule_name, &rulebook::worst::worst(book, rule, None));
         }
+        for carrier in carriers {
+            let title = format!("{rule_name} on {}", book.name(carrier.name));
+            worst_case(&title, &rulebook::worst::worst(book, rule, Some(carrier)));
+        }
+    }
+}
+
+fn worst_case(title: &str, entries: &[rulebook::worst::Worst]) {
+    for (at, worst) in entries.iter().enumerate() {
+        let show = |cost: &rulebook::worst::Cost| match cost.rounds.number() {
+            Some(0) => format!("{}", cost.accesses),
+            _ => format!("{}; rounds {}", cost.accesses, cost.rounds),
+        };
+        let mut line = show(&worst.cost);
+        if worst.tail != rulebook::worst::Cost::default() {
+            line.push_str(&format!(", then {} once a batch", show(&worst.tail)));
+        }
+        let name = if at == 0 { title } else { "" };
+        crate::terminal::print(format!("  {name:<28} {:<12} {line}", worst.entry));
     }
 }
 

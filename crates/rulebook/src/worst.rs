@@ -139,8 +139,15 @@ pub struct Worst {
     pub tail: Cost,
 }
 
-/// The operations of the rule's class, in the order of its contract, then the interrupt. Parts have none of their own.
-pub fn worst(book: &Book, rule: &Rule) -> Vec<Worst> {
+/// The rules that may carry this one, if it stands on a class.
+pub fn carriers<'a>(book: &'a Book, rule: &Rule) -> Vec<&'a Rule> {
+    let of_class = |other: &&Rule| rule.on == Some(other.class);
+    book.rules.iter().filter(of_class).collect()
+}
+
+/// The operations of the rule's class, in the order of its contract, then the interrupt; what its `carrier` does for it
+/// counts. Parts have none of their own.
+pub fn worst<'a>(book: &'a Book, rule: &'a Rule, carrier: Option<&'a Rule>) -> Vec<Worst> {
     let mut out = Vec::new();
     if !rule.parameters.is_empty() {
         return out;
@@ -148,6 +155,7 @@ pub fn worst(book: &Book, rule: &Rule) -> Vec<Worst> {
     let mut meter = Meter {
         book,
         rule,
+        carrier,
         tail: Cost::default(),
         depth: 0,
     };
@@ -179,6 +187,10 @@ pub fn worst(book: &Book, rule: &Rule) -> Vec<Worst> {
         let mut cost = Cost::default();
         let mut heard = false;
         meter.interrupts(&view, &rule.items, entry, &mut cost, &mut heard);
+        if let Some(carrier) = carrier {
+            let view = View::of_rule(book, carrier);
+            meter.interrupts(&view, &carrier.items, entry, &mut cost, &mut heard);
+        }
         if heard {
             out.push(Worst {
                 entry: entry.to_string(),
@@ -205,6 +217,7 @@ const DEEPEST: u32 = 16;
 struct Meter<'a> {
     book: &'a Book,
     rule: &'a Rule,
+    carrier: Option<&'a Rule>,
     tail: Cost,
     depth: u32,
 }
@@ -225,7 +238,12 @@ impl<'a> Meter<'a> {
                 {
                     *heard = true;
                     let own = self.body(view, &event.body);
-                    *cost = core::mem::take(cost).and(&own);
+                    let before = core::mem::take(cost);
+                    // One wire is heard by all events; a message by its own.
+                    *cost = match entry {
+                        "message" => before.or(&own),
+                        _ => before.and(&own),
+                    };
                 }
                 ItemKind::Each { name, items, .. } => {
                     let mut inner = Cost::default();
@@ -277,7 +295,7 @@ impl<'a> Meter<'a> {
                 // A part of a register is read first.
                 let part = operator.is_some() || matches!(target.kind, ExprKind::Dot(..));
                 if let (Some((reg, _)), true) = (view.place(target), part) {
-                    cost = cost.and(&once(reg));
+                    cost = cost.and(&once(self.placed(reg)));
                 }
                 cost
             }
@@ -348,14 +366,14 @@ impl<'a> Meter<'a> {
     fn expr(&mut self, view: &View<'a>, e: &'a Expr) -> Cost {
         match &e.kind {
             ExprKind::Name(name) => match view.reg(*name) {
-                Some(reg) => once(reg).repeated_only(reg.count.unwrap_or(1)),
+                Some(reg) => once(self.placed(reg)).repeated_only(reg.count.unwrap_or(1)),
                 None => Cost::default(),
             },
             ExprKind::Index(base, index) => {
                 let cost = self.expr(view, index);
                 match view.place(base) {
                     Some((reg, None)) if matches!(base.kind, ExprKind::Name(_)) => {
-                        cost.and(&once(reg))
+                        cost.and(&once(self.placed(reg)))
                     }
                     _ => cost.and(&self.expr(view, base)),
                 }
@@ -400,9 +418,13 @@ impl<'a> Meter<'a> {
                         _ => None,
                     })
                     .collect();
-                found
-                    .iter()
-                    .fold(Cost::default(), |most, r| most.or(&self.routine(view, r)))
+                match (found.is_empty(), self.carrier) {
+                    (true, Some(carrier)) => {
+                        let below = View::of_rule(self.book, carrier);
+                        self.longest(&below, &routines(&carrier.items, *name))
+                    }
+                    _ => self.longest(view, &found),
+                }
             }
             ExprKind::Dot(inner, name) => {
                 let (items, own) = match self.part_of(view, inner) {
@@ -414,12 +436,30 @@ impl<'a> Meter<'a> {
                     Some(rule) => View::of_rule(self.book, rule),
                     None => View::of_rule(self.book, self.rule),
                 };
-                routines(items, *name)
-                    .iter()
-                    .fold(Cost::default(), |most, r| most.or(&self.routine(&view, r)))
+                self.longest(&view, &routines(items, *name))
             }
             _ => Cost::default(),
         }
+    }
+
+    fn longest(&mut self, view: &View<'a>, found: &[&'a Routine]) -> Cost {
+        let most = Cost::default();
+        found
+            .iter()
+            .fold(most, |most, r| most.or(&self.routine(view, r)))
+    }
+
+    /// A register that a class leaves to its transports, where this one has it.
+    fn placed(&self, reg: &'a RegItem) -> &'a RegItem {
+        let (None, Some(carrier)) = (&reg.at, self.carrier) else {
+            return reg;
+        };
+        let mut found = reg;
+        walk::items(&carrier.items, &mut |item| match &item.kind {
+            ItemKind::Reg(own) if own.name == reg.name => found = own,
+            _ => {}
+        });
+        found
     }
 
     /// The items of the part that an expression ends in, and its rule if it is one of its own.

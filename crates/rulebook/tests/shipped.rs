@@ -49,3 +49,34 @@ fn the_shipped_rules_are_right() {
     let again = rulebook::read(&files).map(|book| rulebook::pack(&book));
     assert_eq!(again, Ok(bytes), "the same texts give the same bytes");
 }
+
+/// What a function's transport does for it counts: its doorbell, and the cause that it reads.
+#[test]
+fn the_worst_case_of_a_function_holds_what_carries_it() {
+    let text = "class wire\n  op ring(n: 8)\n  up news\n\
+        rule copper : wire on pci\n  match vendor == 1 score 9\n  space r = le bar(0)\n  reg BELL 0:32 in r\n  \
+        reg CAUSE 4:32 ro\n  op ring(n) { BELL = n }\n  event irq { let c = CAUSE;  claim c != 0;  up news }\n\
+        class lamp\n  op glow(n: 8)\n\
+        rule lantern : lamp on wire\n  match vendor == 1 score 9\n  op glow(n) { then { ring(n) } }\n  event news { ring(1) }\n";
+    let book = rulebook::read(&[("lantern.rule", text)]).unwrap_or_else(|p| panic!("{p:?}"));
+    let lantern = book.rules.iter().find(|r| book.name(r.name) == "lantern");
+    let lantern = lantern.expect("the rule is there");
+    let carriers = rulebook::worst::carriers(&book, lantern);
+    assert_eq!(carriers.len(), 1);
+    let alone = rulebook::worst::worst(&book, lantern, None);
+    assert_eq!(alone[0].tail.accesses.number(), Some(0));
+    let carried = rulebook::worst::worst(&book, lantern, Some(carriers[0]));
+    let shown: Vec<(&str, Option<u64>, Option<u64>)> = (carried.iter())
+        .map(|w| {
+            (
+                &*w.entry,
+                w.cost.accesses.number(),
+                w.tail.accesses.number(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [("glow", Some(0), Some(1)), ("irq", Some(2), Some(0))]
+    );
+}

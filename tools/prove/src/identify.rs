@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use machine::Machine;
 use meta::bench::Figures;
-use meta::discover::{candidates, outside};
+use meta::discover::outside;
 use meta::image::Arch;
 use meta::prove_data::{self, Need};
 use meta::rules;
@@ -193,7 +193,7 @@ fn offered() -> Result<Vec<String>> {
 
 /// Every device of one machine, both ways.
 fn look(book: &Book, arch: Arch, arguments: Vec<String>, title: &str) -> Result<Vec<Row>> {
-    let mut found = outside::emulated(arch, arguments, &candidates(book))?;
+    let mut found = outside::emulated(arch, arguments, &synthesis::candidates(book))?;
     let fresh = found.model.clone();
     let named = found.recognise(book);
     let named_model = std::mem::replace(&mut found.model, fresh);
