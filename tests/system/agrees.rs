@@ -4,7 +4,7 @@ use crate::account::{self, Account, Bar, Function};
 use crate::boots::workspace;
 use crate::ranges;
 use machine::{Device, Machine, Source, Value, WindowKind};
-use meta::discover::{self, outside};
+use meta::discover::outside;
 use meta::{machines, rules};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;

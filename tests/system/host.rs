@@ -3,7 +3,7 @@
 
 use crate::boots::workspace;
 use machine::{Machine, MemoryKind, Value, WindowKind};
-use meta::discover::{self, host};
+use meta::discover::host;
 use meta::rules;
 use std::process::Command;
 

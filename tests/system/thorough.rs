@@ -46,8 +46,11 @@ fn number(text: &str, words: &str) -> u64 {
 
 /// All of `wanted` are tried and pass; clocks go as fast as instructions do, to one part in 500.
 fn everything_passes(name: &str, clocks: &[&str], wanted: &[&str]) {
-    let machine = thorough(name);
-    let mut booted = boot_with(&machine, &image(machine.arch), &virtual_time());
+    everything_passes_on(&thorough(name), clocks, wanted);
+}
+
+fn everything_passes_on(machine: &Machine, clocks: &[&str], wanted: &[&str]) {
+    let mut booted = boot_with(machine, &image(machine.arch), &virtual_time());
     let transcript = booted.guest.transcript();
     let said = drivers(&transcript);
     let mut tried: Vec<&str> = said.keys().map(String::as_str).collect();
@@ -103,6 +106,22 @@ fn pc_rtl8139_keeps_time_and_its_interrupts_apart() {
     let clocks = ["pit", "pm-timer", "hpet"];
     let others = ["lapic", "lapic-timer", "ioapic", "lapic-messages"];
     everything_passes("pc-rtl8139", &clocks, &others);
+}
+
+/// Blind, nothing tells of the newer controller: the old pair brings the wires, which rules name for its places.
+#[test]
+fn the_old_pair_serves_where_it_is_the_only_controller() {
+    let mut machine = thorough("pc-rtl8139");
+    machine.options.push("blind".into());
+    let others = ["i8259", "lapic", "lapic-timer", "lapic-messages"];
+    everything_passes_on(&machine, &["pit", "hpet"], &others);
+    let mut booted = boot_with(&machine, &image(machine.arch), &virtual_time());
+    for (driver, line) in [("uart16550", "line 4"), ("ide", "line 14")] {
+        booted.ask_well("read 1");
+        let told = booted.ask_well(&format!("devices {driver}"));
+        assert!(told.contains(line), "{told}");
+        assert!(!told.contains("heard    0 "), "{told}");
+    }
 }
 
 #[test]

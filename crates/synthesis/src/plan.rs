@@ -34,6 +34,12 @@ const ORDER: [&str; 14] = [
 /// this is least.
 pub const COST: &str = "cost";
 
+/// The class of what receives wires, its fact that the processor itself asks it for a vector, by a pin, and what a processor
+/// then knows.
+const LINES: &str = "lines";
+const PIN: &str = "pin";
+const LINE_PIN: &str = "line_pin";
+
 /// Facts that the nucleus decides, for every driver.
 pub const GIVEN: [(&str, u64); 5] = [
     ("line_vector", abi::boot::vector::LINES),
@@ -119,6 +125,9 @@ pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -
         let cheaper = |(class, other): &(String, u64)| *class == choice.class && *other < *cost;
         choice.spare = choice.direct && costs.iter().any(cheaper);
     }
+    if by_pin(book, machine, &matched) {
+        tell_processors(machine);
+    }
     let rank = |class: &str| ORDER.iter().position(|c| *c == class);
     // The dearest first: what is cheaper may be measured by it.
     matched.sort_by_key(|(_, cost, choice)| {
@@ -135,6 +144,31 @@ pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -
         });
     }
     Plan { jobs, unmatched }
+}
+
+/// Whether the controller that will serve is one that the processor asks for vectors.
+fn by_pin(book: &Book, machine: &Machine, matched: &[(usize, u64, Choice)]) -> bool {
+    let lines = matched
+        .iter()
+        .filter(|(_, _, choice)| choice.class == LINES);
+    let Some((device, _, choice)) = lines.min_by_key(|(_, cost, _)| *cost) else {
+        return false;
+    };
+    let subject = subject(book, machine, *device);
+    subject.and_then(|subject| crate::entries::declared(subject, choice, PIN)) == Some(1)
+}
+
+/// Learned, as what the machine is has not changed; once, as the model may come from an earlier run.
+fn tell_processors(machine: &mut Machine) {
+    for device in machine.devices.iter_mut().filter(|d| d.bus == "cpu") {
+        if !device.learned.iter().any(|f| f.name == LINE_PIN) {
+            device.learned.push(Fact {
+                name: LINE_PIN.to_string(),
+                value: Value::Flag(true),
+                source: Source::Learned,
+            });
+        }
+    }
 }
 
 fn name_for(book: &Book, choice: &Choice, before: &[Job]) -> String {
