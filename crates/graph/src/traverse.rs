@@ -3,104 +3,76 @@
 use crate::{Graph, Id, Op, RegionId, Residual, Space};
 use alloc::vec::Vec;
 
+/// Calls `$f` with each operand of `$op`, in the order of the definition: borrowed as `$op` is.
+macro_rules! operands {
+    ($op:expr, $f:expr) => {
+        match $op {
+            Op::Bin(_, a, b) => {
+                $f(a);
+                $f(b);
+            }
+            Op::Select(c, a, b) => {
+                $f(c);
+                $f(a);
+                $f(b);
+            }
+            Op::Insert { into, value, .. } => {
+                $f(into);
+                $f(value);
+            }
+            Op::Extract { value: a, .. }
+            | Op::Swap(_, a)
+            | Op::LowestBit(a)
+            | Op::Ones(a)
+            | Op::Load { at: a, .. }
+            | Op::Read { at: a, .. }
+            | Op::SetLocal(_, a)
+            | Op::Pause(a)
+            | Op::If { cond: a, .. }
+            | Op::Loop { most: a, .. }
+            | Op::Result(_, a)
+            | Op::Return(a) => $f(a),
+            Op::Up { args, .. } => {
+                for a in args {
+                    $f(a);
+                }
+            }
+            Op::Firmware { args, .. } => {
+                for a in args {
+                    $f(a);
+                }
+            }
+            Op::Await { value, ns, .. } => {
+                $f(value);
+                $f(ns);
+            }
+            Op::Store { at, value, .. } | Op::Write { at, value, .. } => {
+                $f(at);
+                $f(value);
+            }
+            Op::Const(_)
+            | Op::Arg(_)
+            | Op::Late(_)
+            | Op::Local(_)
+            | Op::Clock
+            | Op::Fence(_)
+            | Op::Block(_)
+            | Op::Leave(_) => {}
+        }
+    };
+}
+
 impl Op {
     /// Calls `f` with every operand, in the order of the definition. The `value` of an `Await` is one of them,
     /// though it is computed inside its region.
     pub fn operands(&self, mut f: impl FnMut(Id)) {
-        match self {
-            Op::Bin(_, a, b) => {
-                f(*a);
-                f(*b);
-            }
-            Op::Select(c, a, b) => {
-                f(*c);
-                f(*a);
-                f(*b);
-            }
-            Op::Insert { into, value, .. } => {
-                f(*into);
-                f(*value);
-            }
-            Op::Extract { value: a, .. }
-            | Op::Swap(_, a)
-            | Op::LowestBit(a)
-            | Op::Ones(a)
-            | Op::Load { at: a, .. }
-            | Op::Read { at: a, .. }
-            | Op::SetLocal(_, a)
-            | Op::Pause(a)
-            | Op::If { cond: a, .. }
-            | Op::Loop { most: a, .. }
-            | Op::Result(_, a)
-            | Op::Return(a) => f(*a),
-            Op::Up { args, .. } => args.iter().for_each(|a| f(*a)),
-            Op::Firmware { args, .. } => args.iter().for_each(|a| f(*a)),
-            Op::Await { value, ns, .. } => {
-                f(*value);
-                f(*ns);
-            }
-            Op::Store { at, value, .. } | Op::Write { at, value, .. } => {
-                f(*at);
-                f(*value);
-            }
-            Op::Const(_)
-            | Op::Arg(_)
-            | Op::Late(_)
-            | Op::Local(_)
-            | Op::Clock
-            | Op::Fence(_)
-            | Op::Block(_)
-            | Op::Leave(_) => {}
-        }
+        let mut f = |a: &Id| f(*a);
+        operands!(self, f);
     }
 
     /// The same with the right to change them.
     pub fn operands_mut(&mut self, mut f: impl FnMut(&mut Id)) {
-        match self {
-            Op::Bin(_, a, b) => {
-                f(a);
-                f(b);
-            }
-            Op::Select(c, a, b) => {
-                f(c);
-                f(a);
-                f(b);
-            }
-            Op::Insert { into, value, .. } => {
-                f(into);
-                f(value);
-            }
-            Op::Extract { value: a, .. }
-            | Op::Swap(_, a)
-            | Op::LowestBit(a)
-            | Op::Ones(a)
-            | Op::Load { at: a, .. }
-            | Op::Read { at: a, .. }
-            | Op::SetLocal(_, a)
-            | Op::Pause(a)
-            | Op::If { cond: a, .. }
-            | Op::Loop { most: a, .. }
-            | Op::Result(_, a)
-            | Op::Return(a) => f(a),
-            Op::Up { args, .. } => args.iter_mut().for_each(f),
-            Op::Firmware { args, .. } => args.iter_mut().for_each(f),
-            Op::Await { value, ns, .. } => {
-                f(value);
-                f(ns);
-            }
-            Op::Store { at, value, .. } | Op::Write { at, value, .. } => {
-                f(at);
-                f(value);
-            }
-            Op::Const(_)
-            | Op::Arg(_)
-            | Op::Late(_)
-            | Op::Local(_)
-            | Op::Clock
-            | Op::Fence(_)
-            | Op::Block(_)
-            | Op::Leave(_) => {}
-        }
+        operands!(self, f);
     }
 
     /// The regions inside this node, at most two.
@@ -193,5 +165,24 @@ impl Residual {
             }
         }
         false
+    }
+}
+
+impl Graph {
+    /// The locals that a region and those inside it read or set, in the order of their numbers.
+    pub fn locals(&self, body: RegionId) -> Vec<u16> {
+        let (mut found, mut open) = (Vec::new(), Vec::from([body]));
+        while let Some(region) = open.pop() {
+            for &step in &self.regions[region as usize].steps {
+                let op = &self.nodes[step as usize];
+                if let Op::Local(n) | Op::SetLocal(n, _) = *op {
+                    found.push(n);
+                }
+                open.extend(op.inner().into_iter().flatten());
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 }

@@ -79,21 +79,7 @@ impl Writer<'_> {
 
     /// Declares the variables that the entry has left.
     fn locals(&mut self, body: RegionId) {
-        let graph = &self.residual.graph;
-        let mut all = Vec::new();
-        let mut open = alloc::vec![body];
-        while let Some(region) = open.pop() {
-            for &step in &graph.regions[region as usize].steps {
-                let op = &graph.nodes[step as usize];
-                if let Op::Local(n) | Op::SetLocal(n, _) = *op {
-                    all.push(n);
-                }
-                open.extend(op.inner().into_iter().flatten());
-            }
-        }
-        all.sort_unstable();
-        all.dedup();
-        for n in all {
+        for n in self.residual.graph.locals(body) {
             self.indented(&format!("uint64_t local{n} = 0;"));
         }
     }

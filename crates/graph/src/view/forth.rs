@@ -139,9 +139,7 @@ pub(super) fn definition(residual: &Residual, entry: usize, words: &Words) -> St
     if !ended {
         writer.line("0");
     }
-    let mut variables = variables(residual, e.body);
-    variables.sort_unstable();
-    variables.dedup();
+    let variables = residual.graph.locals(e.body);
     let variables: Vec<String> = variables.iter().map(|n| format!("local{n}")).collect();
     let arguments = (0..e.arguments).map(|n| format!("a{n}"));
     let mut all: Vec<String> = vec!["{:".into()];
@@ -170,21 +168,6 @@ fn wrapped(first: &str, words: &[String]) -> String {
         column += 1 + word.len();
     }
     out + "\n"
-}
-
-/// The variables that the entry has left.
-fn variables(residual: &Residual, body: RegionId) -> Vec<u16> {
-    let (mut found, mut open) = (Vec::new(), vec![body]);
-    while let Some(region) = open.pop() {
-        for &step in &residual.graph.regions[region as usize].steps {
-            let op = &residual.graph.nodes[step as usize];
-            if let Op::Local(n) | Op::SetLocal(n, _) = *op {
-                found.push(n);
-            }
-            open.extend(op.inner().into_iter().flatten());
-        }
-    }
-    found
 }
 
 struct Writer<'a> {
