@@ -360,7 +360,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     fn recall(&mut self, id: InstanceId) {
         if let Some((bank, position)) = self.instances[id].bank {
             if self.b.known(position.id).is_none() {
-                return self.recall_bank(id, bank, position);
+                return self.recall_bank(id, bank);
             }
         }
         let prefix = self.prefix(id);

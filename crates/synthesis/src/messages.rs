@@ -1,6 +1,6 @@
 //! Interrupts by message: `event message(n)`, and how many of them a device has.
 
-use crate::entries::{argument, chain_of, entry, hears, name_of};
+use crate::entries::{argument, chain_of, entry, hears, is_event, name_of};
 use crate::execute::Flow;
 use crate::instance::{InstanceId, Specialiser};
 use crate::matching::Choice;
@@ -67,13 +67,10 @@ pub fn message_entry(s: &mut Specialiser, function: InstanceId) -> Result<Option
         s.b.step(Op::SetLocal(again, zero));
         s.b.step(Op::SetLocal(call.mine, zero));
         s.again = Some(again);
+        let told = |k: &ItemKind| is_event(k, name);
         for id in chain {
             call.tell(s, id)?;
-            for (each, item) in s.instances[id].eaches.clone() {
-                if hears(item, name) {
-                    s.for_views(id, each, item.place, |s, view| call.tell(s, view))?;
-                }
-            }
+            s.for_all_inside(id, &told, &mut |s, view| call.tell(s, view))?;
         }
         most = call.most;
         let mine = s.b.step(Op::Local(call.mine));
@@ -105,8 +102,7 @@ fn events<'a>(s: &mut Specialiser<'a, '_>, id: InstanceId, name: Name) -> Result
 
 fn any_heard(s: &mut Specialiser, chain: &[InstanceId], name: Name) -> Result<bool> {
     for id in chain {
-        let eaches = &s.instances[*id].eaches;
-        if eaches.iter().any(|(_, item)| hears(item, name)) || !events(s, *id, name)?.is_empty() {
+        if s.heard_inside(*id, &|k| is_event(k, name)) || !events(s, *id, name)?.is_empty() {
             return Ok(true);
         }
     }

@@ -41,20 +41,10 @@ pub fn check(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
 
 /// The rule's first line says for which instances its operations are.
 fn instances(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
-    let mut names: Vec<(Name, Place)> = Vec::new();
-    for item in &rule.items {
-        if let ItemKind::Each { name, items, .. } = &item.kind {
-            names.push((*name, item.place));
-            let named = rule.each == Some(*name);
-            for inner in items {
-                if let (ItemKind::Routine(routine), false) = (&inner.kind, named) {
-                    asked_for(view, rule, routine, *name, inner.place, out);
-                }
-            }
-        }
-    }
+    let mut names: Vec<Name> = Vec::new();
+    inside(view, rule, &rule.items, None, &mut names, out);
     let Some(each) = rule.each else { return };
-    if names.iter().any(|(name, _)| *name == each) {
+    if names.contains(&each) {
         return;
     }
     let (own, text) = (view.text(rule.name), view.text(each));
@@ -63,6 +53,37 @@ fn instances(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
         format!("`{own}` has no `each {text}`, whose instances its operations are for"),
         format!("add `each {text} in SET`, or take `each {text}` out of the first line"),
     ));
+}
+
+/// The names of all `each` items, and the operations inside those that the first line does not name.
+fn inside(
+    view: &View,
+    rule: &Rule,
+    items: &[Item],
+    around: Option<Name>,
+    names: &mut Vec<Name>,
+    out: &mut Vec<Diagnostic>,
+) {
+    for item in items {
+        match (&item.kind, around) {
+            (ItemKind::Each { name, items, .. }, _) => {
+                if names.contains(name) {
+                    let text = view.text(*name);
+                    out.push(Diagnostic::new(
+                        item.place,
+                        format!("there is another `each {text}` in `{}`", view.text(rule.name)),
+                        "give one of them another name",
+                    ));
+                }
+                names.push(*name);
+                inside(view, rule, items, Some(*name), names, out);
+            }
+            (ItemKind::Routine(routine), Some(each)) if rule.each != Some(each) => {
+                asked_for(view, rule, routine, each, item.place, out);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// An operation of the class inside an `each` that the first line does not name.

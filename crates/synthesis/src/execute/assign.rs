@@ -138,12 +138,17 @@ impl<'a> Specialiser<'a, '_> {
         self.store(spot, Value::Num(whole), place)
     }
 
+    /// Whether a name is a state that wraps, of this instance or of what it stands in or on.
     pub(super) fn wraps(&mut self, name: Name) -> bool {
-        let here = self.here();
-        self.find_item(
-            here,
-            |k| matches!(k, ItemKind::State { name: n, wraps: true, .. } if *n == name),
-        )
-        .is_some()
+        let mut at = Some(self.here());
+        while let Some(i) = at {
+            let state =
+                self.find_item(i, |k| matches!(k, ItemKind::State { name: n, .. } if *n == name));
+            if let Some(item) = state {
+                return matches!(item.kind, ItemKind::State { wraps: true, .. });
+            }
+            at = self.instances[i].lower;
+        }
+        false
     }
 }

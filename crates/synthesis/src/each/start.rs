@@ -1,0 +1,130 @@
+//! Instances come up: what their states begin as, which of them there are, their own `init`.
+
+use super::*;
+use crate::execute::Flow;
+use abi::status;
+
+impl<'a> Specialiser<'a, '_> {
+    /// The instances of an instance and of its parts come up: the filter, then their own `init`, then those inside them.
+    /// In the first run the filter decides; later it must say the same of those that are there.
+    pub fn start_eaches(&mut self, i: InstanceId) -> Result<Flow> {
+        for (owner, name, item) in self.eaches_of(i) {
+            let ItemKind::Each { filter, items, .. } = &item.kind else {
+                continue;
+            };
+            let init = items.iter().find_map(|inner| match &inner.kind {
+                ItemKind::Routine(r) if self.text(r.name) == "init" => Some(r.name),
+                _ => None,
+            });
+            let more = |k: &ItemKind| begins(k) || matches!(k, ItemKind::Each { .. });
+            if filter.is_none() && init.is_none() && !self.has_inside(owner, item, &more) {
+                continue;
+            }
+            let flow = self.for_views(owner, name, item.place, &mut |s, view| {
+                s.begin_states(view)?;
+                if let Some(filter) = filter {
+                    if s.filter_says(view, *filter, item.place)? == Flow::Ended {
+                        return Ok(Flow::Ended);
+                    }
+                    if s.was_dropped(view) {
+                        return Ok(Flow::Next);
+                    }
+                }
+                if let Some(init) = init {
+                    s.call_routine(view, init, Vec::new(), item.place)?;
+                }
+                if core::mem::take(&mut s.unreachable) || s.ended.is_some() {
+                    return Ok(Flow::Ended);
+                }
+                s.start_eaches(view)
+            })?;
+            if self.is_live() && self.ended.is_none() && filter.is_some() {
+                self.learn_members(owner, name, item.place)?;
+            }
+            if flow != Flow::Next {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    /// Whether a state of the instance, or of its parts, begins as something else than 0.
+    pub fn has_beginnings(&self, id: InstanceId) -> bool {
+        let parts = &self.instances[id].parts;
+        self.all_items(id).any(|item| begins(&item.kind))
+            || parts.iter().any(|(_, part)| self.has_beginnings(*part))
+    }
+
+    /// Sets the states of the instance and of its parts to what they begin as.
+    pub fn begin_states(&mut self, id: InstanceId) -> Result<()> {
+        for item in self.items(id) {
+            let ItemKind::State {
+                name,
+                value: Some(value),
+                ..
+            } = &item.kind
+            else {
+                continue;
+            };
+            let spot = self.resolve(id, *name, item.place)?;
+            let value = self.value_in(id, value);
+            if let Value::Spot(spot) = spot {
+                self.store(&spot, value?, item.place)?;
+            }
+        }
+        for (_, part) in self.instances[id].parts.clone() {
+            self.begin_states(part)?;
+        }
+        Ok(())
+    }
+
+    fn filter_says(&mut self, view: InstanceId, filter: Name, place: Place) -> Result<Flow> {
+        let value = self.call_routine(view, filter, Vec::new(), place)?;
+        if core::mem::take(&mut self.unreachable) || self.ended.is_some() {
+            return Ok(Flow::Ended);
+        }
+        let says = self.number_for(value, None, place)?;
+        let says = self.truth(says);
+        if self.is_live() {
+            if let (Some(0), Some((bank, position))) =
+                (self.b.known(says.id), self.instances[view].bank)
+            {
+                let at = self.b.known(position.id).unwrap_or(0);
+                self.dropped.push((bank, at));
+            }
+            return Ok(Flow::Next);
+        }
+        self.branch(says, |_| Ok(Flow::Next), |s| s.finish(status::CHANGED))
+    }
+
+    /// In the first run: whether the filter left this one out.
+    fn was_dropped(&self, view: InstanceId) -> bool {
+        let Some((bank, position)) = self.instances[view].bank else {
+            return false;
+        };
+        self.is_live() && !self.is_member(bank, self.b.known(position.id).unwrap_or(0))
+    }
+
+    fn learn_members(&mut self, i: InstanceId, name: Name, place: Place) -> Result<()> {
+        let mut list = Vec::new();
+        for bank in self.banks_of(i, name, place)? {
+            for (k, member) in self.banks[bank].members.iter().enumerate() {
+                if self.is_member(bank, k as u64) {
+                    list.push(*member);
+                }
+            }
+        }
+        let name = format!("{}{}", self.prefix(i), self.text(name));
+        self.learned.push(machine::Fact {
+            name,
+            value: machine::Value::Numbers(list),
+            source: machine::Source::Learned,
+        });
+        Ok(())
+    }
+}
+
+/// A state that says what it begins as.
+fn begins(item: &ItemKind) -> bool {
+    matches!(item, ItemKind::State { value: Some(_), .. })
+}

@@ -1,0 +1,226 @@
+//! Going through instances: all of an `each`, all of their like, or the one that a number chooses.
+
+use super::*;
+use crate::execute::Flow;
+use crate::instance::{Binding, Exit};
+use graph::BinOp;
+use rulebook::tree::Stmt;
+
+/// What is done with an instance.
+pub type Work<'w, 'a, 'l> = dyn FnMut(&mut Specialiser<'a, 'l>, InstanceId) -> Result<Flow> + 'w;
+
+impl<'a, 'l> Specialiser<'a, 'l> {
+    /// Runs `each` for every bank of an `each`: once for a member alone, in a loop for several.
+    pub fn for_views(
+        &mut self,
+        i: InstanceId,
+        name: Name,
+        place: Place,
+        each: &mut Work<'_, 'a, 'l>,
+    ) -> Result<Flow> {
+        for bank in self.banks_of(i, name, place)? {
+            let count = self.banks[bank].members.len() as u64;
+            if count > 1 && !self.is_live() {
+                self.for_bank(i, bank, each)?;
+                continue;
+            }
+            for k in 0..count {
+                if !self.is_member(bank, k) {
+                    continue;
+                }
+                let member = self.constant(k);
+                let view = self.view(i, bank, member)?;
+                let exit = Exit {
+                    depth: 0,
+                    nest: self.nest,
+                    result: None,
+                };
+                match self.in_loop(exit, |s| each(s, view))? {
+                    Flow::Next => {}
+                    Flow::Break => return Ok(Flow::Next),
+                    flow => return Ok(flow),
+                }
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    /// The same for the members of one bank, which are several.
+    fn for_bank(&mut self, i: InstanceId, bank: usize, each: &mut Work<'_, 'a, 'l>) -> Result<()> {
+        let count = self.banks[bank].members.len() as u64;
+        let slot = self.b.new_local();
+        let zero = self.b.constant(0);
+        self.b.step(Op::SetLocal(slot, zero));
+        let count = self.constant(count);
+        self.looped(count, |s| {
+            let id = s.b.step(Op::Local(slot));
+            s.narrowed.push((id, count.most - 1));
+            let member = s.node(id, count.most - 1);
+            let next = s.plus(member, 1);
+            s.b.step(Op::SetLocal(slot, next.id));
+            let view = s.view(i, bank, member)?;
+            each(s, view)
+        })?;
+        Ok(())
+    }
+
+    /// Runs `work` for every instance like this one: the same part of the same `each`, for all members around it that
+    /// are not known.
+    pub fn for_alike(&mut self, i: InstanceId, work: &mut Work<'_, 'a, 'l>) -> Result<Flow> {
+        let bank = match self.instances[i].bank {
+            Some((bank, position)) if self.b.known(position.id).is_none() => bank,
+            _ => return work(self, i),
+        };
+        let path = self.path_in_view(i).to_string();
+        let view = self.view_of(i);
+        let Some(around) = self.instances[view].lower else {
+            return work(self, i);
+        };
+        let known = match self.instances[view].parameters.first() {
+            Some((_, Value::Num(number))) => self.b.known(number.id),
+            _ => None,
+        };
+        let members = &self.banks[bank].members;
+        let member = known.and_then(|number| members.iter().position(|m| *m == number));
+        self.for_alike(around, &mut |s, around| {
+            let mut run = |s: &mut Self, view: InstanceId| {
+                let at = s.inside(view, &path);
+                work(s, at)
+            };
+            let Some(member) = member else {
+                s.for_bank(around, bank, &mut run)?;
+                return Ok(Flow::Next);
+            };
+            let member = s.constant(member as u64);
+            let view = s.view(around, bank, member)?;
+            run(s, view)
+        })
+    }
+
+    /// In the first run: whether the filter kept it.
+    pub(super) fn is_member(&self, bank: usize, member: u64) -> bool {
+        self.dropped.iter().all(|(b, p)| (*b, *p) != (bank, member))
+    }
+
+    /// `for x in p`
+    pub fn for_each(
+        &mut self,
+        names: &'a [Name],
+        i: InstanceId,
+        name: Name,
+        body: &'a [Stmt],
+        place: Place,
+    ) -> Result<Flow> {
+        self.for_views(i, name, place, &mut |s, view| {
+            let scope = s.scopes.len();
+            let binding = Binding::Value(Value::Instance(view));
+            s.scopes.push((names[0], binding));
+            let flow = s.block(body);
+            s.scopes.truncate(scope);
+            flow
+        })
+    }
+
+    /// All instances of an instance and of its parts, and those inside them, whose `each` has such an item.
+    pub fn for_all_inside(
+        &mut self,
+        i: InstanceId,
+        wanted: &dyn Fn(&ItemKind) -> bool,
+        work: &mut Work<'_, 'a, 'l>,
+    ) -> Result<Flow> {
+        for (owner, name, item) in self.eaches_of(i) {
+            if !self.has_inside(owner, item, wanted) {
+                continue;
+            }
+            let inner = self.has_inside(owner, item, &|k| matches!(k, ItemKind::Each { .. }));
+            self.for_views(owner, name, item.place, &mut |s, view| {
+                let flow = work(s, view)?;
+                match flow {
+                    Flow::Next if inner => s.for_all_inside(view, wanted, work),
+                    flow => Ok(flow),
+                }
+            })?;
+        }
+        Ok(Flow::Next)
+    }
+
+    /// Runs `work` for the instance that a number among all in these banks names; the number is below their count.
+    pub fn for_unit(
+        &mut self,
+        banks: &[usize],
+        unit: Num<'a>,
+        work: &mut Work<'_, 'a, 'l>,
+    ) -> Result<Flow> {
+        self.among(banks, 0, unit, work)
+    }
+
+    fn among(
+        &mut self,
+        banks: &[usize],
+        first: u64,
+        unit: Num<'a>,
+        work: &mut Work<'_, 'a, 'l>,
+    ) -> Result<Flow> {
+        let Some((bank, rest)) = banks.split_first() else {
+            return Ok(Flow::Next);
+        };
+        let count = self.banks[*bank].count();
+        if rest.is_empty() {
+            return self.unit_of(*bank, first, unit, work);
+        }
+        let end = self.b.constant(first + count);
+        let id = self.b.bin(BinOp::Lt, unit.id, end);
+        let mine = self.node(id, 1);
+        let scope = self.scopes.len();
+        if let Some(known) = self.b.known(mine.id) {
+            return match known {
+                0 => self.among(rest, first + count, unit, work),
+                _ => self.unit_of(*bank, first, unit, work),
+            };
+        }
+        self.region_open();
+        let a = self.unit_of(*bank, first, unit, work)?;
+        self.scopes.truncate(scope);
+        let yes = self.region_close();
+        self.region_open();
+        let b = self.among(rest, first + count, unit, work)?;
+        self.scopes.truncate(scope);
+        let no = self.region_close();
+        self.b.step(Op::If {
+            cond: mine.id,
+            yes,
+            no,
+        });
+        Ok(if a != Flow::Next && b != Flow::Next {
+            Flow::Ended
+        } else {
+            Flow::Next
+        })
+    }
+
+    fn unit_of(
+        &mut self,
+        bank: usize,
+        first: u64,
+        unit: Num<'a>,
+        work: &mut Work<'_, 'a, 'l>,
+    ) -> Result<Flow> {
+        let count = self.banks[bank].count();
+        let position = if count == 1 {
+            self.constant(0)
+        } else {
+            // The caller gives a number below the count; that it cannot be more is plain in the code, too.
+            let from = self.b.constant(first);
+            let at = self.b.bin(BinOp::Sub, unit.id, from);
+            let top = self.b.constant(count - 1);
+            let id = self.b.bin(BinOp::Min, at, top);
+            self.node(id, count - 1)
+        };
+        let view = self.view_at(bank, position)?;
+        let flow = work(self, view)?;
+        if core::mem::take(&mut self.unreachable) {
+            return Ok(Flow::Ended);
+        }
+        Ok(flow)
+    }
+}

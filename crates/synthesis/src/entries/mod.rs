@@ -1,0 +1,284 @@
+//! The entries of a driver: what the class calls, written one after another.
+
+use crate::execute::Flow;
+use crate::instance::{InstanceId, Specialiser};
+use crate::matching::Choice;
+use crate::value::Num;
+use crate::{Error, LiveAccess, Result, Subject};
+use abi::status;
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use graph::view::Names;
+use graph::{Op, Residual};
+use rulebook::tree::{Class, ItemKind, Name, Place, Routine};
+
+mod events;
+mod facts;
+mod operations;
+
+pub use events::{hears, is_event};
+pub use facts::{declared, serves_nothing};
+pub use operations::argument;
+
+/// A driver as a code graph, and what its class wants to know.
+#[derive(Clone, Debug)]
+pub struct Written {
+    pub residual: Residual,
+    /// The class's facts that are numbers (`sectors`, `depth`, `hz`); a list of bytes is one number, first byte highest.
+    pub facts: Vec<(String, u64)>,
+}
+
+/// Instances of a chain of rules, the function first. Gives the function's.
+pub fn chain<'a>(s: &mut Specialiser<'a, '_>, rules: &[usize]) -> Result<InstanceId> {
+    let book = s.subject.book;
+    let mut lower = None;
+    let mut below: Option<InstanceId> = None;
+    for (depth, index) in rules.iter().enumerate().rev() {
+        let Some(rule) = book.rules.get(*index) else {
+            return Err(Error::new(Place::default(), "no such rule", "match again"));
+        };
+        let label = if depth == 0 {
+            String::new()
+        } else {
+            book.name(rule.name).to_string()
+        };
+        let id = s.instantiate(label, rule, &rule.items, lower, None)?;
+        if let Some(below) = below {
+            s.instances[below].upper = Some((id, None));
+        }
+        below = Some(id);
+        lower = Some(id);
+    }
+    below.ok_or_else(|| Error::new(Place::default(), "an empty choice", "match first"))
+}
+
+pub fn learn(
+    subject: Subject,
+    choice: &Choice,
+    access: &mut dyn LiveAccess,
+) -> Result<Vec<machine::Fact>> {
+    let mut s = Specialiser::new(subject, Some(access));
+    let function = chain(&mut s, &choice.rules)?;
+    s.use_parts(function)?;
+    for id in inits(&mut s, function) {
+        let name = name_of(&s, "init");
+        let Some(name) = name else { continue };
+        s.begin_states(id)?;
+        if has_init(&mut s, id) {
+            s.call_routine(id, name, Vec::new(), Place::default())?;
+        }
+        if s.ended.is_none() {
+            s.start_eaches(id)?;
+        }
+        if let Some(status) = s.ended.take() {
+            let reason = match status.checked_sub(status::FAIL) {
+                Some(n) => format!(
+                    "`init` failed: {}",
+                    s.failures.get(n as usize).map_or("?", |f| f.as_str())
+                ),
+                None => format!("`init` ended with status {status}"),
+            };
+            return Err(Error::new(
+                s.instances[id].rule.place,
+                reason,
+                "the device did not do what the rule expects",
+            ));
+        }
+    }
+    Ok(s.learned)
+}
+
+pub fn name_of(s: &Specialiser, text: &str) -> Option<Name> {
+    s.subject
+        .book
+        .names
+        .iter()
+        .position(|n| n == text)
+        .map(|k| Name(k as u16))
+}
+
+/// The function and what it stands on, the lowest first.
+pub fn chain_of(s: &Specialiser, function: InstanceId) -> Vec<InstanceId> {
+    let mut list = Vec::new();
+    let mut at = Some(function);
+    while let Some(id) = at {
+        list.push(id);
+        at = s.instances[id].lower;
+    }
+    list.reverse();
+    list
+}
+
+/// Instances of the chain that come up with something, an `init` or an `each`; the lowest first.
+fn inits(s: &mut Specialiser, function: InstanceId) -> Vec<InstanceId> {
+    let mut list = chain_of(s, function);
+    list.retain(|id| has_init(s, *id) || !s.eaches_of(*id).is_empty());
+    list
+}
+
+fn has_init(s: &mut Specialiser, id: InstanceId) -> bool {
+    let Some(init) = name_of(s, "init") else {
+        return false;
+    };
+    s.find_item(
+        id,
+        |k| matches!(k, ItemKind::Routine(r) if r.name == init && r.body.is_some()),
+    )
+    .is_some()
+}
+
+/// Facts that differ between instances stay in a record, as long as nothing must be decided by them; those that decide
+/// something are folded, at the price of code for each of their values.
+pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {
+    folding(subject, choice, false).map(|(written, _)| written)
+}
+
+/// The same with names.
+pub fn specialise_named(subject: Subject, choice: &Choice) -> Result<(Written, Names)> {
+    folding(subject, choice, true)
+}
+
+fn folding(subject: Subject, choice: &Choice, named: bool) -> Result<(Written, Names)> {
+    let mut folded: Vec<String> = Vec::new();
+    loop {
+        let mut s = Specialiser::new(subject, None);
+        s.names = named.then(Names::default);
+        s.folded = folded.clone();
+        let outcome = write(&mut s, choice);
+        let mut more = s.deciding_facts();
+        more.retain(|fact| !folded.contains(fact));
+        if !more.is_empty() {
+            folded.extend(more);
+        } else if outcome.is_err() && s.has_records() {
+            folded.push("*".to_string());
+        } else {
+            return outcome.map(|written| (written, s.names.unwrap_or_default()));
+        }
+    }
+}
+
+fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
+    // Facts and guards are evaluated in a region that no entry uses.
+    s.b.open();
+    let function = chain(s, &choice.rules)?;
+    s.use_parts(function)?;
+    let class = s.class_named(s.instances[function].rule.class);
+    for id in chain_of(s, function) {
+        s.make_banks(id)?;
+    }
+    s.b.close();
+    init_entry(s, function)?;
+    if let Some(class) = class {
+        for routine in contract(class) {
+            operations::operation(s, function, class, routine)?;
+        }
+    }
+    let messages = crate::messages::message_entry(s, function)?;
+    if messages.is_none() {
+        events::irq_entry(s, function)?;
+    }
+    events::watch_entry(s, function)?;
+    events::recover_entries(s, function)?;
+    s.b.open();
+    let mut facts = match class {
+        Some(class) => facts::unit_facts(s, function, class)?,
+        None => Vec::new(),
+    };
+    facts.extend(messages.map(|n| (crate::MESSAGES.to_string(), n)));
+    s.b.close();
+    s.note_memory();
+    if s.state_top.max(s.arena_top) > crate::layout::LARGEST {
+        return Err(Error::new(
+            s.instances[function].rule.place,
+            "its state or its arena has more than 1 GiB",
+            "give arrays fewer elements, or bound the fact that says how many",
+        ));
+    }
+    let (graph, mut entries) = core::mem::take(&mut s.b).into_parts();
+    for entry in &mut entries {
+        entry.seldom = choice.spare || seldom(s, class, &entry.name);
+    }
+    let mut residual = Residual {
+        graph,
+        entries,
+        windows: core::mem::take(&mut s.windows),
+        state_size: s.state_top.next_multiple_of(64) as u32,
+        arena_size: s.arena_top.next_multiple_of(4096) as u32,
+        arena_align: s.arena_align.max(4096) as u32,
+        upcalls: core::mem::take(&mut s.upcalls),
+        failures: core::mem::take(&mut s.failures),
+    };
+    residual.prune();
+    Ok(Written { residual, facts })
+}
+
+/// Whether an entry runs so seldom that how fast it is does not matter: what brings the device up, again after a failure,
+/// or looks after it, and what the class says of its operations or of all.
+fn seldom(s: &Specialiser, class: Option<&Class>, entry: &str) -> bool {
+    if matches!(entry, "init" | "watch") || entry.starts_with("recover.") {
+        return true;
+    }
+    let operation = entry.strip_suffix(".then").unwrap_or(entry);
+    class.is_some_and(|class| {
+        class.seldom || contract(class).any(|r| r.seldom && s.text(r.name) == operation)
+    })
+}
+
+/// The operations that the class names.
+fn contract(class: &Class) -> impl Iterator<Item = &Routine> {
+    class.items.iter().filter_map(|item| match &item.kind {
+        ItemKind::Routine(r) if r.body.is_none() => Some(r),
+        _ => None,
+    })
+}
+
+pub fn entry<'a>(
+    s: &mut Specialiser<'a, '_>,
+    name: &str,
+    arguments: u8,
+    body: impl FnOnce(&mut Specialiser<'a, '_>) -> Result<Option<Num<'a>>>,
+) -> Result<()> {
+    s.b.open();
+    s.depth = 0;
+    s.nest = 0;
+    s.narrowed.clear();
+    s.floors.clear();
+    s.taken.clear();
+    s.unreachable = false;
+    let value = body(s)?;
+    if let Some(n) = value {
+        s.b.step(Op::Return(n.id));
+    }
+    s.again = None;
+    s.b.close();
+    s.b.finish_entry(name, arguments, 0);
+    Ok(())
+}
+
+fn init_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
+    let init = name_of(s, "init");
+    let all = chain_of(s, function);
+    let values = all.iter().any(|id| s.has_beginnings(*id));
+    if init.is_none() && !values {
+        return Ok(());
+    }
+    let list = inits(s, function);
+    entry(s, "init", 0, |s| {
+        s.fill_records();
+        for id in all {
+            s.begin_states(id)?;
+        }
+        for id in list {
+            if let (Some(init), true) = (init, has_init(s, id)) {
+                s.call_routine(id, init, Vec::new(), Place::default())?;
+            }
+            if core::mem::take(&mut s.unreachable) || s.start_eaches(id)? != Flow::Next {
+                break;
+            }
+        }
+        Ok(None)
+    })
+}

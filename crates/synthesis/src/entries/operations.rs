@@ -1,0 +1,185 @@
+//! The operations of a class as entries: their arguments, which instance is meant, the tail of a batch.
+
+use super::*;
+use crate::value::{Buffer, Value};
+use graph::Space;
+use rulebook::tree::{Item, Parameter, Stmt, TypeBase};
+
+/// How many words a parameter is: buffers are place and length.
+fn is_buffer(s: &Specialiser, parameter: &Parameter) -> bool {
+    match parameter.kind.as_ref().map(|t| t.base) {
+        Some(TypeBase::Named(n)) => matches!(
+            s.text(n),
+            "bufs" | "buf" | "buffer" | "frame" | "bytes" | "data"
+        ),
+        _ => false,
+    }
+}
+
+fn bound_of(s: &Specialiser, parameter: &Parameter) -> u64 {
+    match parameter.kind.as_ref().map(|t| t.base) {
+        Some(TypeBase::Bits(n) | TypeBase::Dma(n) | TypeBase::Big(n)) => crate::layout::ones(n),
+        Some(TypeBase::Bool) => 1,
+        Some(TypeBase::Named(n)) if s.text(n) == "ticket" => u32::MAX as u64,
+        _ => u64::MAX,
+    }
+}
+
+pub(super) fn operation<'a>(
+    s: &mut Specialiser<'a, '_>,
+    function: InstanceId,
+    class: &'a Class,
+    wanted: &'a Routine,
+) -> Result<()> {
+    let name = wanted.name;
+    let each = units(s, function);
+    s.b.open();
+    let usable = usable(s, function, each.as_deref(), name, class.place);
+    s.b.close();
+    if !usable? {
+        return Ok(());
+    }
+    let mut words = 0u8;
+    let mut plan = Vec::new();
+    for parameter in &wanted.parameters {
+        let buffer = is_buffer(s, parameter);
+        plan.push((buffer, words, bound_of(s, parameter)));
+        words += if buffer { 2 } else { 1 };
+    }
+    let text = s.text(name).to_string();
+    let returns = wanted.returns.is_some();
+    // A frame is at most what an Ethernet length can say; the pump refuses longer ones.
+    let longest = if s.text(class.name) == "nic" {
+        0xffff
+    } else {
+        u32::MAX as u64
+    };
+    s.tails = Some(Vec::new());
+    // Which instance is meant comes last.
+    let all = words + each.is_some() as u8;
+    entry(s, &text, all, |s| {
+        let mut values = Vec::new();
+        for (buffer, word, most) in plan {
+            values.push(if buffer {
+                argument_buffer(s, word, longest)
+            } else {
+                Value::Num(argument(s, word, most))
+            });
+        }
+        let value = match each {
+            None => s.call_routine(function, name, values, class.place)?,
+            Some(each) => {
+                let unit = argument(s, words, u64::from(u32::MAX));
+                let banks = s.leaves(function, &each);
+                s.for_unit(&banks, unit, &mut |s, view| {
+                    s.call_routine(view, name, values.clone(), class.place)?;
+                    Ok(Flow::Next)
+                })?;
+                Value::None
+            }
+        };
+        match value {
+            Value::Num(n) if returns => Ok(Some(n)),
+            other if returns && !matches!(other, Value::None) => {
+                Ok(Some(s.number_for(other, None, class.place)?))
+            }
+            _ => Ok(None),
+        }
+    })?;
+    let tails = s.tails.take().unwrap_or_default();
+    if !tails.is_empty() {
+        entry(s, &format!("{text}.then"), 0, |s| {
+            for (instance, body) in tails {
+                tail(s, instance, body)?;
+            }
+            Ok(None)
+        })?;
+    }
+    Ok(())
+}
+
+/// The `each` that the operations of the class are for, if the rule's first line names one: the way to it, where it
+/// stands inside others.
+pub(super) fn units(s: &Specialiser, function: InstanceId) -> Option<Vec<Name>> {
+    let rule = s.instances[function].rule;
+    let way = way_to(&rule.items, rule.each?)?;
+    let eaches = &s.instances[function].eaches;
+    eaches
+        .iter()
+        .any(|(name, _)| *name == way[0])
+        .then_some(way)
+}
+
+/// The way to an `each` through those around it.
+pub(super) fn way_to(items: &[Item], each: Name) -> Option<Vec<Name>> {
+    items.iter().find_map(|item| match &item.kind {
+        ItemKind::Each { name, .. } if *name == each => Some(alloc::vec![each]),
+        ItemKind::Each { name, items, .. } => {
+            let mut way = way_to(items, each)?;
+            way.insert(0, *name);
+            Some(way)
+        }
+        ItemKind::Way { items, .. } => way_to(items, each),
+        ItemKind::When { yes, no, .. } => way_to(yes, each).or_else(|| way_to(no, each)),
+        _ => None,
+    })
+}
+
+/// Whether the function, or any of its instances, has this operation.
+fn usable<'a>(
+    s: &mut Specialiser<'a, '_>,
+    function: InstanceId,
+    each: Option<&[Name]>,
+    name: Name,
+    place: Place,
+) -> Result<bool> {
+    let mut owners = alloc::vec![function];
+    for bank in each.map_or(Vec::new(), |each| s.leaves(function, each)) {
+        let first = s.constant(0);
+        owners.push(s.view_at(bank, first)?);
+    }
+    for owner in owners {
+        let exists = s
+            .find_item(
+                owner,
+                |k| matches!(k, ItemKind::Routine(r) if r.name == name && r.body.is_some()),
+            )
+            .is_some();
+        if exists && s.routine(owner, name, place).is_ok() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The tail of a batch. For one of several instances it runs for all of them: the batch does not say which were meant.
+fn tail<'a>(s: &mut Specialiser<'a, '_>, instance: InstanceId, body: &'a [Stmt]) -> Result<()> {
+    s.for_alike(instance, &mut |s, at| {
+        s.run_body(at, Vec::new(), body)?;
+        let over = core::mem::take(&mut s.unreachable);
+        Ok(if over { Flow::Ended } else { Flow::Next })
+    })?;
+    Ok(())
+}
+
+pub fn argument<'a>(s: &mut Specialiser<'a, '_>, word: u8, most: u64) -> Num<'a> {
+    let id = s.b.arg(word);
+    let n = s.node(id, most);
+    // What the class promises of its arguments holds for the whole entry.
+    s.narrowed.push((id, most));
+    n
+}
+
+/// A buffer of the pool: the pump has checked that it lies inside.
+fn argument_buffer<'a>(s: &mut Specialiser<'a, '_>, word: u8, longest: u64) -> Value<'a> {
+    let at = argument(s, word, u32::MAX as u64);
+    let len = argument(s, word + 1, longest);
+    Value::Buffer(Buffer {
+        space: Space::Pool,
+        at,
+        len,
+        inward: false,
+        last: true,
+        ends: None,
+    })
+}
