@@ -26,6 +26,8 @@ pub struct Kernel {
     code_used: u64,
     data_used: u64,
     next_window: u64,
+    /// Operations that several devices offer, each for numbers from its own first on.
+    shared: Vec<(usize, emit::Supplier)>,
     /// Clock and timer figures are the caller's to fill in.
     pub info: Box<BootInfo>,
 }
@@ -154,6 +156,7 @@ pub fn nucleus(pack: &[u8]) -> Kernel {
         code_used: 0,
         data_used: 0,
         next_window: layout::PLATFORM_WINDOWS,
+        shared: Vec::new(),
         info: empty_info(),
     }
 }
@@ -192,6 +195,8 @@ pub struct Platform<'a> {
     pub windows: &'a [graph::Window],
     /// Its private variables as the nucleus will find them.
     pub state: &'a [u8],
+    /// Where other devices may offer the same operations for other numbers: the least number that is this one's.
+    pub first: Option<u32>,
 }
 
 impl Kernel {
@@ -271,21 +276,54 @@ impl Kernel {
                 self.table.contexts_at + 8 * *operation as u64,
                 &context.to_le_bytes(),
             )?;
-            let target = code + *offset as u64;
-            let sites: Vec<u64> = (self.calls.iter())
-                .filter(|call| call.operation == *operation as u64)
-                .map(|call| call.address)
-                .collect();
-            for site in sites {
-                let old = self.read_u32(site)?;
-                let new = arch::call_to(site, old, target)
-                    .ok_or_else(|| format!("the call at {site:#x} cannot be led to {target:#x}"))?;
-                self.write(site, &new.to_le_bytes())?;
-            }
+            let entry = code + *offset as u64;
+            let target = match platform.first {
+                None => entry,
+                Some(first) => self.among(
+                    *operation,
+                    emit::Supplier {
+                        first,
+                        context,
+                        entry,
+                    },
+                )?,
+            };
+            self.lead(*operation, target)?;
             self.info.bound |= 1 << operation;
         }
         self.physical(code, platform.code.len() as u64)
             .ok_or_else(|| format!("the code at {code:#x} is not in the nucleus"))
+    }
+
+    /// Has every call of an operation lead to this address.
+    fn lead(&mut self, operation: usize, target: u64) -> Result<(), String> {
+        let sites: Vec<u64> = (self.calls.iter())
+            .filter(|call| call.operation == operation as u64)
+            .map(|call| call.address)
+            .collect();
+        for site in sites {
+            let old = self.read_u32(site)?;
+            let new = arch::call_to(site, old, target)
+                .ok_or_else(|| format!("the call at {site:#x} cannot be led to {target:#x}"))?;
+            self.write(site, &new.to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Where an operation is called that several devices offer: the device itself while it is alone, else code that
+    /// chooses by the number.
+    fn among(&mut self, operation: usize, supplier: emit::Supplier) -> Result<u64, String> {
+        self.shared.push((operation, supplier));
+        let of_it = self.shared.iter().filter(|(of, _)| *of == operation);
+        let mut all: Vec<emit::Supplier> = of_it.map(|(_, supplier)| *supplier).collect();
+        if all.len() == 1 {
+            return Ok(supplier.entry);
+        }
+        all.sort_by_key(|supplier| supplier.first);
+        let Some(target) = emit::Target::here() else {
+            return Err(String::from("no code for this processor"));
+        };
+        self.code(&emit::choose(target, &all))
     }
 
     fn read_u32(&self, address: u64) -> Result<u32, String> {

@@ -225,6 +225,7 @@ impl Access for Live {
         match late {
             Late::ArenaDma => self.arena(),
             Late::PoolDma => self.pool(),
+            Late::Lane => 0,
         }
     }
 

@@ -19,7 +19,7 @@ const SENDERS: [(&str, &[(&str, &str)]); 3] = [
 ];
 
 /// Interrupts that the driver heard, and its looks without one.
-fn came(told: &str) -> (u64, u64) {
+pub fn came(told: &str) -> (u64, u64) {
     let line = told.lines().find(|line| line.starts_with("heard"));
     let line = line.unwrap_or_else(|| panic!("no session:\n{told}"));
     let numbers: Vec<u64> = line.split(' ').filter_map(|w| w.parse().ok()).collect();

@@ -32,6 +32,8 @@ pub struct Context {
     pub results: [u64; 4],
     /// Virtual address of each memory window, first port of each port window; 0 for `System` and `Model`.
     pub windows: [u64; WINDOWS],
+    /// Which of the driver's lanes this context is: each has one of its own, and shares the memory with the others.
+    pub lane: u64,
 }
 
 pub mod offset {
@@ -47,10 +49,12 @@ pub mod offset {
     pub const UPCALLS: i32 = 64;
     pub const RESULTS: i32 = 72;
     pub const WINDOWS: i32 = 104;
+    pub const LANE: i32 = WINDOWS + 8 * super::WINDOWS as i32;
 }
 
 const _: () = {
     assert!(core::mem::offset_of!(Context, windows) == offset::WINDOWS as usize);
+    assert!(core::mem::offset_of!(Context, lane) == offset::LANE as usize);
     assert!(core::mem::offset_of!(Context, upcalls) == offset::UPCALLS as usize);
     assert!(core::mem::offset_of!(Context, results) == offset::RESULTS as usize);
 };

@@ -14,6 +14,7 @@ pub struct Memory {
     pub(crate) windows: [u64; WINDOWS],
     pub(crate) clock: extern "C" fn(*mut Context) -> u64,
     pub(crate) pause: extern "C" fn(*mut Context, u64),
+    pub(crate) lane: u64,
 }
 
 /// Where the parts of a [`Memory`] are. State and arena are zeroed when the driver starts.
@@ -58,7 +59,13 @@ impl Memory {
             windows: places.windows,
             clock: places.clock,
             pause: places.pause,
+            lane: 0,
         }
+    }
+
+    /// The same for another lane of the driver: the lanes share state, arena and windows, and run one at a time.
+    pub fn on_lane(self, lane: u64) -> Memory {
+        Memory { lane, ..self }
     }
 
     /// A context without upcalls.
@@ -75,6 +82,7 @@ impl Memory {
             upcalls: core::ptr::null(),
             results: [0; 4],
             windows: self.windows,
+            lane: self.lane,
         }
     }
 

@@ -159,6 +159,31 @@ impl Pump {
         self.fail_outstanding();
         self.memory.zero();
         let status = self.init();
+        self.begin(status)
+    }
+
+    /// Starts another lane of a driver that another pump has started, on the same memory: only what belongs to this lane
+    /// is set up.
+    pub fn join(&mut self) -> Result<(), Failure> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        self.fail_outstanding();
+        let status = match self.residual.entry(EntryId::Join) {
+            Some(code) => self.set_up(EntryId::Join, code),
+            None => status::OK,
+        };
+        self.begin(status)
+    }
+
+    /// Another lane has set the device up anew: what this one had outstanding comes back failed.
+    pub fn lose(&mut self) {
+        self.fail_outstanding();
+        self.posted = 0;
+        self.rings.publish();
+    }
+
+    fn begin(&mut self, status: u64) -> Result<(), Failure> {
         self.settle(status);
         self.rings.publish();
         match self.failure {
@@ -299,12 +324,16 @@ impl Pump {
     }
 
     fn init(&mut self) -> u64 {
-        let Some(code) = self.residual.entry(EntryId::Init) else {
-            return status::VIOLATION;
-        };
+        match self.residual.entry(EntryId::Init) {
+            Some(code) => self.set_up(EntryId::Init, code),
+            None => status::VIOLATION,
+        }
+    }
+
+    fn set_up(&mut self, entry: EntryId, code: Code) -> u64 {
         match self.enter(code, [0; 5]) {
             wrong @ (status::BUSY | status::NOT_MINE | status::AGAIN) => {
-                self.violation = Some(Violation::Status(EntryId::Init, wrong));
+                self.violation = Some(Violation::Status(entry, wrong));
                 status::VIOLATION
             }
             served => served,

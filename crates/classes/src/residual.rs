@@ -10,6 +10,8 @@ pub const FAILURES: usize = 32;
 #[repr(usize)]
 pub enum EntryId {
     Init,
+    /// `join()`: what a lane after the first does for itself.
+    Join,
     /// `send(offset, length)`
     Send,
     /// `transmit(offset, length, ticket)`
@@ -51,8 +53,9 @@ pub enum EntryId {
     Watch,
 }
 
-const NAMES: [(&str, EntryId); 25] = [
+const NAMES: [(&str, EntryId); 26] = [
     ("init", EntryId::Init),
+    ("join", EntryId::Join),
     ("send", EntryId::Send),
     ("transmit", EntryId::Transmit),
     ("transmit.then", EntryId::TransmitThen),

@@ -11,6 +11,7 @@ extern crate alloc;
 mod access;
 #[cfg(any(feature = "x86", feature = "arm64"))]
 mod blob;
+mod choose;
 #[cfg(feature = "disassembly")]
 mod disassembly;
 #[cfg(any(feature = "x86", feature = "arm64"))]
@@ -25,6 +26,7 @@ mod value;
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
+pub use choose::{choose, Supplier};
 #[cfg(feature = "disassembly")]
 pub use disassembly::{disassemble, entries, function, noted, stubs};
 

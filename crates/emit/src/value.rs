@@ -50,6 +50,7 @@ impl Pure for Body<'_> {
             }
             Op::Late(Late::ArenaDma) => self.fixed(offset::ARENA_DMA),
             Op::Late(Late::PoolDma) => self.fixed(offset::POOL_DMA),
+            Op::Late(Late::Lane) => self.fixed(offset::LANE),
             _ => return Err(Error::Invalid(format!("step {id} is not known here"))),
         };
         self.set(id, value);

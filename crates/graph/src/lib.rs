@@ -115,6 +115,8 @@ pub enum Late {
     ArenaDma,
     /// Device address of the start of the pool.
     PoolDma,
+    /// Which of the driver's lanes runs it, from 0: one for each CPU.
+    Lane,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -343,7 +343,7 @@ impl Maker {
                 self.b.constant(number)
             }
             2 => {
-                let late = self.dice.of(&[Late::ArenaDma, Late::PoolDma]);
+                let late = self.dice.of(&[Late::ArenaDma, Late::PoolDma, Late::Lane]);
                 self.b.late(late)
             }
             _ => self.dice.of(&self.seen.clone()),

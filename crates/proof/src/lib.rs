@@ -6,9 +6,10 @@
 //!   the class's self-test tried on each, and compares what they did to the device.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
-pub mod bounds;
+mod bounds;
 pub mod complaints;
 pub mod faults;
+pub mod lanes;
 pub mod models;
 pub mod mutate;
 pub mod order;

@@ -50,6 +50,9 @@ pub struct Model {
     /// The function's interrupts are messages, caught in RAM, instead of its wire.
     #[serde(default)]
     pub messages: bool,
+    /// How many CPUs run the driver, which must then use as many lanes: each is tried by itself, and all together.
+    #[serde(default = "one")]
+    pub lanes: u64,
     /// Configuration space is memory, too: firmware would have said so to the host bridge.
     pub configuration: Option<Configuration>,
     /// Only the windows of these numbers are told to the rule.
@@ -70,6 +73,10 @@ pub struct Model {
     pub expects: BTreeMap<String, u64>,
     /// What the host cannot try, and why: the model is listed, and not run.
     pub elsewhere: Option<String>,
+}
+
+fn one() -> u64 {
+    1
 }
 
 fn q35() -> String {

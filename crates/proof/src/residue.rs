@@ -1,6 +1,6 @@
 //! What a residual is made of: nothing that facts had decided, and nothing but the device's own rules.
 
-use graph::{Graph, Id, Op, Residual};
+use graph::{Graph, Id, Late, Op, Residual};
 use rulebook::tree::{Book, Item, ItemKind, Name};
 use synthesis::{Choice, Subject};
 
@@ -32,8 +32,9 @@ pub fn choices(residual: &Residual) -> Vec<(Id, Id)> {
 fn of_the_run(graph: &Graph, id: Id) -> bool {
     let op = &graph.nodes[id as usize];
     match op {
+        // Which lane it is, is of the run; addresses are not.
+        Op::Arg(_) | Op::Late(Late::Lane) => true,
         Op::Const(_) | Op::Late(_) => false,
-        Op::Arg(_) => true,
         op if !op.is_pure() => true,
         op => {
             let mut found = false;

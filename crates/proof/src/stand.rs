@@ -22,6 +22,21 @@ pub struct Written {
     pub values: Vec<String>,
 }
 
+impl Written {
+    /// A fact of the class, or of the driver.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> Option<u64> {
+        let found = self.facts.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| *value)
+    }
+
+    /// How many lanes it runs.
+    #[must_use]
+    pub fn lanes(&self) -> u64 {
+        self.fact(synthesis::LANES).unwrap_or(1)
+    }
+}
+
 /// What stands outside the machine. A disk is the same for all runs; the rest is made anew.
 pub struct Outside {
     disks: Rc<Vec<peer::Disk>>,
@@ -52,7 +67,9 @@ pub struct Stand {
     cable: Option<peer::Cable>,
     disks: Rc<Vec<peer::Disk>>,
     /// Where messages go, if the device has them.
-    _messages: Option<qtest::Capture>,
+    pub messages: Option<qtest::Capture>,
+    /// CPUs that run the driver.
+    pub lanes: u64,
     /// What the emulator says of drivers that are right, too.
     pub expected: Vec<String>,
     /// Facts that a driver must have.
@@ -140,7 +157,8 @@ impl Stand {
             line,
             cable,
             disks: outside.disks.clone(),
-            _messages: messages,
+            messages,
+            lanes: model.lanes,
             expected: model.complaints.clone(),
             expects: model.expects.clone(),
         })
@@ -179,6 +197,7 @@ impl Stand {
                 facts: Vec::new(),
             }],
             devices: vec![self.device.clone()],
+            facts: vec![fact("cpus", Value::Number(self.lanes))],
             ..Machine::new(arch)
         }
     }

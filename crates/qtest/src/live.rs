@@ -180,6 +180,7 @@ impl Access for Live {
         match late {
             Late::ArenaDma => self.arena_dma,
             Late::PoolDma => self.pool_dma,
+            Late::Lane => 0,
         }
     }
 

@@ -11,10 +11,12 @@ mod body;
 mod device;
 mod driver;
 mod fault;
+mod lanes;
 mod platform;
 mod text;
 
 pub use body::{Disturb, Event, Library};
 pub use device::{Blob, Device};
 pub use driver::Driver;
+pub use lanes::Lanes;
 pub use platform::Platform;

@@ -44,11 +44,14 @@ impl<'a> Specialiser<'a, '_> {
                 _ => Some(Value::None),
             },
             "shape" => Some(Value::Text(shape(self.subject.device))),
-            "cpus" => Some(Value::Num(self.constant(1))),
+            "cpus" => {
+                let cpus = self.cpus();
+                Some(Value::Num(self.constant(cpus)))
+            }
             "messages" => Some(Value::Num(
                 self.constant(crate::messages::given(self.subject.device)),
             )),
-            "lane" => Some(Value::Num(self.constant(0))),
+            "lane" => Some(Value::Num(self.lane())),
             "base" => Some(self.device_window(0)),
             "system" => Some(Value::Region(Region {
                 kind: WindowKind::System,
@@ -70,7 +73,7 @@ impl<'a> Specialiser<'a, '_> {
         Ok(self.fact_named(text))
     }
 
-    fn fact_named(&mut self, text: &str) -> Option<Value<'a>> {
+    pub fn fact_named(&mut self, text: &str) -> Option<Value<'a>> {
         if let Some((_, n)) = self.subject.given.iter().find(|(name, _)| *name == text) {
             return Some(Value::Num(self.constant(*n)));
         }

@@ -13,6 +13,7 @@ mod entries;
 mod evaluate;
 mod execute;
 mod glance;
+mod guard;
 mod instance;
 mod layout;
 mod matching;
@@ -31,6 +32,7 @@ use graph::Access;
 use machine::{Device, Fact, Machine};
 use rulebook::tree::{Book, Place};
 
+pub use each::LANES;
 pub use entries::{serves_nothing, Written};
 pub use matching::{candidates, match_device, Choice, Clue, Verdict};
 pub use messages::{hears_messages, MESSAGES, MOST_MESSAGES};
@@ -86,6 +88,16 @@ pub struct Subject<'a> {
 /// `windows` of the chosen rule are opened one by one through `open` before the first access to each.
 pub fn learn(subject: Subject, choice: &Choice, access: &mut dyn LiveAccess) -> Result<Vec<Fact>> {
     entries::learn(subject, choice, access)
+}
+
+/// The same for a CPU that starts after the first, which carries out only what belongs to each: the facts it learned are
+/// those of its own. `given` says by `lane` which CPU it is, and `device.learned` holds what the first run returned.
+pub fn learn_joining(
+    subject: Subject,
+    choice: &Choice,
+    access: &mut dyn LiveAccess,
+) -> Result<Vec<Fact>> {
+    entries::learn_joining(subject, choice, access)
 }
 
 /// Specialises every entry of the chosen rule. `subject.device.learned` holds what [`learn`] returned.

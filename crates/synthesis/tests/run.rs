@@ -76,19 +76,30 @@ fn run(text: &str, name: &str, script: &Script) -> Result<String, String> {
     let said = |error: synthesis::Error| error.show(&book);
     match synthesis::learn(subject, &choice, &mut first) {
         Ok(learned) => {
-            trace += &first.told();
-            for fact in &learned {
-                writeln!(
-                    trace,
-                    "learned {} = {}",
-                    fact.name,
-                    script::shown(&fact.value)
-                )
-                .unwrap();
-            }
+            trace += &learned_by(&mut first, &learned);
             device.learned = learned;
         }
         Err(error) => return Ok(trace + &first.told() + &format!("refused: {}\n", said(error))),
+    }
+    let cpus = given.iter().find(|(name, _)| *name == "cpus");
+    for lane in 1..cpus.map_or(1, |(_, n)| *n) {
+        let mut given = given.clone();
+        given.push(("lane", lane));
+        let whole = machine(&device);
+        let subject = Subject {
+            book: &book,
+            machine: &whole,
+            device: &device,
+            given: &given,
+        };
+        first.lane = lane;
+        match synthesis::learn_joining(subject, &choice, &mut first) {
+            Ok(learned) => {
+                trace += &learned_by(&mut first, &learned);
+                device.learned.extend(learned);
+            }
+            Err(error) => return Ok(trace + &format!("refused: {}\n", said(error))),
+        }
     }
     let whole = machine(&device);
     let subject = Subject {
@@ -108,6 +119,16 @@ fn run(text: &str, name: &str, script: &Script) -> Result<String, String> {
     trace += &called(&written.residual, script)?;
     let _: &Choice = &choice;
     Ok(trace)
+}
+
+/// What a first run did, and what it learned.
+fn learned_by(world: &mut World, learned: &[machine::Fact]) -> String {
+    let mut trace = world.told();
+    for fact in learned {
+        let value = script::shown(&fact.value);
+        writeln!(trace, "learned {} = {value}", fact.name).unwrap();
+    }
+    trace
 }
 
 /// What the script calls, and what comes of it.
@@ -164,7 +185,7 @@ fn called(residual: &graph::Residual, script: &Script) -> Result<String, String>
                 )
                 .unwrap();
             }
-            Line::Device { .. } => {}
+            Line::Device { .. } | Line::Lane(_) => {}
         }
     }
     Ok(trace)

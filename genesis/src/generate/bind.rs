@@ -6,15 +6,55 @@ use abi::boot::{operation, vector};
 use alloc::vec::Vec;
 use machine::Arch;
 
-/// Binds each platform operation to the cheapest usable driver that has it; the first of equal ones.
+/// The class whose devices each have a range of numbers: where several do not overlap, all of them serve.
+const RANGED: &str = "lines";
+
+/// The drivers that serve one class, cheapest first, the first of equal ones: one, or those that have numbers which no one
+/// before has.
+pub fn suppliers(drivers: &[Driver], class: &str) -> Vec<usize> {
+    let cost = |at: &usize| drivers[*at].fact(synthesis::COST).unwrap_or(0);
+    let mut usable: Vec<usize> = (0..drivers.len())
+        .filter(|at| drivers[*at].choice.class == class && drivers[*at].usable())
+        .collect();
+    usable.sort_by_key(cost);
+    let mut chosen: Vec<usize> = Vec::new();
+    for at in usable {
+        let apart = |other: &usize| match (range(&drivers[*other]), range(&drivers[at])) {
+            (Some(a), Some(b)) => a.end <= b.start || b.end <= a.start,
+            _ => false,
+        };
+        if chosen.iter().all(apart) {
+            chosen.push(at);
+        }
+    }
+    chosen
+}
+
+/// The numbers that a driver of such a class has.
+pub fn range(driver: &Driver) -> Option<core::ops::Range<u32>> {
+    if driver.choice.class != RANGED {
+        return None;
+    }
+    let first = u32::try_from(driver.fact("first")?).ok()?;
+    let count = u32::try_from(driver.fact("count")?).ok()?;
+    Some(first..first.checked_add(count)?)
+}
+
+/// Binds each platform operation to the cheapest usable driver that has it; the first of equal ones. Where several have
+/// it, each for other numbers, all are bound.
 pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
     let mut bound = [false; operation::COUNT];
-    let mut usable: Vec<&mut Driver> = drivers.iter_mut().filter(|d| d.usable()).collect();
-    usable.sort_by_key(|driver| driver.fact(synthesis::COST).unwrap_or(0));
-    for driver in usable {
+    let ranged = suppliers(drivers, RANGED);
+    let mut usable: Vec<usize> = (0..drivers.len())
+        .filter(|at| drivers[*at].usable())
+        .collect();
+    usable.sort_by_key(|at| drivers[*at].fact(synthesis::COST).unwrap_or(0));
+    for at in usable {
+        let several = ranged.len() > 1 && ranged.contains(&at);
+        let driver = &mut drivers[at];
         let mut operations: Vec<(usize, u32)> = Vec::new();
         for (n, (class, name)) in operation::NAMES.iter().enumerate() {
-            if bound[n] || *class != driver.choice.class {
+            if bound[n] && !several || *class != driver.choice.class {
                 continue;
             }
             let Some(at) = driver.entry(name) else {
@@ -36,6 +76,7 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
             operations: &operations,
             windows: &driver.written.residual.windows,
             state: &state,
+            first: range(driver).filter(|_| several).map(|range| range.start),
         };
         match kernel.platform(&platform) {
             Ok(at) => driver.bound = Some(at),

@@ -386,6 +386,10 @@ impl Run<'_> {
                 let late = self.access.late(Late::PoolDma);
                 self.stack.push(late);
             }
+            "lane" => {
+                let late = self.access.late(Late::Lane);
+                self.stack.push(late);
+            }
             "state" => self.place(STATE),
             "arena" => self.place(ARENA),
             "pool" => self.place(POOL),

@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 
 pub const ARENA_DMA: u64 = 0x1234_5000;
 pub const POOL_DMA: u64 = 0x8_7654_0000;
+pub const LANE: u64 = 3;
 
 /// Memory that a residual touches, and what it said to the outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +111,7 @@ impl Access for World {
         match late {
             Late::ArenaDma => ARENA_DMA,
             Late::PoolDma => POOL_DMA,
+            Late::Lane => LANE,
         }
     }
     fn clock(&mut self) -> u64 {
@@ -238,6 +240,7 @@ pub unsafe fn call(address: usize, args: [u64; 3], world: &mut World) -> (u64, [
             upcalls: upcalls.as_ptr(),
             results: [0; 4],
             windows,
+            lane: LANE,
         },
         world,
     };

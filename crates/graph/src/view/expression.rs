@@ -250,6 +250,7 @@ impl<'a> Texts<'a> {
         let name = match late {
             Late::ArenaDma => "arena_dma",
             Late::PoolDma => "pool_dma",
+            Late::Lane => "lane",
         };
         match self.exact() {
             true => format!("ctx->{name}"),

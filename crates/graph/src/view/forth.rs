@@ -14,7 +14,7 @@ use alloc::{borrow::ToOwned, format, string::String, vec, vec::Vec};
 
 /// What Forth, or the words of a residual's own, already mean.
 const TAKEN: &str = "block endblock times endtimes await came? leave exit if else then and or xor invert + - * = <> u< \
-    u> 0= 0<> lshift rshift um/mod nip drop dup to : ; {: :} state arena pool arena-dma pool-dma publish acquire \
+    u> 0= 0<> lshift rshift um/mod nip drop dup to : ; {: :} state arena pool arena-dma pool-dma lane publish acquire \
     full-fence clock pause-ns result! hvc smc upcall memory-window port-window model-window system-window u<= u/ umod \
     shl shr umin umax put-bits swap16 swap32 swap64 ones lowest-bit w8@ w16@ w32@ w64@ w8! w16! w32! w64! p8@ p16@ \
     p32@ p8! p16! p32! msr@ msr! sys@ sys! m8@ m16@ m32@ m64@ m8! m16! m32! m64!";
@@ -460,7 +460,7 @@ pub(super) const PRELUDE: &str = r"\ The Forth view of MetaOS. Cells have 64 bit
 \ The machine supplies, beside the words of the standard's core and locals:
 \   n memory-window NAME, port-window, model-window, system-window    NAME ( offset -- place )
 \   n m upcall NAME       NAME takes m cells, calls the class, and leaves what it answers
-\   state arena pool ( offset -- place )    arena-dma pool-dma ( -- device-address )
+\   state arena pool ( offset -- place )    arena-dma pool-dma ( -- device-address )    lane ( -- n )
 \   w8@ w16@ w32@ w64@ ( place -- value )   w8! w16! w32! w64! ( value place -- )    registers in memory
 \   p8@ p16@ p32@ ( place -- value )        p8! p16! p32! ( value place -- )         I/O ports
 \   msr@ sys@ ( place -- value )            msr! sys! ( value place -- )             model-specific, system registers

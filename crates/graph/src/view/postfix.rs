@@ -13,6 +13,7 @@ impl Texts<'_> {
             Op::Arg(n) => Text::atom(format!("a{n}")),
             Op::Late(Late::ArenaDma) => Text::atom("arena-dma".into()),
             Op::Late(Late::PoolDma) => Text::atom("pool-dma".into()),
+            Op::Late(Late::Lane) => Text::atom("lane".into()),
             Op::Bin(op, a, b) => self.postfix_bin(op, a, b),
             Op::Select(c, a, b) => {
                 let (c, a, b) = (self.condition(c), self.whole(a), self.whole(b));

@@ -57,6 +57,7 @@ struct context {
     uint64_t (*const *upcalls)(struct context *, uint64_t, uint64_t, uint64_t, uint64_t);
     uint64_t results[4];
     uint64_t windows[12];
+    uint64_t lane;
 };
 
 /* Plain accesses to what only the driver sees, volatile ones to what a device sees. */

@@ -57,6 +57,7 @@ static SURROUNDINGS: Surroundings = Surroundings(UnsafeCell::new(Context {
     upcalls: &raw const UPCALLS as *const Upcall,
     results: [0; 4],
     windows: [0; abi::context::WINDOWS],
+    lane: 0,
 }));
 
 static UPCALLS: [Upcall; CALLS] = [

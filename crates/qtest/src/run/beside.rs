@@ -8,7 +8,7 @@ use crate::{Error, Machine, Result};
 use abi::context::{offset, Context, WINDOWS};
 use abi::status;
 use graph::{Width, WindowKind};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -39,6 +39,8 @@ pub(crate) struct Beside {
     code: u64,
     /// Where each memory window is, and how many bytes.
     windows: Vec<Option<(u64, u64)>>,
+    /// What the context there says of it.
+    lane: Cell<u64>,
 }
 
 struct Link {
@@ -107,6 +109,7 @@ impl Beside {
             entries: Vec::new(),
             code: 0,
             windows: Vec::new(),
+            lane: Cell::new(0),
         })
     }
 
@@ -128,6 +131,14 @@ impl Beside {
 
     fn set(&self, at: u64, value: u64) -> Result<()> {
         self.ask([ask::SET, at, value, 0, 0, 0, 0, 0]).map(|_| ())
+    }
+
+    /// The lane of the entries that run next.
+    fn on_lane(&self, lane: u64) -> Result<()> {
+        if self.lane.replace(lane) != lane {
+            self.set(offset::LANE as u64, lane)?;
+        }
+        Ok(())
     }
 
     /// Asks for something that is no entry.
@@ -154,6 +165,12 @@ impl Beside {
             return status::VIOLATION;
         };
         let [a, b, c, d, e] = args;
+        // SAFETY: the context of whoever called the entry, which is this function's until it returns.
+        let lane = unsafe { (*context).lane };
+        if let Err(error) = self.on_lane(lane) {
+            engine.strayed(error.to_string());
+            return status::VIOLATION;
+        }
         let mut next = [ask::ENTER, *entry, a, b, c, d, e, 0];
         loop {
             let said = {

@@ -250,6 +250,7 @@ impl Access for Carried<'_> {
         match late {
             Late::ArenaDma => context.arena_dma,
             Late::PoolDma => context.pool_dma,
+            Late::Lane => context.lane,
         }
     }
 

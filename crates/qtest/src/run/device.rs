@@ -4,6 +4,7 @@ use super::beside::{self, Beside};
 use super::body::{door, Body, Disturb, Event, Library, DOORS};
 use super::driver::Driver;
 use super::fault::{self, Engine};
+use super::lanes::Lanes;
 use super::platform::Platform;
 use super::text::Text;
 use crate::live::shared;
@@ -18,6 +19,9 @@ use graph::WindowKind;
 use std::cell::RefCell;
 use std::fs::File;
 use std::path::Path;
+
+/// Most lanes of one driver.
+const LANES: u64 = 16;
 
 /// Bytes of the client's pool.
 const POOL: usize = 512 << 10;
@@ -164,23 +168,58 @@ impl Device {
             state_file,
             arena: machine.ram((residual.arena_size as usize).max(1), align)?,
             pool: machine.ram(POOL, 4096)?,
-            rings: Mapping::private(BYTES, read | write)?,
+            rings: Mapping::private(BYTES * LANES as usize, read | write)?,
         })
     }
 
     /// A driver of a class with requests: a pump around the code. Not started yet.
     pub fn pump(&mut self, class: Class, facts: impl Into<Units>) -> Result<Driver<'_>> {
-        // SAFETY: pages of a mapping that lives as long as the device, which the driver borrows.
-        let area = unsafe { Area::new(self.rings.base()) };
+        self.pump_on(0, class, facts)
+    }
+
+    /// The same for one lane of the driver, as if it were the first to start.
+    pub fn pump_on(
+        &mut self,
+        lane: u64,
+        class: Class,
+        facts: impl Into<Units>,
+    ) -> Result<Driver<'_>> {
+        let (pump, area) = self.one_pump(lane, class, facts.into())?;
+        Ok(Driver::new(self, pump, area))
+    }
+
+    /// All lanes of a driver, each with requests and answers of its own.
+    pub fn lanes(
+        &mut self,
+        count: u64,
+        class: Class,
+        facts: impl Into<Units>,
+    ) -> Result<Lanes<'_>> {
+        let units: Units = facts.into();
+        let lanes = (0..count).map(|lane| self.one_pump(lane, class, units));
+        let lanes = lanes.collect::<Result<Vec<_>>>()?;
+        Ok(Lanes::new(self, lanes))
+    }
+
+    fn one_pump(&self, lane: u64, class: Class, facts: Units) -> Result<(Pump, Area)> {
+        if lane >= LANES {
+            return Err(Error::Other(format!("more than {LANES} lanes")));
+        }
+        let place = self.rings.base().wrapping_add(lane as usize * BYTES);
+        // SAFETY: pages of a mapping that lives as long as the device, which the driver borrows; no other lane's.
+        let area = unsafe { Area::new(place) };
         let failures = self.failures.iter().map(String::as_str);
         // SAFETY: the doors have the shape of entries, and lead to this residual's while the engine runs it; what it
         // does to memory is what this test is about.
         let residual = unsafe { Residual::from_functions(self.doors()?, failures) };
         let upcalls = self.upcalls.iter().map(String::as_str);
         let pump = residual
-            .and_then(|code| Pump::new(class, facts, code, upcalls, self.memory(), area.driver()))
+            .and_then(|code| {
+                let memory = self.memory().on_lane(lane);
+                Pump::new(class, facts, code, upcalls, memory, area.driver())
+            })
             .map_err(|unfit| Error::Other(unfit.to_string()))?;
-        Ok(Driver::new(self, pump, area))
+        Ok((pump, area))
     }
 
     /// Each entry by name, and where it is entered.

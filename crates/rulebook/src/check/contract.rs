@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    tree::{Book, Class, Event, Item, ItemKind, Name, Place, Routine, Rule, StmtKind},
+    tree::{Book, Class, Event, ExprKind, Item, ItemKind, Name, Place, Routine, Rule, StmtKind},
 };
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
@@ -66,17 +66,28 @@ fn inside(
 ) {
     for item in items {
         match (&item.kind, around) {
-            (ItemKind::Each { name, items, .. }, _) => {
+            (
+                ItemKind::Each {
+                    name, items, set, ..
+                },
+                _,
+            ) => {
                 if names.contains(name) {
                     let text = view.text(*name);
                     out.push(Diagnostic::new(
                         item.place,
-                        format!("there is another `each {text}` in `{}`", view.text(rule.name)),
+                        format!(
+                            "there is another `each {text}` in `{}`",
+                            view.text(rule.name)
+                        ),
                         "give one of them another name",
                     ));
                 }
                 names.push(*name);
-                inside(view, rule, items, Some(*name), names, out);
+                // What belongs to each CPU is asked for on the CPU at work.
+                let cpus = matches!(set.kind, ExprKind::Name(n) if view.text(n) == "cpus");
+                let around = if cpus { around } else { Some(*name) };
+                inside(view, rule, items, around, names, out);
             }
             (ItemKind::Routine(routine), Some(each)) if rule.each != Some(each) => {
                 asked_for(view, rule, routine, each, item.place, out);
@@ -100,7 +111,7 @@ fn asked_for(
         .items
         .iter()
         .any(|item| matches!(&item.kind, ItemKind::Routine(r) if r.body.is_none() && r.name == routine.name));
-    if !contract || view.text(each) == "cpu" || class.direct {
+    if !contract || class.direct {
         return;
     }
     let (text, each, own) = (

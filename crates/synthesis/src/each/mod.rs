@@ -10,6 +10,7 @@
 
 mod facts;
 mod failures;
+mod lane;
 mod start;
 mod view;
 mod walk;
@@ -17,6 +18,8 @@ mod walk;
 use crate::instance::{InstanceId, Specialiser};
 use crate::value::{Kind, Num, Spot, Value};
 use crate::{Error, Result};
+pub use lane::LANES;
+
 use alloc::{
     format,
     string::{String, ToString},
@@ -246,6 +249,9 @@ impl<'a> Specialiser<'a, '_> {
                     "run `init` on the device first",
                 )),
             };
+        }
+        if self.per_cpu(item) {
+            return Ok((0..self.cpus()).collect());
         }
         let value = match owner {
             Owner::One(i) => self.value_in(*i, set),

@@ -9,36 +9,24 @@ impl<'a> Specialiser<'a, '_> {
     /// In the first run the filter decides; later it must say the same of those that are there.
     pub fn start_eaches(&mut self, i: InstanceId) -> Result<Flow> {
         for (owner, name, item) in self.eaches_of(i) {
-            let ItemKind::Each { filter, items, .. } = &item.kind else {
-                continue;
-            };
-            let init = items.iter().find_map(|inner| match &inner.kind {
-                ItemKind::Routine(r) if self.text(r.name) == "init" => Some(r.name),
-                _ => None,
-            });
-            let more = |k: &ItemKind| begins(k) || matches!(k, ItemKind::Each { .. });
-            if filter.is_none() && init.is_none() && !self.has_inside(owner, item, &more) {
+            if !self.comes_up(owner, item) {
                 continue;
             }
-            let flow = self.for_views(owner, name, item.place, &mut |s, view| {
-                s.begin_states(view)?;
-                if let Some(filter) = filter {
-                    if s.filter_says(view, *filter, item.place)? == Flow::Ended {
-                        return Ok(Flow::Ended);
-                    }
-                    if s.was_dropped(view) {
-                        return Ok(Flow::Next);
-                    }
+            let flow = if self.per_cpu(item) {
+                let view = self.at_work(owner, name, item.place)?;
+                self.start_view(view, item)?
+            } else {
+                let start = &mut |s: &mut Self, view| s.start_view(view, item);
+                self.for_views(owner, name, item.place, start)?
+            };
+            let filtered = matches!(
+                item.kind,
+                ItemKind::Each {
+                    filter: Some(_),
+                    ..
                 }
-                if let Some(init) = init {
-                    s.call_routine(view, init, Vec::new(), item.place)?;
-                }
-                if core::mem::take(&mut s.unreachable) || s.ended.is_some() {
-                    return Ok(Flow::Ended);
-                }
-                s.start_eaches(view)
-            })?;
-            if self.is_live() && self.ended.is_none() && filter.is_some() {
+            );
+            if self.is_live() && self.ended.is_none() && filtered {
                 self.learn_members(owner, name, item.place)?;
             }
             if flow != Flow::Next {
@@ -46,6 +34,52 @@ impl<'a> Specialiser<'a, '_> {
             }
         }
         Ok(Flow::Next)
+    }
+
+    /// Whether instances of an `each` have anything to do when they come up.
+    pub(super) fn comes_up(&self, owner: InstanceId, item: &'a Item) -> bool {
+        let more = |k: &ItemKind| begins(k) || matches!(k, ItemKind::Each { .. });
+        let filtered = matches!(
+            item.kind,
+            ItemKind::Each {
+                filter: Some(_),
+                ..
+            }
+        );
+        filtered || self.own_init(item).is_some() || self.has_inside(owner, item, &more)
+    }
+
+    fn own_init(&self, item: &Item) -> Option<Name> {
+        let ItemKind::Each { items, .. } = &item.kind else {
+            return None;
+        };
+        items.iter().find_map(|inner| match &inner.kind {
+            ItemKind::Routine(r) if self.text(r.name) == "init" => Some(r.name),
+            _ => None,
+        })
+    }
+
+    pub(super) fn start_view(&mut self, view: InstanceId, item: &'a Item) -> Result<Flow> {
+        self.begin_states(view)?;
+        if let ItemKind::Each {
+            filter: Some(filter),
+            ..
+        } = &item.kind
+        {
+            if self.filter_says(view, *filter, item.place)? == Flow::Ended {
+                return Ok(Flow::Ended);
+            }
+            if self.was_dropped(view) {
+                return Ok(Flow::Next);
+            }
+        }
+        if let Some(init) = self.own_init(item) {
+            self.call_routine(view, init, Vec::new(), item.place)?;
+        }
+        if core::mem::take(&mut self.unreachable) || self.ended.is_some() {
+            return Ok(Flow::Ended);
+        }
+        self.start_eaches(view)
     }
 
     /// Whether a state of the instance, or of its parts, begins as something else than 0.

@@ -133,13 +133,17 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 continue;
             }
             let inner = self.has_inside(owner, item, &|k| matches!(k, ItemKind::Each { .. }));
-            self.for_views(owner, name, item.place, &mut |s, view| {
-                let flow = work(s, view)?;
-                match flow {
-                    Flow::Next if inner => s.for_all_inside(view, wanted, work),
-                    flow => Ok(flow),
-                }
-            })?;
+            let mut run = |s: &mut Self, view: InstanceId| match work(s, view)? {
+                Flow::Next if inner => s.for_all_inside(view, wanted, work),
+                flow => Ok(flow),
+            };
+            // What belongs to another CPU is that one's business.
+            if self.per_cpu(item) {
+                let view = self.at_work(owner, name, item.place)?;
+                run(self, view)?;
+            } else {
+                self.for_views(owner, name, item.place, &mut run)?;
+            }
         }
         Ok(Flow::Next)
     }

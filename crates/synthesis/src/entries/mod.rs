@@ -73,22 +73,44 @@ pub fn learn(
         if s.ended.is_none() {
             s.start_eaches(id)?;
         }
-        if let Some(status) = s.ended.take() {
-            let reason = match status.checked_sub(status::FAIL) {
-                Some(n) => format!(
-                    "`init` failed: {}",
-                    s.failures.get(n as usize).map_or("?", |f| f.as_str())
-                ),
-                None => format!("`init` ended with status {status}"),
-            };
-            return Err(Error::new(
-                s.instances[id].rule.place,
-                reason,
-                "the device did not do what the rule expects",
-            ));
-        }
+        over(&mut s, id)?;
     }
     Ok(s.learned)
+}
+
+pub fn learn_joining(
+    subject: Subject,
+    choice: &Choice,
+    access: &mut dyn LiveAccess,
+) -> Result<Vec<machine::Fact>> {
+    let mut s = Specialiser::new(subject, Some(access));
+    s.joining = true;
+    let function = chain(&mut s, &choice.rules)?;
+    s.use_parts(function)?;
+    for id in chain_of(&s, function) {
+        s.join(id)?;
+        over(&mut s, id)?;
+    }
+    Ok(s.learned)
+}
+
+/// A live run that ended before its end did not find a working device.
+fn over(s: &mut Specialiser, id: InstanceId) -> Result<()> {
+    let Some(status) = s.ended.take() else {
+        return Ok(());
+    };
+    let reason = match status.checked_sub(status::FAIL) {
+        Some(n) => format!(
+            "`init` failed: {}",
+            s.failures.get(n as usize).map_or("?", |f| f.as_str())
+        ),
+        None => format!("`init` ended with status {status}"),
+    };
+    Err(Error::new(
+        s.instances[id].rule.place,
+        reason,
+        "the device did not do what the rule expects",
+    ))
 }
 
 pub fn name_of(s: &Specialiser, text: &str) -> Option<Name> {
@@ -148,6 +170,7 @@ fn folding(subject: Subject, choice: &Choice, named: bool) -> Result<(Written, N
         s.names = named.then(Names::default);
         s.folded = folded.clone();
         let outcome = write(&mut s, choice);
+
         let mut more = s.deciding_facts();
         more.retain(|fact| !folded.contains(fact));
         if !more.is_empty() {
@@ -176,6 +199,7 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
             operations::operation(s, function, class, routine)?;
         }
     }
+    join_entry(s, function)?;
     let messages = crate::messages::message_entry(s, function)?;
     if messages.is_none() {
         events::irq_entry(s, function)?;
@@ -188,6 +212,10 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
         None => Vec::new(),
     };
     facts.extend(messages.map(|n| (crate::MESSAGES.to_string(), n)));
+    s.enter(function, Vec::new());
+    let lanes = s.lanes_said();
+    s.leave();
+    facts.extend(lanes.map(|n| (crate::LANES.to_string(), n)));
     s.b.close();
     s.note_memory();
     if s.state_top.max(s.arena_top) > crate::layout::LARGEST {
@@ -256,6 +284,23 @@ pub fn entry<'a>(
     s.b.close();
     s.b.finish_entry(name, arguments, 0);
     Ok(())
+}
+
+/// `join`: what a CPU that starts after the first does for itself. There is none where drivers run on one.
+fn join_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
+    let mut all = chain_of(s, function);
+    all.retain(|id| s.joins(*id));
+    if all.is_empty() || s.cpus() == 1 {
+        return Ok(());
+    }
+    entry(s, "join", 0, |s| {
+        for id in all {
+            if s.join(id)? != Flow::Next {
+                break;
+            }
+        }
+        Ok(None)
+    })
 }
 
 fn init_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {

@@ -34,7 +34,9 @@ pub(super) fn operation<'a>(
     let name = wanted.name;
     let each = units(s, function);
     s.b.open();
-    let usable = usable(s, function, each.as_deref(), name, class.place);
+    let home = s.home_of(function, name, class.place);
+    let usable =
+        home.and_then(|home| usable(s, home, function, each.as_deref(), name, class.place));
     s.b.close();
     if !usable? {
         return Ok(());
@@ -67,7 +69,10 @@ pub(super) fn operation<'a>(
             });
         }
         let value = match each {
-            None => s.call_routine(function, name, values, class.place)?,
+            None => {
+                let home = s.home_of(function, name, class.place)?;
+                s.call_routine(home, name, values, class.place)?
+            }
             Some(each) => {
                 let unit = argument(s, words, u64::from(u32::MAX));
                 let banks = s.leaves(function, &each);
@@ -128,12 +133,13 @@ pub(super) fn way_to(items: &[Item], each: Name) -> Option<Vec<Name>> {
 /// Whether the function, or any of its instances, has this operation.
 fn usable<'a>(
     s: &mut Specialiser<'a, '_>,
+    home: InstanceId,
     function: InstanceId,
     each: Option<&[Name]>,
     name: Name,
     place: Place,
 ) -> Result<bool> {
-    let mut owners = alloc::vec![function];
+    let mut owners = alloc::vec![home];
     for bank in each.map_or(Vec::new(), |each| s.leaves(function, each)) {
         let first = s.constant(0);
         owners.push(s.view_at(bank, first)?);

@@ -47,12 +47,7 @@ impl<'a> Specialiser<'a, '_> {
         ))
     }
 
-    pub(super) fn own(
-        &mut self,
-        i: InstanceId,
-        n: Name,
-        place: Place,
-    ) -> Result<Option<Value<'a>>> {
+    pub fn own(&mut self, i: InstanceId, n: Name, place: Place) -> Result<Option<Value<'a>>> {
         let instance = &self.instances[i];
         if let Some((_, v)) = instance.parameters.iter().find(|(name, _)| *name == n) {
             return Ok(Some(v.clone()));
@@ -91,7 +86,10 @@ impl<'a> Specialiser<'a, '_> {
                 .indexed
                 .iter()
                 .any(|(name, _, _)| *name == n);
-            return Ok(indexed.then_some(Value::Callable(i, n)));
+            if indexed {
+                return Ok(Some(Value::Callable(i, n)));
+            }
+            return self.own_of_lane(i, n, place);
         };
         Ok(Some(match &item.kind {
             ItemKind::Reg(r) => Value::Register(self.register(i, r, place)),

@@ -142,8 +142,10 @@ impl<'a> Specialiser<'a, '_> {
     pub(super) fn wraps(&mut self, name: Name) -> bool {
         let mut at = Some(self.here());
         while let Some(i) = at {
-            let state =
-                self.find_item(i, |k| matches!(k, ItemKind::State { name: n, .. } if *n == name));
+            let state = self.find_item(
+                i,
+                |k| matches!(k, ItemKind::State { name: n, .. } if *n == name),
+            );
             if let Some(item) = state {
                 return matches!(item.kind, ItemKind::State { wraps: true, .. });
             }

@@ -79,7 +79,14 @@ impl<'a> Specialiser<'a, '_> {
     pub fn least(&self, n: Num<'a>) -> u64 {
         let known = self.b.known(n.id).unwrap_or(0);
         let of = self.floors.iter().filter(|(id, _, _)| *id == n.id);
-        of.fold(known, |least, (_, floor, _)| least.max(*floor))
+        let least = of.fold(known, |least, (_, floor, _)| least.max(*floor));
+        // A sum that does not wrap is at least what is added.
+        match self.b.op(n.id) {
+            Op::Bin(BinOp::Add, _, by) if n.most != u64::MAX => {
+                least.max(self.b.known(*by).unwrap_or(0))
+            }
+            _ => least,
+        }
     }
 
     fn copied(&mut self, e: &'a Expr) -> Option<Num<'a>> {

@@ -63,6 +63,7 @@ impl Code {
                 upcalls: upcalls.as_ptr(),
                 results: [0; 4],
                 windows,
+                lane: world.lane,
             },
             world,
         };

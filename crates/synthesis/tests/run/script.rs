@@ -18,6 +18,8 @@ pub enum Line {
         width: Width,
         values: Vec<u64>,
     },
+    /// `lane N`: what is called from here on runs there.
+    Lane(u64),
     /// `show arena AT LENGTH`
     Show { space: Named, at: u64, length: u64 },
 }
@@ -162,6 +164,7 @@ impl Script {
                     values: values.iter().map(|v| number(v)).collect::<Result<_, _>>()?,
                 });
             }
+            ["lane", lane] => self.lines.push(Line::Lane(number(lane)?)),
             ["show", space, at, length] => self.lines.push(Line::Show {
                 space: named(space)?,
                 at: number(at)?,

@@ -23,6 +23,7 @@ pub struct World {
     pub arena: Vec<u8>,
     pub pool: Vec<u8>,
     pub time: u64,
+    pub lane: u64,
     /// Processor registers, by window and number.
     registers: BTreeMap<(u8, u64), u64>,
     trace: String,
@@ -40,6 +41,7 @@ impl World {
             arena: vec![0; ROOM],
             pool: vec![0; POOL_SIZE],
             time: 1_000_000,
+            lane: 0,
             registers: BTreeMap::new(),
             trace: String::new(),
             said: Vec::new(),
@@ -79,6 +81,9 @@ impl World {
     }
 
     pub fn carry(&mut self, line: &Line) {
+        if let Line::Lane(lane) = line {
+            self.lane = *lane;
+        }
         if let Line::Device {
             space,
             at,
@@ -192,6 +197,7 @@ impl Access for World {
         match late {
             Late::ArenaDma => ARENA_DMA,
             Late::PoolDma => POOL_DMA,
+            Late::Lane => self.lane,
         }
     }
     fn clock(&mut self) -> u64 {

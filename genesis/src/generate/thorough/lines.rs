@@ -30,12 +30,18 @@ struct Source {
     name: String,
 }
 
+/// The line that is tried.
+pub fn tried(drivers: &[Driver], machine: &Machine) -> Option<u32> {
+    found(drivers, |driver| wired(driver, machine)).map(|(_, wire)| wire.line)
+}
+
+fn wired(driver: &Driver, machine: &Machine) -> Option<Wire> {
+    let wire = machine.devices.get(driver.device)?.wires.first()?;
+    (driver.messages.is_empty() && driver.entry("irq").is_some()).then(|| wire.clone())
+}
+
 pub fn run(bench: &mut Bench, drivers: &[Driver], machine: &Machine) -> Tried {
-    let wired = |driver: &Driver| {
-        let wire = machine.devices.get(driver.device)?.wires.first()?;
-        (driver.messages.is_empty() && driver.entry("irq").is_some()).then(|| wire.clone())
-    };
-    match found(drivers, wired) {
+    match found(drivers, |driver| wired(driver, machine)) {
         None => Tried::LeftOut(text("no device here can be made to raise a line")),
         Some((driver, wire)) => with(driver, |source| tries(bench, source, &wire)),
     }

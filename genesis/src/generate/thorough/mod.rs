@@ -10,15 +10,17 @@ mod lines;
 mod timers;
 mod vectors;
 
-use super::{prove, Driver};
+use super::{bind, prove, Driver};
 use crate::{arch, clock};
 use abi::inventory::Proof;
 use abi::status;
+use alloc::vec::Vec;
 use alloc::{
     format,
     string::{String, ToString},
 };
 use classes::direct::Direct;
+use core::ops::Range;
 use machine::Machine;
 
 /// What a try came to; the text is figures, or what was wrong.
@@ -62,7 +64,7 @@ pub fn thorough(drivers: &mut [Driver], machine: &Machine, first: u64) {
     }
     let mut bench = Bench::new(drivers, machine);
     // What receives interrupts comes first: nothing is to be said of the others without it.
-    let received = bench.place("vectors").map(|at| {
+    let received = bench.place("vectors", 0).map(|at| {
         let tried: Tried = vectors::run(&mut bench).into();
         let passed = matches!(tried, Tried::Passed(_));
         note(&mut drivers[at], tried);
@@ -78,14 +80,16 @@ pub fn thorough(drivers: &mut [Driver], machine: &Machine, first: u64) {
             note(driver, tried);
         }
     }
-    if let Some(at) = bench.place("lines") {
+    let line = lines::tried(drivers, machine).unwrap_or(0);
+    if let Some(at) = bench.place("lines", line) {
         let tried = match deaf {
             Some(why) => Tried::LeftOut(text(why)),
             None => lines::run(&mut bench, drivers, machine),
         };
         note(&mut drivers[at], tried);
     }
-    if let Some(at) = best(drivers, synthesis::MESSAGES) {
+    let messages = bind::suppliers(drivers, synthesis::MESSAGES);
+    if let Some(at) = messages.first().copied() {
         let tried = match deaf {
             Some(why) => Tried::LeftOut(text(why)),
             None => lines::messages(&mut bench, drivers, first),
@@ -103,43 +107,61 @@ struct Part {
     at: usize,
     class: &'static str,
     direct: Direct<'static>,
+    /// Of several that receive wires: those of this one.
+    lines: Option<Range<u32>>,
 }
 
 /// What receives interrupts here: the drivers that the nucleus would get.
 struct Bench {
-    parts: [Option<Part>; 2],
+    parts: Vec<Part>,
     /// Whom interrupts are sent to: this processor.
     cpu: u64,
 }
 
 impl Bench {
     fn new(drivers: &[Driver], machine: &Machine) -> Bench {
-        let part = |class| {
-            let at = best(drivers, class)?;
-            let direct = going_on(&drivers[at])?;
-            Some(Part { at, class, direct })
+        let parts = |class: &'static str| {
+            let all = bind::suppliers(drivers, class).into_iter();
+            all.filter_map(move |at| {
+                let direct = going_on(&drivers[at])?;
+                let lines = bind::range(&drivers[at]);
+                Some(Part {
+                    at,
+                    class,
+                    direct,
+                    lines,
+                })
+            })
         };
         Bench {
-            parts: [part("vectors"), part("lines")],
+            parts: parts("vectors").take(1).chain(parts("lines")).collect(),
             cpu: machine.cpus.first().map_or(0, |cpu| cpu.id),
         }
     }
 
     fn part(&mut self, class: &str) -> Option<&mut Part> {
-        let mut parts = self.parts.iter_mut().flatten();
-        parts.find(|part| part.class == class)
+        self.parts.iter_mut().find(|part| part.class == class)
     }
 
-    /// Which driver serves the class.
-    fn place(&mut self, class: &str) -> Option<usize> {
-        self.part(class).map(|part| part.at)
+    /// Which driver serves the class, for this line if it receives wires.
+    fn place(&self, class: &str, line: u32) -> Option<usize> {
+        self.which(class, line).map(|at| self.parts[at].at)
+    }
+
+    /// The part that has a line; the first of its class, if none says so.
+    fn which(&self, class: &str, line: u32) -> Option<usize> {
+        let own = |part: &Part| part.lines.as_ref().is_some_and(|own| own.contains(&line));
+        let all = (0..self.parts.len()).filter(|at| self.parts[*at].class == class);
+        let having = all.clone().find(|at| own(&self.parts[*at]));
+        having.or_else(|| all.clone().next())
     }
 
     /// Calls an operation that gives a status.
     fn call(&mut self, class: &str, name: &str, words: [u64; 5]) -> Result<()> {
-        let part = self
-            .part(class)
+        let at = self
+            .which(class, words[0] as u32)
             .ok_or_else(|| format!("there is no driver of class {class}"))?;
+        let part = &mut self.parts[at];
         match part.direct.call_with(name, words) {
             Some(status::OK) => Ok(()),
             Some(status) => Err(format!("`{name}` gives status {status:#x}")),
@@ -201,18 +223,10 @@ impl Bench {
 
     /// What the drivers remember goes with them.
     fn keep(self, drivers: &mut [Driver]) {
-        for part in self.parts.into_iter().flatten() {
+        for part in self.parts {
             drivers[part.at].state = part.direct.state().to_vec();
         }
     }
-}
-
-/// The driver that the nucleus would use for a class: the cheapest; the first of equal ones.
-fn best(drivers: &[Driver], class: &str) -> Option<usize> {
-    let cost = |at: &usize| drivers[*at].fact(synthesis::COST).unwrap_or(0);
-    (0..drivers.len())
-        .filter(|at| drivers[*at].choice.class == class && drivers[*at].usable())
-        .min_by_key(cost)
 }
 
 /// A driver of a direct class as its proof left it.

@@ -109,6 +109,7 @@ impl Access for Alive {
         match late {
             Late::ArenaDma => self.arena,
             Late::PoolDma => self.arena + ARENA,
+            Late::Lane => 0,
         }
     }
 
