@@ -3,13 +3,12 @@
 mod fake;
 
 use discovery::{bus_master, discover, Firmware, Messages, Options, Request};
-use fake::{Fake, Function};
+use fake::{arm, device, noted, Fake, Function};
 use machine::{
     Arch, Candidate, Device, Machine, MemoryKind, MemoryRange, Source, Value, WindowKind,
 };
 
 const PC: &[u8] = include_bytes!("fixtures/q35.acpi");
-const BLOB: &[u8] = include_bytes!("fixtures/virt.dtb");
 const READS: u64 = 200_000;
 
 fn pc() -> (Fake, u64) {
@@ -26,26 +25,6 @@ fn acpi(fake: &mut Fake, root: u64) -> Machine {
     let machine = discover(fake, request);
     assert!(fake.reads < READS, "{} reads", fake.reads);
     machine
-}
-
-fn arm(fake: &mut Fake) -> Machine {
-    fake.mapped = Some(0x40_1000_0000);
-    let request = Request {
-        firmware: Firmware::Devicetree(BLOB),
-        ..Request::new(Arch::Aarch64)
-    };
-    discover(fake, request)
-}
-
-fn device<'a>(machine: &'a Machine, path: &str) -> &'a Device {
-    let found = machine.devices.iter().find(|d| d.path == path);
-    found.unwrap_or_else(|| panic!("no {path}; notes: {:#?}", machine.notes))
-}
-
-#[track_caller]
-fn noted(machine: &Machine, text: &str) {
-    let found = machine.notes.iter().any(|n| n.contains(text));
-    assert!(found, "no note says {text:?}: {:#?}", machine.notes);
 }
 
 fn number(device: &Device, name: &str) -> Option<u64> {

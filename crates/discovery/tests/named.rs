@@ -3,7 +3,7 @@
 mod fake;
 
 use discovery::{discover, Firmware, Request};
-use fake::Fake;
+use fake::{device, Fake};
 use machine::{Arch, Device, Machine, Value, WindowKind};
 
 const SMALL: &[u8] = include_bytes!("fixtures/microvm.acpi");
@@ -21,17 +21,6 @@ fn run(bytes: &[u8]) -> Machine {
         ..Request::new(Arch::X86_64)
     };
     discover(&mut fake, request)
-}
-
-fn device<'a>(machine: &'a Machine, path: &str) -> &'a Device {
-    let found = machine.devices.iter().find(|d| d.path == path);
-    found.unwrap_or_else(|| {
-        let paths: Vec<&str> = machine.devices.iter().map(|d| d.path.as_str()).collect();
-        panic!(
-            "no {path}; there are {paths:#?}; notes: {:#?}",
-            machine.notes
-        )
-    })
 }
 
 fn text(text: &str) -> Option<Value> {

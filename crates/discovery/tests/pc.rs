@@ -3,7 +3,7 @@
 mod fake;
 
 use discovery::{discover, Firmware, Request};
-use fake::{Fake, Function};
+use fake::{device, Fake, Function};
 use machine::{Arch, Candidate, Device, Machine, Source, Value, WindowKind};
 
 fn run(fake: &mut Fake, root: u64, candidates: &[Candidate]) -> Machine {
@@ -13,11 +13,6 @@ fn run(fake: &mut Fake, root: u64, candidates: &[Candidate]) -> Machine {
         ..Request::new(Arch::X86_64)
     };
     discover(fake, request)
-}
-
-fn device<'a>(machine: &'a Machine, path: &str) -> &'a Device {
-    let found = machine.devices.iter().find(|d| d.path == path);
-    found.unwrap_or_else(|| panic!("no {path}; notes: {:#?}", machine.notes))
 }
 
 fn number(device: &Device, name: &str) -> Option<u64> {

@@ -3,28 +3,14 @@
 mod fake;
 
 use discovery::{discover, Firmware, Request};
-use fake::{Fake, Function};
+use fake::{arm, device, Fake, Function};
 use machine::{Arch, Device, Machine, Source, Value, WindowKind};
 
 const BLOB: &[u8] = include_bytes!("fixtures/virt.dtb");
 
-fn run(fake: &mut Fake) -> Machine {
-    fake.mapped = Some(0x40_1000_0000);
-    let request = Request {
-        firmware: Firmware::Devicetree(BLOB),
-        ..Request::new(Arch::Aarch64)
-    };
-    discover(fake, request)
-}
-
-fn device<'a>(machine: &'a Machine, path: &str) -> &'a Device {
-    let found = machine.devices.iter().find(|d| d.path == path);
-    found.unwrap_or_else(|| panic!("no {path}; notes: {:#?}", machine.notes))
-}
-
 #[test]
 fn nodes_become_devices() {
-    let machine = run(&mut Fake::default());
+    let machine = arm(&mut Fake::default());
     let serial = device(&machine, "dt/pl011@9000000");
     assert_eq!(
         serial.fact("compatible"),
@@ -83,7 +69,7 @@ fn places_are_assigned_where_there_are_none() {
             .bar(0, 0x10000, 0, 0)
             .pin(2),
     );
-    let machine = run(&mut fake);
+    let machine = arm(&mut fake);
     let nic = device(&machine, "pci/00:01.0");
     assert!(nic.windows.iter().all(|w| w.source == Source::Assigned));
     let memory = 0x1000_0000..0x3eff_0000;

@@ -1,7 +1,8 @@
 //! A machine made of bytes.
 #![allow(dead_code)]
 
-use discovery::Hardware;
+use discovery::{discover, Firmware, Hardware, Request};
+use machine::{Arch, Device, Machine};
 use std::collections::BTreeMap;
 
 /// One PCI function: its configuration space, and which bits of each word can be written.
@@ -232,4 +233,28 @@ impl Hardware for Fake {
 /// From the address port's form to bus, device, function, offset as in mapped space.
 fn config_place(address: u32) -> u64 {
     ((address >> 8 & 0xffff) as u64) << 12 | (address & 0xfc) as u64
+}
+
+/// The arm64 board, from its devicetree.
+pub fn arm(fake: &mut Fake) -> Machine {
+    fake.mapped = Some(0x40_1000_0000);
+    let request = Request {
+        firmware: Firmware::Devicetree(include_bytes!("../fixtures/virt.dtb")),
+        ..Request::new(Arch::Aarch64)
+    };
+    discover(fake, request)
+}
+
+/// The device at `path`, which must be there.
+#[track_caller]
+pub fn device<'a>(machine: &'a Machine, path: &str) -> &'a Device {
+    let found = machine.devices.iter().find(|d| d.path == path);
+    found.unwrap_or_else(|| panic!("no {path}; notes: {:#?}", machine.notes))
+}
+
+/// A note must say this.
+#[track_caller]
+pub fn noted(machine: &Machine, text: &str) {
+    let found = machine.notes.iter().any(|n| n.contains(text));
+    assert!(found, "no note says {text:?}: {:#?}", machine.notes);
 }
