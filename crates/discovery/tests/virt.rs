@@ -4,7 +4,7 @@ mod fake;
 
 use discovery::{discover, Firmware, Request};
 use fake::{arm, device, Fake, Function};
-use machine::{Arch, Device, Machine, Source, Value, WindowKind};
+use machine::{Arch, Source, Value, WindowKind};
 
 const BLOB: &[u8] = include_bytes!("fixtures/virt.dtb");
 
