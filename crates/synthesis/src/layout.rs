@@ -237,12 +237,7 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<(Kind<'a>, u64)> {
         let mut kind = match &field.kind {
             Some(ty) => self.kind(id, ty, field.place)?,
-            None => Kind::Number {
-                bits: 1,
-                big: false,
-                dma: false,
-                fields: None,
-            },
+            None => Kind::number(1),
         };
         if let Kind::Number {
             bits,
@@ -378,15 +373,7 @@ impl<'a> Specialiser<'a, '_> {
                         "make the arena smaller",
                     ));
                 }
-                Kind::Array(
-                    Rc::new(Kind::Number {
-                        bits: 8,
-                        big: false,
-                        dma: false,
-                        fields: None,
-                    }),
-                    bytes,
-                )
+                Kind::Array(Rc::new(Kind::number(8)), bytes)
             };
             // A block that may not cross a boundary is aligned to its own size.
             let align = if arena.across.is_some() {

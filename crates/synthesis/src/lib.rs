@@ -23,6 +23,7 @@ mod place;
 mod plan;
 mod register;
 mod ring;
+mod slots;
 mod spread;
 mod value;
 mod watch;

@@ -1,12 +1,11 @@
 //! Interrupts by message: `event message(n)`, and how many of them a device has.
 
-use crate::entries::{argument, chain_of, entry, hears, is_event, name_of};
+use crate::entries::{argument, chain_of, entry, finish_by, hears, is_event, name_of};
 use crate::execute::Flow;
 use crate::instance::{InstanceId, Specialiser};
 use crate::matching::Choice;
 use crate::value::Num;
 use crate::{Error, Result};
-use abi::status;
 use alloc::{format, vec::Vec};
 use graph::{BinOp, Op};
 use machine::{Device, Value};
@@ -73,13 +72,7 @@ pub fn message_entry(s: &mut Specialiser, function: InstanceId) -> Result<Option
             s.for_all_inside(id, &told, &mut |s, view| call.tell(s, view))?;
         }
         most = call.most;
-        let mine = s.b.step(Op::Local(call.mine));
-        let mine = s.node(mine, 1);
-        s.branch(
-            mine,
-            |s| s.finish(status::OK),
-            |s| s.finish(status::NOT_MINE),
-        )?;
+        finish_by(s, call.mine)?;
         Ok(None)
     })?;
     Ok(Some(most + 1))

@@ -37,6 +37,18 @@ pub enum Kind<'a> {
     Array(Rc<Kind<'a>>, u64),
 }
 
+impl Kind<'_> {
+    /// A number of so many bits, the lowest byte first.
+    pub fn number(bits: u32) -> Self {
+        Kind::Number {
+            bits,
+            big: false,
+            dma: false,
+            fields: None,
+        }
+    }
+}
+
 /// Where the members of a record or of an arena lie.
 #[derive(Debug)]
 pub struct Layout<'a> {

@@ -218,11 +218,6 @@ impl<'a> Specialiser<'a, '_> {
 }
 
 fn words<'a>(count: u64) -> Kind<'a> {
-    let one = Kind::Number {
-        bits: 64,
-        big: false,
-        dma: false,
-        fields: None,
-    };
+    let one = Kind::number(64);
     Kind::Array(Rc::new(one), count)
 }

@@ -415,11 +415,6 @@ fn part_inside(items: &[Item], wanted: Name) -> Option<&[Item]> {
 }
 
 fn word<'a>(count: u64) -> Kind<'a> {
-    let one = Kind::Number {
-        bits: 64,
-        big: false,
-        dma: false,
-        fields: None,
-    };
+    let one = Kind::number(64);
     Kind::Array(alloc::rc::Rc::new(one), count)
 }

@@ -56,15 +56,21 @@ pub(super) fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()>
                 },
             )?;
         }
-        let mine = s.b.step(Op::Local(mine));
-        let mine = s.node(mine, 1);
-        s.branch(
-            mine,
-            |s| s.finish(status::OK),
-            |s| s.finish(status::NOT_MINE),
-        )?;
+        finish_by(s, mine)?;
         Ok(None)
     })
+}
+
+/// Ends an event by whether anybody claimed it.
+pub fn finish_by(s: &mut Specialiser, claimed: u16) -> Result<()> {
+    let mine = s.b.step(Op::Local(claimed));
+    let mine = s.node(mine, 1);
+    s.branch(
+        mine,
+        |s| s.finish(status::OK),
+        |s| s.finish(status::NOT_MINE),
+    )?;
+    Ok(())
 }
 
 /// `watch`: what rests too long, of the function, what carries it, their parts and their instances.

@@ -19,7 +19,7 @@ mod events;
 mod facts;
 mod operations;
 
-pub use events::{hears, is_event};
+pub use events::{finish_by, hears, is_event};
 pub use facts::{declared, serves_nothing};
 pub use operations::argument;
 
