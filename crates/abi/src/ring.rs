@@ -76,6 +76,8 @@ pub mod todo {
     pub const FRAMEBUFFER_PAN: u16 = 3;
     /// `value`: one bit a lamp: scroll, number, capitals.
     pub const INPUT_LEDS: u16 = 1;
+    /// `value`: the place whose child nobody uses any more: it may be taken out.
+    pub const BUS_RELEASE: u16 = 1;
 }
 
 pub mod done {
@@ -94,4 +96,11 @@ pub mod done {
     pub const MOVED: u16 = 6;
     /// framebuffer: a mode was set. `offset` pixels wide, `length` lines high, `value` bytes from line to line.
     pub const CHANGED: u16 = 7;
+    /// bus: a child is there. `ticket` is its place, `value` its ID (the maker's number in the lower half), `offset` its kind and
+    /// `length` its variant, as its bus says them.
+    pub const ATTACHED: u16 = 8;
+    /// bus: the child of place `ticket` is gone.
+    pub const DETACHED: u16 = 9;
+    /// bus: somebody asked for the child of place `ticket` to be let go: `BUS_RELEASE` when nobody uses it.
+    pub const LEAVING: u16 = 10;
 }

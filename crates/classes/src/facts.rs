@@ -12,6 +12,7 @@ pub enum Class {
     Watchdog,
     Framebuffer,
     Input,
+    Bus,
 }
 
 impl Class {
@@ -25,6 +26,7 @@ impl Class {
             "watchdog" => Class::Watchdog,
             "framebuffer" => Class::Framebuffer,
             "input" => Class::Input,
+            "bus" => Class::Bus,
             _ => return None,
         })
     }
@@ -38,6 +40,7 @@ impl Class {
             Class::Watchdog => "watchdog",
             Class::Framebuffer => "framebuffer",
             Class::Input => "input",
+            Class::Bus => "bus",
         }
     }
 }
@@ -59,6 +62,7 @@ pub enum Kind {
     Draw,
     Pan,
     Leds,
+    Release,
 }
 
 impl Kind {
@@ -79,6 +83,7 @@ impl Kind {
             (Class::Framebuffer, todo::FRAMEBUFFER_DRAW) => Kind::Draw,
             (Class::Framebuffer, todo::FRAMEBUFFER_PAN) => Kind::Pan,
             (Class::Input, todo::INPUT_LEDS) => Kind::Leds,
+            (Class::Bus, todo::BUS_RELEASE) => Kind::Release,
             _ => return None,
         })
     }
@@ -94,6 +99,7 @@ impl Kind {
                 | Kind::Draw
                 | Kind::Pan
                 | Kind::Leds
+                | Kind::Release
         )
     }
 
@@ -137,6 +143,8 @@ pub struct Facts {
     pub most: u64,
     /// Interrupts that come by message; 0 if they come by wire.
     pub messages: u64,
+    /// bus: how many children it has room for, numbered from 0.
+    pub places: u64,
 }
 
 impl Default for Facts {
@@ -156,6 +164,7 @@ impl Default for Facts {
             longest: 0,
             most: u64::MAX,
             messages: 0,
+            places: 1,
         }
     }
 }
@@ -186,6 +195,7 @@ impl Facts {
             "writable" => self.writable = value != 0,
             "most" => self.most = value.max(1),
             "messages" => self.messages = value.min(64),
+            "places" => self.places = value.clamp(1, 64),
             _ => {}
         }
     }

@@ -45,6 +45,8 @@ pub enum EntryId {
     Pan,
     /// `leds(mask)`
     Leds,
+    /// `release(place)`
+    Release,
     /// `irq()`
     Irq,
     /// `message(n)`
@@ -77,6 +79,7 @@ const NAMES: [(&str, EntryId); 26] = [
     ("draw", EntryId::Draw),
     ("pan", EntryId::Pan),
     ("leds", EntryId::Leds),
+    ("release", EntryId::Release),
     ("irq", EntryId::Irq),
     ("message", EntryId::Message),
     ("watch", EntryId::Watch),

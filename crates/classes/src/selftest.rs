@@ -10,6 +10,7 @@
 //! ```
 
 mod block;
+mod bus;
 pub mod clock;
 mod entropy;
 mod framebuffer;
@@ -131,6 +132,7 @@ pub fn serves(pump: &mut Pump, mut client: Client, effort: Effort) -> Outcome {
         Class::Watchdog => watchdog::run(&mut bench),
         Class::Framebuffer => framebuffer::run(&mut bench),
         Class::Input => input::run(&mut bench),
+        Class::Bus => bus::run(&mut bench),
     };
     outcome.unwrap_or_else(|reason| match reason {
         Reason::Silent(what) if pump.resting() == 0 => Outcome::Rejected(Reason::Busy(what)),

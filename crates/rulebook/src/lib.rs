@@ -47,3 +47,31 @@ impl Book {
         u16::try_from(at).ok().map(Name)
     }
 }
+
+impl tree::Class {
+    /// The facts that it asks for of each child of a device that is a bus, in the order in which they are told: those
+    /// with parameters and without a value.
+    pub fn of_child(&self) -> impl Iterator<Item = (Name, Option<&tree::Type>)> {
+        self.items.iter().filter_map(|item| match &item.kind {
+            tree::ItemKind::Fact {
+                name,
+                parameters,
+                kind,
+                value: None,
+            } if !parameters.is_empty() => Some((*name, kind.as_ref())),
+            _ => None,
+        })
+    }
+}
+
+impl tree::Type {
+    /// Bits of one number of this type; none when it is no number.
+    pub fn bits(&self) -> Option<u32> {
+        use tree::TypeBase::{Big, Bits, Bool, Dma, Named};
+        match self.base {
+            Bits(bits) | Dma(bits) | Big(bits) => Some(bits),
+            Bool => Some(1),
+            Named(_) => None,
+        }
+    }
+}

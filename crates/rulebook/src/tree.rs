@@ -458,12 +458,12 @@ pub enum StmtKind {
         keep: Option<Expr>,
         otherwise: Otherwise,
     },
-    /// `attach d[k] { fact: value }`: the bus announces a child.
+    /// `attach k { fact: value }`: a child has come to place k of the bus, and is what these facts say.
     Attach {
         child: Expr,
         facts: Vec<Member>,
     },
-    /// `detach d[k]`
+    /// `detach k`: the child at place k has gone.
     Detach(Expr),
     /// An expression for its effect: a call.
     Do {

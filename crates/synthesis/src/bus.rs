@@ -32,14 +32,19 @@ impl<'a> Specialiser<'a, '_> {
             "true" => Some(Value::Num(self.constant(1))),
             "false" => Some(Value::Num(self.constant(0))),
             "random" => Some(Value::Random),
-            "config" => match self.fact_named("configuration") {
-                Some(Value::Num(n)) => self.b.known(n.id).map(|base| {
-                    Value::Region(Region {
+            "config" | "behind" => match self.fact_named("configuration") {
+                Some(Value::Num(n)) => self.b.known(n.id).map(|own| {
+                    let place = match text {
+                        "behind" => behind(self.subject.device, own),
+                        _ => Some(own),
+                    };
+                    let region = |base| Region {
                         kind: WindowKind::Memory,
                         base,
                         size: 4096,
                         offset: None,
-                    })
+                    };
+                    place.map_or(Value::None, |base| Value::Region(region(base)))
                 }),
                 _ => Some(Value::None),
             },
@@ -629,6 +634,16 @@ pub(crate) fn shape(device: &Device) -> String {
         format!("{} {kind} {}", w.index, w.size)
     });
     windows.collect::<Vec<String>>().join(", ")
+}
+
+/// Where the configuration space of the first function behind a bridge is mapped, if its own is at `own`: a bus has 1 MiB
+/// (PCI Express 3.0, 7.2.2; numbers of the buses: PCI-to-PCI bridge 1.2, 3.2.5).
+fn behind(device: &Device, own: u64) -> Option<u64> {
+    let byte = |at: usize| device.config.get(at).copied().unwrap_or(0);
+    let (primary, secondary) = (byte(0x18), byte(0x19));
+    let bridge = byte(0x0e) & 0x7f == 1 && secondary > primary;
+    let distance = u64::from(secondary.checked_sub(primary)?) << 20;
+    bridge.then_some((own & !0xf_ffff).checked_add(distance)?)
 }
 
 /// Offsets of the capabilities with this ID in the device's configuration space (PCI 3.0, 6.7).

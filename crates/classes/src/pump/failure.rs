@@ -35,6 +35,8 @@ pub enum Violation {
     BusyAfterAnswer(Kind),
     /// A status that this entry must not return.
     Status(EntryId, u64),
+    /// A child of a place that the bus does not have.
+    NoSuchPlace(u64),
     /// A status that no entry returns.
     Unknown(u64),
 }
@@ -82,6 +84,12 @@ impl fmt::Display for Violation {
                 )
             }
             Violation::Status(entry, status) => write!(f, "{entry:?} returned status {status:#x}"),
+            Violation::NoSuchPlace(place) => {
+                write!(
+                    f,
+                    "it spoke of a child in place {place}, which it does not have"
+                )
+            }
             Violation::Unknown(status) => write!(f, "status {status:#x} means nothing"),
         }
     }

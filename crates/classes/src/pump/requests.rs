@@ -28,6 +28,7 @@ pub(super) fn fits(class: Class, residual: &Residual) -> Result<(), Unfit> {
         Class::Watchdog => &[(EntryId::Start, "start"), (EntryId::Kick, "kick")],
         Class::Framebuffer => &[(EntryId::Mode, "mode"), (EntryId::Draw, "draw")],
         Class::Input => &[],
+        Class::Bus => &[(EntryId::Release, "release")],
     };
     for (id, name) in [(EntryId::Init, "init")].iter().chain(needed) {
         if !residual.has(*id) {
@@ -54,6 +55,7 @@ impl Kind {
             Kind::Draw => EntryId::Draw,
             Kind::Pan => EntryId::Pan,
             Kind::Leds => EntryId::Leds,
+            Kind::Release => EntryId::Release,
         }
     }
 }
@@ -330,6 +332,7 @@ fn check(
         }
         Kind::Fill | Kind::Draw => length > 0,
         Kind::Start => entry.value > 0 && entry.value <= facts.longest,
+        Kind::Release => entry.value < facts.places,
         Kind::Flush | Kind::Kick | Kind::Stop | Kind::Mode | Kind::Pan | Kind::Leds => true,
     };
     let range = !kind.has_bytes() || pool.holds(offset, length);

@@ -25,6 +25,9 @@ pub(super) fn table<'a>(
             (Class::Framebuffer, "changed") => changed,
             (Class::Input, "key") => key,
             (Class::Input, "moved") => moved,
+            (Class::Bus, "attach") => attach,
+            (Class::Bus, "detach") => detach,
+            (Class::Bus, "leaving") => leaving,
             (Class::Serial, "received") => received_byte,
             (Class::Serial, "room") => room,
             _ => foreign,
@@ -175,6 +178,33 @@ extern "C" fn moved(context: *mut Context, right: u64, up: u64, _: u64, _: u64) 
     })
 }
 
+/// `attach(place, id, kind, variant)`
+extern "C" fn attach(context: *mut Context, place: u64, id: u64, kind: u64, variant: u64) -> u64 {
+    with(context, |pump| {
+        let facts = Entry {
+            value: id,
+            offset: kind as u32,
+            length: variant as u32,
+            ..Entry::default()
+        };
+        pump.child(done::ATTACHED, place, facts);
+    })
+}
+
+/// `detach(place)`
+extern "C" fn detach(context: *mut Context, place: u64, _: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        pump.child(done::DETACHED, place, Entry::default())
+    })
+}
+
+/// `leaving(place)`
+extern "C" fn leaving(context: *mut Context, place: u64, _: u64, _: u64, _: u64) -> u64 {
+    with(context, |pump| {
+        pump.child(done::LEAVING, place, Entry::default())
+    })
+}
+
 /// `room()`: what waits at the head of `todo` is tried again after every event, so there is nothing to remember.
 extern "C" fn room(context: *mut Context, _: u64, _: u64, _: u64, _: u64) -> u64 {
     with(context, |pump| pump.resets = 0)
@@ -197,6 +227,19 @@ impl Pump {
             return None;
         }
         self.tickets.give_back(ticket)
+    }
+
+    /// News of a child. A place that the bus does not have is a mistake of its driver.
+    fn child(&mut self, kind: u16, place: u64, facts: Entry) {
+        if place >= self.units.first().places {
+            return self.violate(Violation::NoSuchPlace(place));
+        }
+        self.news(Entry {
+            kind,
+            ok: 1,
+            ticket: place as u32,
+            ..facts
+        });
     }
 
     /// What no request paid for: lost when there is no room.

@@ -144,8 +144,8 @@ fn implements(view: &View, rule: &Rule, class: &Class, out: &mut Vec<Diagnostic>
                 name,
                 kind: Some(_),
                 value: None,
-                ..
-            } if !learned(view, rule, *name) => {
+                parameters,
+            } if parameters.is_empty() && !learned(view, rule, *name) => {
                 let text = view.text(*name);
                 out.push(Diagnostic::new(
                     rule.place,

@@ -3,6 +3,7 @@
 mod arms;
 mod binding;
 mod bits;
+mod children;
 mod contract;
 mod effects;
 mod fetch;
@@ -33,6 +34,7 @@ pub fn check(book: &Book) -> Vec<Diagnostic> {
         spaces(&view, rule, &mut out);
         places::check(&view, rule, &mut out);
         contract::check(&view, rule, &mut out);
+        children::check(&view, rule, &mut out);
     }
     out.sort_by_key(|problem| (problem.place.file, problem.place.line, problem.place.column));
     out.dedup();

@@ -24,7 +24,7 @@ pub const FUNCTIONS: [(&str, usize, usize); 20] = [
     ("pool", 2, 2),
 ];
 
-pub const VALUES: [&str; 16] = [
+pub const VALUES: [&str; 17] = [
     "true",
     "false",
     "none",
@@ -36,6 +36,7 @@ pub const VALUES: [&str; 16] = [
     "model",
     "system",
     "config",
+    "behind",
     "candidate",
     "shape",
     "at",
@@ -74,6 +75,6 @@ pub const TYPES: [&str; 2] = ["bufs", "ticket"];
 pub const BUSES: [&str; 3] = ["pci", "platform", "cpu"];
 
 /// What an address space can be made from.
-pub const SPACES: [&str; 10] = [
-    "bar", "base", "ports", "mem", "msr", "window", "model", "system", "config", "gas",
+pub const SPACES: [&str; 11] = [
+    "bar", "base", "ports", "mem", "msr", "window", "model", "system", "config", "behind", "gas",
 ];

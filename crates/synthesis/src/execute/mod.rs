@@ -2,6 +2,7 @@
 
 mod assign;
 mod bounds;
+mod children;
 mod control;
 mod learn;
 mod loops;
@@ -203,11 +204,14 @@ impl<'a> Specialiser<'a, '_> {
                 })?;
                 Ok(Flow::Next)
             }
-            StmtKind::Attach { .. } | StmtKind::Detach(_) => Err(Error::new(
-                s.place,
-                "children that come and go cannot be specialised yet",
-                "write the devices behind this one as rules on it",
-            )),
+            StmtKind::Attach { child, facts } => {
+                self.attach(child, facts, s.place)?;
+                Ok(Flow::Next)
+            }
+            StmtKind::Detach(child) => {
+                self.detach(child, s.place)?;
+                Ok(Flow::Next)
+            }
             StmtKind::Do { call, otherwise } => {
                 self.with_otherwise(otherwise.as_deref(), |s| s.value(call))?;
                 Ok(Flow::Next)

@@ -164,7 +164,6 @@ impl<'a> Specialiser<'a, '_> {
             // What nobody above asked for is not heard.
             return Ok(());
         }
-        let text = self.text(name);
         let mut words = Vec::new();
         for v in values {
             match v {
@@ -176,6 +175,11 @@ impl<'a> Specialiser<'a, '_> {
                 v => words.push(self.number_for(v, None, place)?.id),
             }
         }
+        self.tell(self.text(name), words, place)
+    }
+
+    /// An upcall to the class, with these words.
+    pub fn tell(&mut self, text: &str, words: Vec<graph::Id>, place: Place) -> Result<()> {
         if words.len() > 4 {
             return Err(Error::new(
                 place,
