@@ -55,6 +55,8 @@ pub struct Model {
     pub lanes: u64,
     /// Configuration space is memory, too: firmware would have said so to the host bridge.
     pub configuration: Option<Configuration>,
+    /// A bus: where the emulator's monitor plugs cards in. The card that is there at first has the ID `card`.
+    pub cards: Option<Cards>,
     /// Only the windows of these numbers are told to the rule.
     pub only: Option<Vec<u8>>,
     /// Off PCI: bus (`platform` if not said), facts and windows, as discovery would find them.
@@ -106,6 +108,15 @@ pub struct Configuration {
     /// The host bridge's register, which takes the address and a one in bit 0.
     pub register: u64,
     pub base: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cards {
+    /// The emulator's ID of the bus.
+    pub bus: String,
+    /// Kinds of devices: the one that is there, and another.
+    pub cards: [String; 2],
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -28,6 +28,7 @@ pub fn check(driver: &mut Driver, stand: &Stand, class: Class) -> Result<()> {
         Class::Input => input(driver),
         Class::Entropy => entropy(driver),
         Class::Watchdog => watchdog(driver),
+        Class::Bus => bus(driver, stand),
     }
 }
 
@@ -466,6 +467,55 @@ pub fn input(driver: &mut Driver) -> Result<()> {
         told(driver, "b", down, 0x32)?;
     }
     Ok(())
+}
+
+// ---- bus
+
+/// A card is asked for and let go, another comes, and goes: each time what is told is what the emulator says of its slot.
+fn bus(driver: &mut Driver, stand: &Stand) -> Result<()> {
+    let Some(slot) = &stand.slot else {
+        return Ok(());
+    };
+    let machine = stand.machine.clone();
+    let (first, second) = ("card", "other");
+    driver.news();
+    for (card, next) in [(first, second), (second, first)] {
+        interrupts(driver, stand, |_| Ok(machine.pull(card)?))?;
+        driver.wait(|e| e.kind == done::LEAVING)?;
+        wants(machine.card(&slot.bus)?.is_some(), || {
+            "the card was let go before anybody released it".into()
+        })?;
+        let answer = driver.ask(todo::BUS_RELEASE, 0, 0, 0)?;
+        wants(answer.ok == 1, || "it does not let go".into())?;
+        driver.wait(|e| e.kind == done::DETACHED)?;
+        wants(machine.card(&slot.bus)?.is_none(), || {
+            "it says that the card is gone, and it is there".into()
+        })?;
+        quiet_if(driver, stand)?;
+        let kind = &slot.cards[usize::from(next == second)];
+        interrupts(driver, stand, |_| Ok(machine.plug(kind, next, &slot.bus)?))?;
+        let told = driver.wait(|e| e.kind == done::ATTACHED)?;
+        let told = qtest::Card {
+            vendor: told.value & 0xffff,
+            device: told.value >> 16,
+            class: u64::from(told.offset) >> 8,
+        };
+        let there = machine.card(&slot.bus)?;
+        wants(there == Some(told), || {
+            format!("{told:x?} is told to have come, and there is {there:x?}")
+        })?;
+    }
+    let more = driver.news();
+    wants(more.is_empty(), || {
+        format!("it tells more than happened: {more:?}")
+    })
+}
+
+fn quiet_if(driver: &mut Driver, stand: &Stand) -> Result<()> {
+    match stand.lines {
+        true => quiet(driver, &stand.machine),
+        false => Ok(()),
+    }
 }
 
 // ---- entropy

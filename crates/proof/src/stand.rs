@@ -72,6 +72,8 @@ pub struct Stand {
     pub lanes: u64,
     /// What the emulator says of drivers that are right, too.
     pub expected: Vec<String>,
+    /// A bus: where cards come and go.
+    pub slot: Option<models::Cards>,
     /// Facts that a driver must have.
     expects: BTreeMap<String, u64>,
 }
@@ -160,6 +162,7 @@ impl Stand {
             messages,
             lanes: model.lanes,
             expected: model.complaints.clone(),
+            slot: model.cards.clone(),
             expects: model.expects.clone(),
         })
     }
@@ -331,6 +334,8 @@ pub fn on_pci(f: &pci::Function) -> Result<Device> {
         size: bar.size,
         source: Source::Assigned,
     });
+    let config = f.config()?;
+    let header = config.get(0x0e).map_or(0, |header| header & 0x7f);
     let mut device = Device {
         path: format!("pci/00:{:02x}.{}", f.slot, f.function),
         bus: "pci".into(),
@@ -341,10 +346,10 @@ pub fn on_pci(f: &pci::Function) -> Result<Device> {
             number("class", f.class.into()),
             number("subvendor", f.subsystem_vendor.into()),
             number("subsystem", f.subsystem.into()),
-            number("header", 0),
+            number("header", header.into()),
         ],
         windows: windows.collect(),
-        config: f.config()?,
+        config,
         wires: vec![wire()],
         learned: Vec::new(),
         parent: None,

@@ -52,6 +52,7 @@ mod messages;
 mod monitor;
 pub mod pci;
 pub mod peer;
+mod plug;
 mod protocol;
 #[cfg(all(feature = "run", target_arch = "x86_64", target_os = "linux"))]
 pub mod run;
@@ -62,6 +63,7 @@ pub use live::{Heard, Live};
 pub use machine::Machine;
 pub use memory::Ram;
 pub use messages::Capture;
+pub use plug::Card;
 pub use window::{Touch, Window};
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! PCI as firmware would leave it: functions found, addresses given, decoding on (PCI Local Bus 3.0, 6.1 and 6.2.5).
 //!
-//! Only bus 0: bridges are not set up.
+//! Only bus 0. Bridges pass their bus number on and nothing else: what is behind them answers to its configuration alone.
 
 use crate::{Arch, Machine, Result, Window};
 use graph::{Width, WindowKind};
@@ -9,6 +9,7 @@ const COMMAND: u64 = 0x04;
 const CLASS: u64 = 0x08;
 const HEADER: u64 = 0x0e;
 const BARS: u64 = 0x10;
+const BUSES: u64 = 0x18;
 const SUBSYSTEM: u64 = 0x2c;
 const CAPABILITIES: u64 = 0x34;
 const PIN: u64 = 0x3d;
@@ -70,6 +71,8 @@ struct Room {
     port: u64,
     /// Where port 0 is in memory.
     ports_at: Option<u64>,
+    /// The last bus that has a number.
+    bus: u64,
 }
 
 /// Finds every function of bus 0 and gives its BARs addresses.
@@ -79,11 +82,13 @@ pub fn scan(machine: &Machine) -> Result<Vec<Function>> {
             memory: 0xe000_0000,
             port: 0xc000,
             ports_at: None,
+            bus: 0,
         },
         Arch::Aarch64 => Room {
             memory: 0x1000_0000,
             port: 0x1000,
             ports_at: Some(0x3eff_0000),
+            bus: 0,
         },
     };
     let mut found = Vec::new();
@@ -213,6 +218,10 @@ impl Function {
             let bar = self.place(index, room)?;
             index += 1 + u8::from(bar.is_some_and(|bar| bar.wide));
             self.bars.extend(bar);
+        }
+        if bridge {
+            room.bus += 1;
+            self.write(BUSES, Width::B32, room.bus << 8 | room.bus << 16)?;
         }
         self.bus_master(true)
     }

@@ -79,7 +79,7 @@ fn what_must_fail_says_why() {
 }
 
 /// Each check by the words that the names of its texts begin with: what docs/rules.md lists.
-const CHECKS: [(&str, &[&str]); 16] = [
+const CHECKS: [(&str, &[&str]); 21] = [
     ("syntax", &["syntax-", "slip-"]),
     (
         "names",
@@ -102,6 +102,17 @@ const CHECKS: [(&str, &[&str]); 16] = [
     ("failures", &["fail-", "recover-"]),
     ("parts", &["part-", "use-"]),
     ("ways", &["way-"]),
+    ("children of a class", &["child-none-"]),
+    (
+        "children that come and go",
+        &["child-neither", "child-comes", "child-goes"],
+    ),
+    ("facts of a child", &["child-missing"]),
+    (
+        "other facts of a child",
+        &["child-twice", "child-unknown", "child-near", "child-path"],
+    ),
+    ("values of a child", &["child-value", "child-fit"]),
 ];
 
 #[test]

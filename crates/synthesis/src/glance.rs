@@ -241,8 +241,8 @@ impl<'a> Glance<'a> {
             "true" => return Word::Number(1),
             "false" => return Word::Number(0),
             "shape" => return Word::Text(self.shape.get_or_init(|| shape(self.subject.device))),
-            "irq" | "none" | "random" | "config" | "cpus" | "lane" | "base" | "system"
-            | "model" => return Word::Open,
+            "irq" | "none" | "random" | "config" | "behind" | "cpus" | "lane" | "base"
+            | "system" | "model" => return Word::Open,
             _ => {}
         }
         let Subject {

@@ -60,6 +60,8 @@ impl World {
                 Class::Block => world.disks.push(Disk::new(link)),
                 // Nothing here uses them yet.
                 Class::Entropy | Class::Watchdog | Class::Framebuffer | Class::Input => {}
+                // The manager's.
+                Class::Bus => {}
             }
         }
         world
