@@ -56,6 +56,8 @@ pub struct Installed {
     pub messages: Vec<u32>,
     /// Physical address and bytes of what its task is not shown of its windows: where its messages are set.
     pub withheld: Vec<(u64, u64)>,
+    /// Path of the nearest device above it that is a bus with a driver: when that says so, this one is gone. Empty: none.
+    pub behind: String,
     /// What the class wants to know (`mac`, `mtu`, `sectors`, `size`, `writable`, `depth`, `hz`, …).
     pub facts: Vec<(String, u64)>,
     /// Interrupts that its task hears before they are lost, and how many are: for tests (`options::FAULT`).

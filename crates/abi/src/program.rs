@@ -87,13 +87,15 @@ pub mod bit {
     pub const RING: u64 = 1;
     /// The driver was started anew.
     pub const RESTARTED: u64 = 2;
+    /// To a driver: its device was taken away.
+    pub const GONE: u64 = 4;
     /// Interrupt line or message `n`.
     pub const LINE: u64 = 1 << 8;
 }
 
 /// Words of the manager's portal: w0 is the request, w1 its argument.
 pub mod manager {
-    /// (index of a task) → state (0 no such task, 1 running, 2 stopped, 3 failed), restarts, donated bytes, mapped bytes, CPU ns,
+    /// (index of a task) → state (0 no such task, 1 running, 2 stopped, 3 failed, 4 its device was taken away), restarts, donated bytes, mapped bytes, CPU ns,
     /// index of its device in the inventory (or `u64::MAX`), and the name as 16 bytes in w6, w7.
     pub const TASK: u64 = 1;
     /// (index of a task): destroys it and starts it anew. → 0 or an error.
@@ -103,6 +105,23 @@ pub mod manager {
     /// → free bytes, total bytes.
     pub const MEMORY: u64 = 4;
     pub const RESET: u64 = 5;
+    /// (a number from 0) → state of what stands in a place of a bus ([`child`]; 0: there are no more), index of the bus in the
+    /// inventory, number of the place, ID, kind and variant, as the bus's class says them.
+    pub const CHILD: u64 = 6;
+
+    pub mod child {
+        //! How the child of a bus fares.
+        /// It was there when the machine started.
+        pub const THERE: u64 = 1;
+        /// It was, and it was taken out.
+        pub const GONE: u64 = 2;
+        /// It came later: nobody wrote a driver for it.
+        pub const CAME: u64 = 3;
+        /// The one that was there at first came back, without what its driver knew of it.
+        pub const BACK: u64 = 4;
+        /// Nothing stands there, and nothing did at first.
+        pub const EMPTY: u64 = 5;
+    }
 }
 
 /// The packed nucleus: [`Header`] whose `reserved` is the byte offset of this, then `calls` of [`CallSite`].

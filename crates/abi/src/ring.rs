@@ -27,7 +27,7 @@ pub struct Header {
     /// Not 0: this side sleeps and wants its notification.
     pub client_sleeps: AtomicU32,
     pub driver_sleeps: AtomicU32,
-    /// 0 not yet, 1 ready, 2 failed (`value` of the last done entry says the status).
+    /// 0 not yet, 1 ready, 2 failed (`value` of the last done entry says the status), 3 its device was taken away.
     pub driver_state: AtomicU32,
     /// Interrupts that came, and looks at the device without one. Nothing depends on these.
     pub heard: AtomicU32,

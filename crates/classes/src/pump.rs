@@ -215,6 +215,13 @@ impl Pump {
         turn
     }
 
+    /// Somebody saw that the device was taken away: what is outstanding comes back failed, and the device is not touched
+    /// again. `true`: the client sleeps, notify it.
+    pub fn gone(&mut self) -> bool {
+        self.fail(Failure::Gone);
+        self.rings.publish()
+    }
+
     /// Tells the client's side how the caller learned that a turn may be due: by an interrupt, or by looking without one.
     pub fn came(&mut self, interrupt: bool, looked: bool) {
         self.rings.came(interrupt, looked);
@@ -450,7 +457,10 @@ impl Pump {
             value: failure.status(),
             ..Entry::default()
         });
-        self.rings.set_state(State::Failed);
+        self.rings.set_state(match failure {
+            Failure::Gone => State::Gone,
+            _ => State::Failed,
+        });
     }
 
     fn fail_outstanding(&mut self) {

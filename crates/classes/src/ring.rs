@@ -10,6 +10,10 @@ pub struct Area {
     base: *mut u8,
 }
 
+// SAFETY: the memory may be changed by anyone at any time, by the contract of `new`, so it is no thread's in particular;
+// each side's own indices move with it.
+unsafe impl Send for Area {}
+
 impl Area {
     /// # Safety
     /// `base` is aligned to 64, readable and writable for [`BYTES`] bytes, and stays so as long as this value, its
@@ -77,6 +81,15 @@ pub enum State {
     NotYet = 0,
     Ready = 1,
     Failed = 2,
+    /// Its device was taken away.
+    Gone = 3,
+}
+
+impl State {
+    /// Nobody will answer any more.
+    pub fn over(self) -> bool {
+        matches!(self, State::Failed | State::Gone)
+    }
 }
 
 /// Takes from `todo`, puts into `done`.
@@ -261,6 +274,7 @@ impl Client {
         match self.area.header().driver_state.load(Ordering::Acquire) {
             1 => State::Ready,
             2 => State::Failed,
+            3 => State::Gone,
             _ => State::NotYet,
         }
     }

@@ -3,7 +3,7 @@
 use super::{Driver, Output, Stages};
 use crate::install::Kernel;
 use abi::boot::ModuleKind;
-use abi::inventory::{Installed, InstalledWindow, Inventory, Unmatched};
+use abi::inventory::{Installed, InstalledWindow, Inventory, Proof, Unmatched};
 use alloc::{
     format,
     string::{String, ToString},
@@ -18,6 +18,13 @@ pub fn keep(kernel: &mut Kernel, machine: &Machine, written: &Output, stages: &S
     let mut devices: Vec<Installed> = (written.drivers.iter())
         .map(|d| installed(d, machine, &mut codes, &mut graphs))
         .collect();
+    let buses: Vec<String> = (devices.iter())
+        .filter(|d| d.class == "bus" && !matches!(d.proof, Proof::Rejected(_)))
+        .map(|d| d.path.clone())
+        .collect();
+    for device in &mut devices {
+        device.behind = behind(machine, &device.path, &buses);
+    }
     let base = kernel.program(ModuleKind::Codes, &codes);
     for (device, driver) in devices.iter_mut().zip(&written.drivers) {
         if device.code.1 > 0 {
@@ -110,8 +117,22 @@ fn installed(
         messages: driver.messages.clone(),
         lost: driver.lost,
         withheld: device.map_or_else(Vec::new, |d| withheld(machine, &d.path)),
+        behind: String::new(),
         facts: driver.written.facts.clone(),
     }
+}
+
+/// The nearest of these buses above a device; empty if there is none.
+fn behind(machine: &Machine, path: &str, buses: &[String]) -> String {
+    let parent = |path: &str| {
+        let device = machine.devices.iter().find(|d| d.path == path);
+        device.and_then(|device| device.parent.as_deref())
+    };
+    // A chain of parents that never ends is no chain: no machine has more devices one above the other than it has.
+    let mut above = core::iter::successors(parent(path), |path| parent(path));
+    let mut above = above.by_ref().take(machine.devices.len());
+    let found = above.find(|path| buses.iter().any(|bus| bus == path));
+    found.map_or_else(String::new, String::from)
 }
 
 /// Who can write to a device's table of messages can raise any interrupt.

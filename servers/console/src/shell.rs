@@ -99,7 +99,8 @@ fn carry_out(world: &mut World, line: &str) -> Written {
 fn devices(world: &mut World, name: Option<&str>) -> Written {
     let Some(name) = name else {
         let view = world.view.clone();
-        return report::devices(world, &view);
+        report::devices(world, &view)?;
+        return system::print_children(world);
     };
     match see::find(world, name) {
         Ok(device) => {
@@ -124,6 +125,9 @@ fn send(world: &mut World, wanted: [u8; 4]) -> Written {
         world.until(deadline, |world| ready(world).is_some());
     }
     let Some(at) = ready(world) else {
+        if let Some(gone) = world.nics.iter().position(|n| n.state() == State::Gone) {
+            return pulled_out(world, world.nics[gone].device());
+        }
         return writeln!(
             world,
             "error: there is no network device that works; `devices` shows what was found"
@@ -156,8 +160,11 @@ fn send(world: &mut World, wanted: [u8; 4]) -> Written {
             let answer = Packet::read(&frame).filter(|p| p.answers(HERE, wanted));
             found = found.or(answer.map(|packet| packet.sender()));
         }
-        found.is_some() || nic.sent() == Some(false)
+        found.is_some() || nic.sent() == Some(false) || nic.state().over()
     });
+    if found.is_none() && world.nics[at].state() == State::Gone {
+        return pulled_out(world, world.nics[at].device());
+    }
     match (found, world.nics[at].sent()) {
         (Some(station), _) => writeln!(world, "{dotted} is at {}", Station(station)),
         (None, Some(true)) => writeln!(
@@ -173,6 +180,16 @@ fn send(world: &mut World, wanted: [u8; 4]) -> Written {
             "error: {name} does not finish sending; `kill {name}` starts it anew"
         ),
     }
+}
+
+/// Its driver was ended, since there is nothing left to drive.
+fn pulled_out(world: &mut World, device: usize) -> Written {
+    let name = world.view.devices.get(device).map(|d| d.name.clone());
+    let name = name.unwrap_or_default();
+    writeln!(
+        world,
+        "error: {name} was pulled out; put it back in and restart the machine"
+    )
 }
 
 fn read_sectors(world: &mut World, disk: Option<&str>, sector: u64, count: u64) -> Written {
@@ -193,6 +210,9 @@ fn read_sectors(world: &mut World, disk: Option<&str>, sector: u64, count: u64) 
         }
         let deadline = sys::now().saturating_add(SECTOR);
         world.until(deadline, |world| world.disks[at].state() != State::NotYet);
+        if world.disks[at].state() == State::Gone {
+            return pulled_out(world, device);
+        }
         if world.disks[at].state() == State::Failed {
             return writeln!(
                 world,
@@ -205,7 +225,12 @@ fn read_sectors(world: &mut World, disk: Option<&str>, sector: u64, count: u64) 
                 "error: {name} takes no request now; `kill {name}` starts it anew"
             );
         }
-        world.until(deadline, |world| world.disks[at].finished().is_some());
+        world.until(deadline, |world| {
+            world.disks[at].finished().is_some() || world.disks[at].state().over()
+        });
+        if world.disks[at].state() == State::Gone {
+            return pulled_out(world, device);
+        }
         match world.disks[at].finished() {
             Some(true) => {
                 let bytes = world.disks[at].sector();

@@ -1,7 +1,7 @@
 //! What the manager and the nucleus tell, and what the manager does.
 
 use crate::world::{World, PATIENCE};
-use abi::program::manager;
+use abi::program::manager::{self, child};
 use abi::system::{info, Error};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -77,6 +77,7 @@ pub fn print_tasks(world: &mut World) -> Written {
     for task in tasks(world) {
         let driver = world.state(task.device as usize);
         let state = match (task.state, driver) {
+            (4, _) | (_, Some(State::Gone)) => "gone",
             (1, Some(State::NotYet)) => "starting",
             (1, Some(State::Failed)) => "failed",
             (1, _) => "running",
@@ -172,6 +173,34 @@ fn account(told: &info::Memory, free: u64) -> [(&'static str, u64); 10] {
     ]
 }
 
+/// What came and went since the machine started, if there is anything to say.
+pub fn print_children(world: &mut World) -> Written {
+    let mut first = true;
+    for index in 0..64 {
+        let Ok([state, bus, _, id, kind, ..]) = ask(world, manager::CHILD, index) else {
+            break;
+        };
+        let what = match state {
+            0 => break,
+            child::GONE => "was pulled out",
+            child::CAME => "came later and has no driver: drivers are written when the machine starts, so restart it",
+            child::BACK => "is back, and has lost what its driver had set up: restart the machine to use it",
+            _ => continue,
+        };
+        if core::mem::take(&mut first) {
+            writeln!(world, "\nplugged in and pulled out:")?;
+        }
+        let bus = world.view.devices.get(bus as usize);
+        let bus = bus.map_or(String::new(), |bus| format!("{}: ", bus.name));
+        let (maker, made) = (id & 0xffff, id >> 16);
+        writeln!(
+            world,
+            "{bus}{maker:04x}:{made:04x} (class {kind:06x}) {what}"
+        )?;
+    }
+    Ok(())
+}
+
 /// Destroys a driver's task and waits until it is back.
 pub fn kill(world: &mut World, name: &str) -> Written {
     let tasks = tasks(world);
@@ -185,6 +214,9 @@ pub fn kill(world: &mut World, name: &str) -> Written {
     };
     if task.device == u64::MAX {
         return writeln!(world, "error: {name} is not a driver's task; `tasks` lists them, drivers bear a device's name");
+    }
+    if world.state(task.device as usize) == Some(State::Gone) {
+        return writeln!(world, "error: {name} was pulled out, so there is nothing to drive; `devices` shows what is there");
     }
     writeln!(world, "{name} is destroyed")?;
     world.flush();
@@ -215,6 +247,10 @@ pub fn kill(world: &mut World, name: &str) -> Written {
         Some(State::Failed) => writeln!(
             world,
             "error: {name} failed when it started; `log` says why"
+        ),
+        Some(State::Gone) => writeln!(
+            world,
+            "error: {name} was pulled out; `devices` shows what is there"
         ),
         Some(State::NotYet) => writeln!(
             world,

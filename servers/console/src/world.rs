@@ -125,7 +125,7 @@ impl World {
     pub fn flush(&mut self) {
         let deadline = sys::now().saturating_add(PATIENCE);
         self.until(deadline, |world| {
-            let sent = |t: &Terminal| t.idle() || t.state() == State::Failed;
+            let sent = |t: &Terminal| t.idle() || t.state().over();
             world.terminal.as_ref().is_none_or(sent)
         });
     }
@@ -142,7 +142,7 @@ impl World {
             let deadline = sys::now().saturating_add(PATIENCE);
             let mut written = 0;
             self.until(deadline, |world| match &mut world.terminal {
-                Some(terminal) if terminal.state() != State::Failed => {
+                Some(terminal) if !terminal.state().over() => {
                     written = terminal.write(bytes);
                     written > 0
                 }

@@ -99,6 +99,12 @@ impl<'a> Shell<'a> {
     }
 
     fn work(&mut self, bits: u64) {
+        if bits & bit::GONE != 0 {
+            // Who says so also tells people.
+            self.told = true;
+            self.pump.gone();
+            return self.notify(bit::RING);
+        }
         let fired = self.heard((bits / bit::LINE) & ((1 << INTERRUPTS) - 1));
         if fired != 0 {
             self.watch.interrupt();

@@ -9,6 +9,8 @@ use abi::program::{bit, INTERRUPTS};
 use abi::system::{map, root, Handle};
 use abi::{layout, ring};
 use alloc::vec::Vec;
+use classes::ring::State;
+use core::sync::atomic::Ordering;
 use manager::plan::{self, Pages};
 use manager::regions::Region;
 use runtime::{println, sys};
@@ -41,10 +43,21 @@ pub struct Parts {
     pub image: Image,
     pub inventory: Module,
     pub codes: Module,
-    /// Notification of the client of all drivers.
+    /// Notification of the client of all drivers, and of the manager, which is the client of buses.
     pub client: Handle,
+    pub manager: Handle,
     /// Pools for a program that measures.
     pub generous: bool,
+}
+
+impl Parts {
+    /// Whom a driver tells that there is something in its rings.
+    pub fn client_of(&self, installed: &Installed) -> Handle {
+        match plan::is_bus(installed) {
+            true => self.manager,
+            false => self.client,
+        }
+    }
 }
 
 impl Driver {
@@ -139,7 +152,7 @@ impl Driver {
             task.load(memory, &parts.image, STACK)?;
             self.furnish(memory, parts, installed, task)?;
             sys::fault_bind(task.handle, faults.0, faults.1).because("binding faults")?;
-            self.run(memory, parts, task)
+            self.run(memory, parts, installed, task)
         })?;
         Ok(task)
     }
@@ -182,11 +195,17 @@ impl Driver {
     }
 
     /// The arena, whose place in memory the driver must know, and the first thread.
-    fn run(&self, memory: &mut Memory, parts: &Parts, task: &mut Task) -> Result<(), Trouble> {
+    fn run(
+        &self,
+        memory: &mut Memory,
+        parts: &Parts,
+        installed: &Installed,
+        task: &mut Task,
+    ) -> Result<(), Trouble> {
         let mut startup = blank();
         startup.device = self.device as u64;
         startup.notification = task.give(self.notification)?;
-        startup.client = task.give(parts.client)?;
+        startup.client = task.give(parts.client_of(installed))?;
         if let Some(arena) = self.arena {
             task.map(
                 root::MEMORY,
@@ -210,12 +229,19 @@ impl Driver {
         task.start(memory, &startup, parts.image.program.entry, PRIORITY)
     }
 
-    /// Says in the rings that nobody will answer any more, and tells the client.
-    pub fn give_up(&self, memory: &Memory, client: Handle) {
-        use core::sync::atomic::Ordering;
+    /// Whether the driver itself has said that its device was taken away.
+    pub fn knows(&self, memory: &Memory) -> bool {
+        let state = memory.with(self.rings, |rings| {
+            rings.ring_header().driver_state.load(Ordering::Acquire)
+        });
+        state.is_ok_and(|state| state == State::Gone as u32)
+    }
+
+    /// Says in the rings that nobody will answer any more, and why, and tells the client.
+    pub fn give_up(&self, memory: &Memory, client: Handle, state: State) {
         let said = memory.with(self.rings, |rings| {
             let header = rings.ring_header();
-            header.driver_state.store(2, Ordering::Release);
+            header.driver_state.store(state as u32, Ordering::Release);
             header.generation.fetch_add(1, Ordering::AcqRel);
         });
         if said.is_ok() {

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+mod bus;
 mod client;
 mod driver;
 mod memory;

@@ -19,6 +19,26 @@ pub fn pool_size(device: &Installed, generous: bool) -> u64 {
     }
 }
 
+/// Whether its client is the manager: it says which devices come and go.
+pub fn is_bus(device: &Installed) -> bool {
+    device.class == "bus"
+}
+
+/// Whether a device stands behind this bus, or behind one that does.
+pub fn is_behind(devices: &[Installed], at: usize, bus: &str) -> bool {
+    let above = |path: &str| devices.iter().find(|d| d.path == path);
+    let first = devices.get(at).map(|device| device.behind.as_str());
+    let mut chain = core::iter::successors(first, |path| {
+        above(path).map(|device| device.behind.as_str())
+    });
+    // Not longer than there are devices, whatever the inventory says.
+    chain
+        .by_ref()
+        .take(devices.len())
+        .take_while(|path| !path.is_empty())
+        .any(|path| path == bus)
+}
+
 /// Whether the device gets a task.
 pub fn wants_task(device: &Installed) -> bool {
     !device.direct && !matches!(device.proof, Proof::Rejected(_)) && device.code.1 > 0
@@ -139,6 +159,23 @@ mod tests {
         );
         assert!(neighbour(&devices, 2, 0).is_none());
         assert!(neighbour(&devices, 9, 0).is_none());
+    }
+
+    #[test]
+    fn what_stands_behind_a_bus_is_found_through_others() {
+        let mut devices = [
+            device("port", 0, 1),
+            device("inner", 0, 1),
+            device("card", 0, 1),
+        ];
+        devices[1].behind = "port".into();
+        devices[2].behind = "inner".into();
+        let behind = |at, bus| is_behind(&devices, at, bus);
+        assert!(behind(2, "inner") && behind(2, "port") && behind(1, "port"));
+        assert!(!behind(0, "port") && !behind(1, "inner") && !behind(9, "port") && !behind(0, ""));
+        // An inventory that goes in circles ends.
+        devices[0].behind = "card".into();
+        assert!(!is_behind(&devices, 0, "elsewhere"));
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn answer(ward: &mut Ward, request: u64, argument: u64) -> [u64; 8] {
             Ok(()) => [0; 8],
             Err(error) => refused(error),
         },
+        manager::CHILD => child(ward, argument),
         manager::OFF => power(sys::power_off(root::PLATFORM)),
         manager::RESET => power(sys::power_reset(root::PLATFORM)),
         manager::MEMORY => {
@@ -42,6 +43,25 @@ fn answer(ward: &mut Ward, request: u64, argument: u64) -> [u64; 8] {
 /// Only comes back when it did not work.
 fn power(result: Result<(), Error>) -> [u64; 8] {
     refused(result.err().unwrap_or(Error::NoCall))
+}
+
+fn child(ward: &Ward, index: u64) -> [u64; 8] {
+    let Some((device, child)) = ward.child(index) else {
+        return [0; 8];
+    };
+    let (id, kind, variant) = child
+        .facts
+        .map_or((0, 0, 0), |facts| (facts.id, facts.kind, facts.variant));
+    [
+        child.state,
+        device as u64,
+        child.place.into(),
+        id.into(),
+        kind.into(),
+        variant.into(),
+        0,
+        0,
+    ]
 }
 
 fn task(ward: &Ward, index: u64) -> [u64; 8] {

@@ -1,5 +1,6 @@
 //! All tasks that the manager made and looks after.
 
+use crate::bus::{Bus, Change, Child, News};
 use crate::client::Client;
 use crate::driver::{Driver, Parts};
 use crate::memory::Memory;
@@ -10,9 +11,12 @@ use crate::trouble::{Context, Trouble};
 use abi::boot::{BootInfo, ModuleKind};
 use abi::inventory::{Installed, View};
 use abi::layout;
+use abi::program::{bit, manager::child};
 use abi::system::{info, root, Error, Handle};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use classes::ring::State;
 use manager::plan;
 use manager::restarts::Restarts;
 use runtime::sync::Mutex;
@@ -31,7 +35,8 @@ pub struct Ward {
     parts: Option<Parts>,
     charges: Vec<Charge>,
     client: Option<Client>,
-    /// The manager's own, for faults.
+    buses: Vec<Bus>,
+    /// The manager's own, for faults and for what buses tell.
     notification: Handle,
 }
 
@@ -43,6 +48,8 @@ struct Charge {
     task: Option<Task>,
     restarts: Restarts,
     stopped: bool,
+    /// Its device was taken away.
+    gone: bool,
 }
 
 enum What {
@@ -53,7 +60,7 @@ enum What {
 /// What the portal tells of a task.
 pub struct Description<'a> {
     pub name: &'a str,
-    /// 1 running, 2 stopped, 3 failed.
+    /// As `abi::program::manager::TASK` says it.
     pub state: u64,
     pub restarts: u64,
     /// Index in the inventory, or `u64::MAX`.
@@ -61,9 +68,10 @@ pub struct Description<'a> {
     pub info: info::Task,
 }
 
-/// Bits of the notification that faults set: one for each charge, the last for all further ones.
+/// Bits of the notification that faults set, beside those of buses: one for each charge, the last for all further ones.
 fn fault_bit(charge: usize) -> u64 {
-    1 << charge.min(63)
+    const _: () = assert!(bit::RING | bit::RESTARTED == 3);
+    1 << (charge + 2).min(63)
 }
 
 /// Makes everything. Afterwards the caller waits for faults on the notification.
@@ -77,6 +85,7 @@ pub fn start() -> Result<Handle, Trouble> {
         parts: None,
         charges: Vec::new(),
         client: None,
+        buses: Vec::new(),
         notification,
     };
     ward.bring_up(boot)?;
@@ -84,9 +93,12 @@ pub fn start() -> Result<Handle, Trouble> {
     Ok(notification)
 }
 
-/// Waits for faults, for ever.
+/// Waits for faults and for what buses tell, for ever.
 pub fn watch(notification: Handle) {
-    while let Ok(bits) = sys::wait(notification, sys::FOREVER) {
+    while with(Ward::tend).is_some() {
+        let Ok(bits) = sys::wait(notification, sys::FOREVER) else {
+            return;
+        };
         with(|ward| ward.faults(bits));
     }
 }
@@ -98,7 +110,8 @@ impl Ward {
         let inventory = Module::find(boot, ModuleKind::Inventory);
         if let Some(inventory) = inventory {
             self.read(inventory)?;
-            self.parts = parts(boot, inventory, client_notification, other.is_some())?;
+            let notifications = (client_notification, self.notification);
+            self.parts = parts(boot, inventory, notifications, other.is_some())?;
         }
         self.start_drivers();
         let console = other.or_else(|| Module::find(boot, ModuleKind::Console));
@@ -124,6 +137,7 @@ impl Ward {
             task: None,
             restarts: Restarts::default(),
             stopped: false,
+            gone: false,
         });
         self.run(self.charges.len() - 1)
     }
@@ -163,12 +177,17 @@ impl Ward {
             "no driver program or no code among the boot modules",
         ))?;
         let driver = Driver::prepare(&mut self.memory, parts, &self.devices, device)?;
+        if plan::is_bus(&self.devices[device]) {
+            let place = self.buses.len();
+            self.buses.push(Bus::open(place, &driver)?);
+        }
         self.charges.push(Charge {
             name: self.devices[device].name.clone(),
             what: What::Driver(driver),
             task: None,
             restarts: Restarts::default(),
             stopped: false,
+            gone: false,
         });
         self.run(self.charges.len() - 1)
     }
@@ -195,6 +214,7 @@ impl Ward {
                         What::Driver(driver) => Some(driver),
                         What::Client => None,
                     })
+                    .filter(|driver| !plan::is_bus(&self.devices[driver.device]))
                     .collect();
                 if drivers.len() > abi::program::SESSIONS {
                     println!("console: only {} drivers are used", abi::program::SESSIONS);
@@ -226,6 +246,9 @@ impl Ward {
         let charge = self.charges.get_mut(at).ok_or(Error::BadArgument)?;
         if matches!(charge.what, What::Client) {
             // The caller would be running on the thread that is destroyed.
+            return Err(Error::Denied);
+        }
+        if charge.gone {
             return Err(Error::Denied);
         }
         charge.restarts.asked();
@@ -286,9 +309,118 @@ impl Ward {
 
     /// Nobody serves this charge's rings any more.
     fn abandon(&mut self, at: usize) {
+        let state = match self.charges[at].gone {
+            true => State::Gone,
+            false => State::Failed,
+        };
         if let (What::Driver(driver), Some(parts)) = (&self.charges[at].what, &self.parts) {
-            driver.give_up(&self.memory, parts.client);
+            let client = parts.client_of(&self.devices[driver.device]);
+            driver.give_up(&self.memory, client, state);
         }
+    }
+
+    /// What buses tell, until they have no more to tell.
+    fn tend(&mut self) {
+        // A bus that never stops telling waits for the next round.
+        for _ in 0..16 {
+            for n in 0..self.buses.len() {
+                for news in self.buses[n].news() {
+                    self.heard(n, news);
+                }
+            }
+            if self.buses.iter_mut().all(Bus::arm) {
+                return;
+            }
+        }
+    }
+
+    fn heard(&mut self, n: usize, news: News) {
+        let name = self.devices[self.buses[n].device].name.clone();
+        let change = match news {
+            News::Came(place, facts) => {
+                let replaced = self.buses[n].children.iter().any(|child| {
+                    child.place == place
+                        && child.state == child::THERE
+                        && child.facts != Some(facts)
+                });
+                if replaced {
+                    self.heard(n, News::Went(place));
+                }
+                self.buses[n].came(place, facts)
+            }
+            News::Went(place) => self.buses[n].went(place),
+            News::Leaving(place) => {
+                let ended = self.end_behind(n);
+                println!("{name}: somebody wants back what stands behind it{ended}; it is let go");
+                return self.buses[n].release(place);
+            }
+        };
+        match change {
+            Change::Nothing => {}
+            Change::Gone(facts) => {
+                let ended = self.end_behind(n);
+                match facts {
+                    Some(facts) => println!("{name}: {facts} is gone{ended}"),
+                    None if ended.is_empty() => {}
+                    None => println!("{name}: nothing stands behind it{ended}"),
+                }
+            }
+            Change::New(facts) => println!(
+                "{name}: {facts} came, and has no driver: drivers are written when the machine starts, so restart it"
+            ),
+            Change::Back(facts) => println!(
+                "{name}: {facts} is back, and has lost what its driver had set up: restart the machine to use it"
+            ),
+        }
+    }
+
+    /// Ends the drivers of all devices behind bus `n`, which are not there any more or will not be: what their clients asked
+    /// for comes back failed. In words.
+    fn end_behind(&mut self, n: usize) -> String {
+        let path = self.devices[self.buses[n].device].path.clone();
+        let mut ended = String::new();
+        for at in 0..self.charges.len() {
+            let What::Driver(driver) = &self.charges[at].what else {
+                continue;
+            };
+            if self.charges[at].gone || !plan::is_behind(&self.devices, driver.device, &path) {
+                continue;
+            }
+            self.charges[at].gone = true;
+            self.end(at);
+            let comma = if ended.is_empty() { "; ended: " } else { ", " };
+            ended += &format!("{comma}{}", self.charges[at].name);
+        }
+        ended
+    }
+
+    /// Tells a driver that its device is gone, so that it gives everything back, and takes its task apart.
+    fn end(&mut self, at: usize) {
+        /// A driver needs no device for this; one that hears nothing is stuck.
+        const PATIENCE: u64 = 20_000_000;
+        const STEP: u64 = 500_000;
+        let mut knows = false;
+        if let What::Driver(driver) = &self.charges[at].what {
+            let until = sys::now().saturating_add(PATIENCE);
+            if self.charges[at].task.is_some() {
+                let _ = sys::notify(driver.notification, bit::GONE);
+            }
+            while self.charges[at].task.is_some() && sys::now() < until && !knows {
+                runtime::time::sleep(STEP);
+                knows = driver.knows(&self.memory);
+            }
+        }
+        self.stop(at);
+        if !knows {
+            self.abandon(at);
+        }
+    }
+
+    /// Place `index` of all buses, in their order: its bus's number in the inventory, and how it fares.
+    pub fn child(&self, index: u64) -> Option<(usize, Child)> {
+        let mut all = (self.buses.iter())
+            .flat_map(|bus| bus.children.iter().map(|child| (bus.device, *child)));
+        all.nth(usize::try_from(index).ok()?)
     }
 
     /// Free bytes, all bytes.
@@ -314,6 +446,7 @@ impl Ward {
             state: match &charge.task {
                 Some(_) if !charge.stopped => 1,
                 Some(_) => 2,
+                None if charge.gone => 4,
                 None => 3,
             },
             restarts: charge.restarts.count,
@@ -330,7 +463,7 @@ impl Ward {
 fn parts(
     boot: &BootInfo,
     inventory: Module,
-    client: Handle,
+    (client, manager): (Handle, Handle),
     generous: bool,
 ) -> Result<Option<Parts>, Trouble> {
     let program = Module::find(boot, ModuleKind::Driver);
@@ -343,6 +476,7 @@ fn parts(
         inventory,
         codes,
         client,
+        manager,
         generous,
     }))
 }

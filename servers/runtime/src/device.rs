@@ -85,18 +85,26 @@ pub fn pump(class: Class, installed: &Installed, startup: &Startup) -> Result<Pu
     Pump::new(class, facts, residual, upcalls, memory, rings.driver())
 }
 
+/// The client's side of the rings that are mapped at place `n`. Once for each.
+pub fn rings(n: usize) -> Client {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    assert!(n < 32, "there are not so many places");
+    once(&TAKEN, n as u32);
+    const _: () = assert!(ring::BYTES as u64 <= layout::SESSION_STRIDE);
+    let at = layout::SESSION_RINGS + n as u64 * layout::SESSION_STRIDE;
+    // SAFETY: whoever made this task, or this task itself, mapped `ring::BYTES` bytes there, page aligned, as long as it
+    // lives; a place where nothing is mapped is a fault of this task alone.
+    unsafe { Area::new(at as *mut u8) }.client()
+}
+
 /// The client's side of session `n`, and its pool. Once for each session; `None` if there is no such session.
 pub fn session(n: usize, startup: &Startup) -> Option<(Client, crate::memory::Shared)> {
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
     let session = startup.session.get(n)?;
     if n >= startup.sessions as usize {
         return None;
     }
-    once(&TAKEN, n as u32);
+    let client = rings(n);
     let place = n as u64 * layout::SESSION_STRIDE;
-    const _: () = assert!(ring::BYTES as u64 <= layout::SESSION_STRIDE);
-    // SAFETY: the maker mapped `ring::BYTES` bytes there, page aligned, as long as the task lives.
-    let rings = unsafe { Area::new((layout::SESSION_RINGS + place) as *mut u8) };
     let pool = crate::memory::Shared::new(layout::SESSION_POOL + place, session.pool_size as usize);
-    Some((rings.client(), pool))
+    Some((client, pool))
 }
