@@ -19,6 +19,8 @@ mod host;
 mod hostile;
 #[path = "system/lines.rs"]
 mod lines;
+#[path = "system/hotplug.rs"]
+mod hotplug;
 #[path = "system/messages.rs"]
 mod messages;
 #[path = "system/monitor.rs"]

@@ -39,6 +39,7 @@ impl Monitor {
         let mut connected = Connected {
             lines: BufReader::new(stream),
             dump: self.socket.with_extension("memory"),
+            events: Vec::new(),
         };
         connected.line();
         connected.carry_out(r#"{"execute":"qmp_capabilities"}"#);
@@ -55,6 +56,8 @@ impl Drop for Monitor {
 pub struct Connected {
     lines: BufReader<UnixStream>,
     dump: PathBuf,
+    /// Events that came between, not yet waited for.
+    events: Vec<String>,
 }
 
 impl Connected {
@@ -70,11 +73,40 @@ impl Connected {
         loop {
             let line = self.line();
             assert!(!line.contains("\"error\""), "{command}: {line}");
-            // Events come between.
             if line.contains("\"return\"") {
                 return;
             }
+            // Events come between.
+            self.events.push(line);
         }
+    }
+
+    /// Waits for an event that names this device.
+    pub fn wait_for(&mut self, event: &str, device: &str) {
+        let named = format!("\"{device}\"");
+        let is = |line: &String| line.contains(event) && line.contains(&named);
+        while !self.events.iter().any(is) {
+            let line = self.line();
+            self.events.push(line);
+        }
+        self.events.retain(|line| !is(line));
+    }
+
+    /// Plugs `device` (a kind, and options after commas) into the bus `bus`, as `id`.
+    pub fn device_add(&mut self, device: &str, id: &str, bus: &str) {
+        let mut words = device.split(',');
+        let mut arguments = serde_json::json!({ "driver": words.next(), "id": id, "bus": bus });
+        for (name, value) in words.filter_map(|word| word.split_once('=')) {
+            arguments[name] = value.into();
+        }
+        let command = serde_json::json!({ "execute": "device_add", "arguments": arguments });
+        self.carry_out(&command.to_string());
+    }
+
+    /// Asks the machine to let a device go.
+    pub fn device_del(&mut self, id: &str) {
+        let command = serde_json::json!({ "execute": "device_del", "arguments": { "id": id } });
+        self.carry_out(&command.to_string());
     }
 
     /// A warm reset: memory stays as it is.

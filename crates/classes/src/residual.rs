@@ -55,7 +55,7 @@ pub enum EntryId {
     Watch,
 }
 
-const NAMES: [(&str, EntryId); 26] = [
+const NAMES: [(&str, EntryId); 27] = [
     ("init", EntryId::Init),
     ("join", EntryId::Join),
     ("send", EntryId::Send),

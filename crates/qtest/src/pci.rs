@@ -75,6 +75,11 @@ struct Room {
     bus: u64,
 }
 
+/// The functions of bus 0 as they are; nothing is changed, and no BAR is known.
+pub fn scan_only(machine: &Machine) -> Result<Vec<Function>> {
+    look(machine, |_| Ok(()))
+}
+
 /// Finds every function of bus 0 and gives its BARs addresses.
 pub fn scan(machine: &Machine) -> Result<Vec<Function>> {
     let mut room = match machine.arch() {
@@ -91,6 +96,13 @@ pub fn scan(machine: &Machine) -> Result<Vec<Function>> {
             bus: 0,
         },
     };
+    look(machine, |function| function.assign(&mut room))
+}
+
+fn look(
+    machine: &Machine,
+    mut found_one: impl FnMut(&mut Function) -> Result<()>,
+) -> Result<Vec<Function>> {
     let mut found = Vec::new();
     for slot in 0..32 {
         for number in 0..8 {
@@ -101,7 +113,7 @@ pub fn scan(machine: &Machine) -> Result<Vec<Function>> {
                 continue;
             };
             let several = function.read(HEADER, Width::B8)? & 0x80 != 0;
-            function.assign(&mut room)?;
+            found_one(&mut function)?;
             found.push(function);
             if number == 0 && !several {
                 break;

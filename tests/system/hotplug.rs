@@ -1,0 +1,134 @@
+//! Cards that are pulled out of a running machine, and put in: its drivers end, its people are told, and nothing hangs.
+
+use crate::boots::{image, machine, workspace, PATIENCE};
+use crate::monitor::{Connected, Monitor};
+use meta::emulator;
+use meta::prompt::Guest;
+
+/// A machine whose network card `card` and disk `store` stand in slots, at its prompt, with its monitor.
+fn start(name: &str) -> (Guest, Monitor, Connected) {
+    let machine = machine(name);
+    let image = image(machine.arch);
+    let monitor = Monitor::new(&format!("hotplug-{name}"));
+    let command = emulator::command(
+        &workspace(),
+        &machine,
+        &image,
+        "stdio",
+        &monitor.arguments(),
+    )
+    .expect("the emulator's command");
+    let mut guest = Guest::start(command).expect("the machine starts");
+    let connected = monitor.connect();
+    if let Err(error) = guest.wait_for_prompt(PATIENCE) {
+        panic!("{error:#}\nit printed:\n{}", guest.transcript());
+    }
+    (guest, monitor, connected)
+}
+
+fn ask(guest: &mut Guest, line: &str) -> String {
+    match guest.ask(line, PATIENCE) {
+        Ok(answer) => answer,
+        Err(error) => panic!("{line}: {error:#}\nit printed:\n{}", guest.transcript()),
+    }
+}
+
+fn hears(guest: &mut Guest, text: &str) {
+    if let Err(error) = guest.wait_for(text, PATIENCE) {
+        panic!("{error:#}\nit printed:\n{}", guest.transcript());
+    }
+}
+
+fn has(answer: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(answer.contains(text), "no {text:?} in:\n{answer}");
+    }
+}
+
+/// The state of a task, from `tasks`.
+fn state(guest: &mut Guest, task: &str) -> String {
+    let answer = ask(guest, "tasks");
+    let line = answer
+        .lines()
+        .find(|line| line.split_whitespace().next() == Some(task));
+    let line = line.unwrap_or_else(|| panic!("no task {task}:\n{answer}"));
+    line.split_whitespace().nth(1).unwrap_or("").to_owned()
+}
+
+fn pulled_out_and_put_in(name: &str) {
+    let (mut guest, _monitor, mut monitor) = start(name);
+    let sector = ask(&mut guest, "read 1");
+    has(&ask(&mut guest, "send 10.0.2.2"), &["10.0.2.2 is at"]);
+    let devices = ask(&mut guest, "devices");
+    has(
+        &devices,
+        &["pcie-port", "pcie-port-2", "virtio-net", "nvme"],
+    );
+    assert!(!devices.contains("plugged in and"), "{devices}");
+
+    // The network card: the emulator presses the slot's button, and waits until it is let go.
+    monitor.device_del("card");
+    hears(
+        &mut guest,
+        "somebody wants back what stands behind it; ended: virtio-net",
+    );
+    monitor.wait_for("DEVICE_DELETED", "card");
+    hears(&mut guest, "is gone");
+    let refused = ask(&mut guest, "send 10.0.2.2");
+    has(&refused, &["error: virtio-net was pulled out"]);
+    assert_eq!(state(&mut guest, "virtio-net"), "gone");
+    has(
+        &ask(&mut guest, "kill virtio-net"),
+        &["error: virtio-net was pulled out"],
+    );
+    has(
+        &ask(&mut guest, "devices"),
+        &["plugged in and pulled out:", "was pulled out"],
+    );
+    // The other slot has nothing to do with it.
+    assert_eq!(ask(&mut guest, "read 1"), sector);
+    assert_eq!(state(&mut guest, "nvme"), "running");
+
+    // Another card into the same place: nobody writes a driver any more.
+    monitor.device_add("e1000e", "other", "way1");
+    hears(
+        &mut guest,
+        "8086:10d3 (class 020000) came, and has no driver",
+    );
+    has(
+        &ask(&mut guest, "devices"),
+        &["8086:10d3", "came later and has no driver", "restart"],
+    );
+    // And out again, and the first one in.
+    monitor.device_del("other");
+    hears(&mut guest, "8086:10d3 (class 020000) is gone");
+    monitor.wait_for("DEVICE_DELETED", "other");
+    monitor.device_add("virtio-net-pci,disable-legacy=on", "again", "way1");
+    hears(&mut guest, "1af4:1041 (class 020000) is back");
+    has(
+        &ask(&mut guest, "send 10.0.2.2"),
+        &["error: virtio-net was pulled out"],
+    );
+
+    // The disk, while requests are made of it.
+    guest.say("read nvme:0 200").expect("typed");
+    hears(&mut guest, "00000200");
+    monitor.device_del("store");
+    hears(&mut guest, "; ended: nvme");
+    monitor.wait_for("DEVICE_DELETED", "store");
+    hears(&mut guest, "meta> ");
+    has(&ask(&mut guest, "read 1"), &["error: nvme was pulled out"]);
+    assert_eq!(state(&mut guest, "nvme"), "gone");
+    // A bus whose driver starts anew says again what stands behind it: nothing new.
+    ask(&mut guest, "kill pcie-port");
+    assert_eq!(state(&mut guest, "pcie-port"), "running");
+    let log = ask(&mut guest, "log");
+    assert_eq!(log.matches("is back").count(), 1, "{log}");
+    assert!(!log.contains("stopped:"), "{log}");
+    has(&ask(&mut guest, "memory"), &["free"]);
+}
+
+#[test]
+fn cards_of_a_pc_come_and_go() {
+    pulled_out_and_put_in("q35-hotplug");
+}
