@@ -3,21 +3,15 @@
 use crate::boots::{image, machine, workspace, PATIENCE};
 use crate::monitor::{Connected, Monitor};
 use meta::emulator;
+use meta::machines::Machine;
 use meta::prompt::Guest;
 
 /// A machine whose network card `card` and disk `store` stand in slots, at its prompt, with its monitor.
-fn start(name: &str) -> (Guest, Monitor, Connected) {
-    let machine = machine(name);
+fn start(machine: &Machine) -> (Guest, Monitor, Connected) {
     let image = image(machine.arch);
-    let monitor = Monitor::new(&format!("hotplug-{name}"));
-    let command = emulator::command(
-        &workspace(),
-        &machine,
-        &image,
-        "stdio",
-        &monitor.arguments(),
-    )
-    .expect("the emulator's command");
+    let monitor = Monitor::new(&format!("hotplug-{}", machine.name));
+    let command = emulator::command(&workspace(), machine, &image, "stdio", &monitor.arguments())
+        .expect("the emulator's command");
     let mut guest = Guest::start(command).expect("the machine starts");
     let connected = monitor.connect();
     if let Err(error) = guest.wait_for_prompt(PATIENCE) {
@@ -55,8 +49,8 @@ fn state(guest: &mut Guest, task: &str) -> String {
     line.split_whitespace().nth(1).unwrap_or("").to_owned()
 }
 
-fn pulled_out_and_put_in(name: &str) {
-    let (mut guest, _monitor, mut monitor) = start(name);
+fn pulled_out_and_put_in(machine: &Machine) {
+    let (mut guest, _monitor, mut monitor) = start(machine);
     let sector = ask(&mut guest, "read 1");
     has(&ask(&mut guest, "send 10.0.2.2"), &["10.0.2.2 is at"]);
     let devices = ask(&mut guest, "devices");
@@ -111,7 +105,7 @@ fn pulled_out_and_put_in(name: &str) {
     );
 
     // The disk, while requests are made of it.
-    guest.say("read nvme:0 200").expect("typed");
+    guest.say("read nvme:0 128").expect("typed");
     hears(&mut guest, "00000200");
     monitor.device_del("store");
     hears(&mut guest, "; ended: nvme");
@@ -130,5 +124,17 @@ fn pulled_out_and_put_in(name: &str) {
 
 #[test]
 fn cards_of_a_pc_come_and_go() {
-    pulled_out_and_put_in("q35-hotplug");
+    pulled_out_and_put_in(&machine("q35-hotplug"));
+}
+
+/// The same slots on an arm64 board, whose ports have wires, and whose firmware set up nothing.
+#[test]
+fn cards_of_an_arm_board_come_and_go() {
+    let pc = machine("q35-hotplug");
+    let mut board = machine("virt-gicv3");
+    let slots = pc.arguments.iter().position(|word| word == "-device");
+    let slots = &pc.arguments[slots.expect("slots")..];
+    board.arguments.extend_from_slice(slots);
+    (board.network, board.disk) = (pc.network.clone(), pc.disk.clone());
+    pulled_out_and_put_in(&board);
 }

@@ -21,7 +21,7 @@ pub mod ways;
 
 pub use models::Model;
 pub use stand::{Stand, Written};
-pub use trace::{settled, Difference};
+pub use trace::{compare, settled, Difference};
 
 /// Why something could not be tried, in words.
 #[derive(Debug)]

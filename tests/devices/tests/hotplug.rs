@@ -4,9 +4,9 @@
 use abi::ring::{done, todo, Entry};
 use classes::{Class, Units};
 use device_tests::rulebook;
+use proof::models;
 use proof::stand::{Outside, Stand, Written};
 use proof::ways::Way;
-use proof::{models, trace};
 use qtest::run::Driver;
 use qtest::{pci, Machine};
 
@@ -120,11 +120,11 @@ fn cards_come_and_go_alike_by_every_way() {
         assert_eq!((facts(0), facts(2)), (rng, rng), "{}", way.name());
         let card = Some((0x10d3_8086, 0x02_0000, 0x0000_8086));
         assert_eq!(facts(1), card, "{}", way.name());
-        let lines = trace::settled(&written.residual, &written.values, &driver.events());
+        let lines = proof::settled(&written.residual, &written.values, &driver.events());
         stories.push((way.name(), lines));
     }
     for (name, lines) in &stories[1..] {
-        let difference = trace::compare(&stories[0].1, lines);
+        let difference = proof::compare(&stories[0].1, lines);
         assert!(difference.is_none(), "{name}: {difference:?}");
     }
 }
@@ -151,7 +151,7 @@ fn an_empty_slot_waits() {
     tear_out(machine);
     let mut device = proof::ways::device(&stand, &written.residual, Way::Code).unwrap();
     let mut driver = pump(&mut device, &written);
-    assert_eq!(kinds(&driver.news()), []);
+    assert!(driver.news().is_empty());
     assert_eq!(driver.ask(todo::BUS_RELEASE, 0, 0, 0).unwrap().ok, 1);
     machine.plug("e1000e", "second", "way").unwrap();
     let told = kinds(&until(&mut driver, done::ATTACHED));
