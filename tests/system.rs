@@ -17,10 +17,10 @@ mod guide;
 mod host;
 #[path = "system/hostile.rs"]
 mod hostile;
-#[path = "system/lines.rs"]
-mod lines;
 #[path = "system/hotplug.rs"]
 mod hotplug;
+#[path = "system/lines.rs"]
+mod lines;
 #[path = "system/messages.rs"]
 mod messages;
 #[path = "system/monitor.rs"]

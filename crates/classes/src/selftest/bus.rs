@@ -1,9 +1,11 @@
-//! bus: it says which children are there, each once, and never one that is nothing. No child is let go: it may be in use.
+//! bus: started, it says which children are there, each once, and never one that is nothing. No child is let go: it may be in
+//! use.
 
 use super::{Bench, Outcome, Reason};
 use abi::ring::{done, todo};
 
 pub(super) fn run(bench: &mut Bench) -> Result<Outcome, Reason> {
+    bench.pump.start().map_err(Reason::Driver)?;
     bench.poll()?;
     let mut there = 0u64;
     while let Some(entry) = bench.client.take() {

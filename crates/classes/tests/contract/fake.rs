@@ -64,7 +64,7 @@ macro_rules! entries {
 entries!(
     init "init", send "send", transmit "transmit", transmit_then "transmit.then", supply "supply",
     supply_then "supply.then", read "read", read_then "read.then", write "write", flush "flush", irq "irq",
-    message "message", recover_lost "recover.lost"
+    message "message", release "release", recover_lost "recover.lost"
 );
 
 extern "C" fn clock(_: *mut Context) -> u64 {
@@ -129,6 +129,7 @@ pub fn rig(class: Class, facts: Facts) -> Rig {
         Class::Watchdog => &[],
         Class::Framebuffer => &["changed"],
         Class::Input => &["key", "moved"],
+        Class::Bus => &["attach", "detach", "leaving"],
     };
     let pool = Vec::leak(vec![0u8; POOL]).as_mut_ptr();
     let ring_bytes = Box::leak(Box::new(Ring([0; BYTES]))).0.as_mut_ptr();

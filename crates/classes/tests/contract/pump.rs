@@ -299,10 +299,10 @@ fn what_init_returns_decides() {
         returns("init", statuses);
         on("recover.lost", |_, _| status::RESET);
         assert_eq!(rig.pump.start().err(), failure);
-        let expected = if failure.is_some() {
-            State::Failed
-        } else {
-            State::Ready
+        let expected = match failure {
+            Some(Failure::Gone) => State::Gone,
+            Some(_) => State::Failed,
+            None => State::Ready,
         };
         assert_eq!(rig.client.state(), expected);
         if let Some(failure) = failure {
@@ -544,4 +544,71 @@ fn a_hostile_client_harms_only_itself() {
             calls();
         }
     }
+}
+
+/// Who takes a device away says so to its driver: everything comes back failed, and the code is not called again.
+#[test]
+fn what_was_taken_away_is_given_up() {
+    let mut rig = rig(Class::Block, disk()).started();
+    for ticket in 1..4 {
+        rig.ask(todo::BLOCK_READ, ticket, 0, 512, 0);
+    }
+    rig.pump.turn(false);
+    calls();
+    rig.pump.gone();
+    let answers = rig.short();
+    let failed = |ticket| (done::FINISHED, ticket, 0);
+    let expected = [failed(1), failed(2), failed(3), (done::FAILED, 0, 0)];
+    assert_eq!(answers, expected);
+    assert_eq!(rig.client.state(), State::Gone);
+    assert_eq!(rig.pump.failure(), Some(Failure::Gone));
+    rig.ask(todo::BLOCK_READ, 4, 0, 512, 0);
+    rig.pump.turn(true);
+    rig.pump.gone();
+    assert_eq!(rig.short(), [failed(4)]);
+    assert_eq!(calls(), []);
+}
+
+/// A bus: its children are told with their facts, and places that it does not have are no places.
+#[test]
+fn children_are_told() {
+    let mut rig = rig(Class::Bus, Facts::default()).started();
+    on("irq", |up, _| {
+        up.call(0, 0, 0x10d3_8086);
+        up.call(2, 0, 0);
+        up.call(1, 0, 0);
+        status::OK
+    });
+    rig.pump.turn(true);
+    let answers = rig.answers();
+    let short: Vec<_> = answers
+        .iter()
+        .map(|e| (e.kind, e.ticket, e.value))
+        .collect();
+    let expected = [
+        (done::ATTACHED, 0, 0x10d3_8086),
+        (done::LEAVING, 0, 0),
+        (done::DETACHED, 0, 0),
+    ];
+    assert_eq!(short, expected);
+    calls();
+    for (ticket, place) in [(1, 0), (2, 1)] {
+        rig.ask(todo::BUS_RELEASE, ticket, 0, 0, place);
+    }
+    rig.pump.turn(false);
+    assert_eq!(
+        rig.short(),
+        [(done::FINISHED, 1, 1), (done::FINISHED, 2, 0)]
+    );
+    assert_eq!(calls_of("release"), [[0; 4]]);
+    on("irq", |up, _| {
+        up.call(0, 1, 7);
+        status::OK
+    });
+    rig.pump.turn(true);
+    let failure = Failure::Contract(Violation::NoSuchPlace(1));
+    assert_eq!(rig.pump.failure(), Some(failure));
+    assert!(failure
+        .to_string()
+        .contains("place 1, which it does not have"));
 }

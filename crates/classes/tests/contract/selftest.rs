@@ -221,3 +221,32 @@ fn a_right_serial_line_is_verified() {
     let silent = Outcome::Rejected(Reason::Busy("bytes to be sent"));
     assert_eq!(tried(&mut line), silent);
 }
+
+/// A slot in which these stand at its start, by what is told: index of the upcall, place, ID.
+fn slot(told: &'static [(usize, u64, u64)]) -> Rig {
+    let rig = rig(Class::Bus, Facts::default());
+    on("init", move |up, _| {
+        for (which, place, id) in told {
+            up.call(*which, *place, *id);
+        }
+        status::OK
+    });
+    rig
+}
+
+#[test]
+fn a_right_bus_is_verified() {
+    assert_eq!(tried(&mut slot(&[(0, 0, 0x1041_1af4)])), Outcome::Verified);
+    let empty = Outcome::Unverified("nothing stands in it");
+    assert_eq!(tried(&mut slot(&[])), empty);
+    assert_eq!(tried(&mut slot(&[(0, 0, 7), (1, 0, 0)])), empty);
+}
+
+#[test]
+fn a_bus_that_tells_nonsense_is_rejected() {
+    assert!(wrong(&mut slot(&[(0, 0, 7), (0, 0, 7)])).contains("one is already"));
+    assert!(wrong(&mut slot(&[(0, 0, 0)])).contains("is nothing"));
+    assert!(wrong(&mut slot(&[(0, 0, 0xffff_ffff)])).contains("is nothing"));
+    assert!(wrong(&mut slot(&[(1, 0, 0)])).contains("had not come"));
+    assert!(wrong(&mut slot(&[(0, 1, 7)])).contains("place 1"));
+}
