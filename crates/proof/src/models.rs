@@ -70,7 +70,7 @@ pub struct Model {
     /// What the emulator says of a driver that is right, too: parts of lines of its log, each with the reason beside it.
     #[serde(default)]
     pub complaints: Vec<String>,
-    /// Facts of the class that a driver of this model must have, from what the device is.
+    /// Facts of the class that a driver of this model must have, or facts that its rule must learn, from what the device is.
     #[serde(default)]
     pub expects: BTreeMap<String, u64>,
     /// What the host cannot try, and why: the model is listed, and not run.

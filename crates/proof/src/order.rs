@@ -3,10 +3,15 @@
 //!
 //! The emulator does all of this in order anyway, so that no run shows a fence that is missing. The walk follows every path
 //! of every entry, and takes shared memory for the driver's again once it stores there. A wait, or a choice by shared memory that nothing had acquired yet, is taken for the device's word that
-//! something is there; loads after it that are used as values (and not only to choose again) need an `acquire`. The client's
-//! memory is left out: processors move it, too.
+//! something is there; loads after it that are used as values (and not only to choose again) need an `acquire`.
+//!
+//! Of the client's memory: an operation that gives a device its address publishes before it last writes to the device, and an
+//! event acquires before it gives a buffer back. Where processors move it, neither is asked for.
+//!
+//! Cells lie where a counter says. That counter itself, stored to a fixed place after cells, tells a device of them. It needs
+//! the same `publish` as a doorbell.
 
-use graph::{Fence, Id, Op, RegionId, Residual, Space};
+use graph::{Fence, Id, Late, Op, RegionId, Residual, Space};
 
 /// One place where the order is not kept, in words.
 pub type Finding = String;
@@ -26,6 +31,14 @@ struct State {
     seen: Seen,
     /// Stored, and not published.
     dirty: bool,
+    /// Of that, something in a cell.
+    cells: bool,
+    /// What the client stored was not published.
+    lent: bool,
+    /// The device was last written to before that.
+    early: bool,
+    /// Nothing was acquired yet.
+    stale: bool,
     ended: bool,
 }
 
@@ -38,6 +51,10 @@ impl State {
             _ => State {
                 seen: self.seen.max(other.seen),
                 dirty: self.dirty || other.dirty,
+                cells: self.cells || other.cells,
+                lent: self.lent || other.lent,
+                early: self.early || other.early,
+                stale: self.stale || other.stale,
                 ended: false,
             },
         }
@@ -50,18 +67,26 @@ pub fn findings(residual: &Residual) -> Vec<Finding> {
     let mut walk = Walk {
         residual,
         valued: valued(residual),
+        counters: counters(residual),
         early: vec![false; residual.graph.nodes.len()],
         found: Vec::new(),
     };
     for entry in &residual.entries {
+        // The tail of a batch comes after the operations of the batch.
+        let tail = entry.name.ends_with(".then");
+        let lends = residual.graph.nodes.contains(&Op::Late(Late::PoolDma));
         let state = State {
             seen: Seen::Nothing,
-            // The tail of a batch comes after the operations of the batch.
-            dirty: entry.name.ends_with(".then"),
+            dirty: tail,
+            cells: tail,
+            lent: lends && LENDING.contains(&entry.name.as_str()),
+            early: false,
+            stale: lends && EVENTS.contains(&entry.name.as_str()),
             ended: false,
         };
         let before = walk.found.len();
-        walk.region(entry.body, state);
+        let state = walk.region(entry.body, state);
+        walk.shown(state);
         for finding in &mut walk.found[before..] {
             *finding = format!("{}: {finding}", entry.name);
         }
@@ -70,6 +95,12 @@ pub fn findings(residual: &Residual) -> Vec<Finding> {
     walk.found.dedup();
     walk.found
 }
+
+/// Entries that are given a buffer for the device to look at.
+const LENDING: [&str; 4] = ["transmit", "write", "send", "draw"];
+/// Entries that hear of the device, and the upcalls that give a buffer back which it may have written to.
+const EVENTS: [&str; 2] = ["irq", "message"];
+const BACK: [&str; 4] = ["finished", "received", "filled", "arrived"];
 
 /// Nodes whose value goes somewhere else than into a choice.
 fn valued(residual: &Residual) -> Vec<bool> {
@@ -85,9 +116,39 @@ fn valued(residual: &Residual) -> Vec<bool> {
     valued
 }
 
+/// Places in private state that say where something is stored in shared memory.
+fn counters(residual: &Residual) -> Vec<u64> {
+    let mut counters = Vec::new();
+    for op in &residual.graph.nodes {
+        match op {
+            Op::Store { space, at, .. } if *space == Space::Arena => {
+                state_words(residual, *at, &mut counters);
+            }
+            _ => {}
+        }
+    }
+    counters
+}
+
+/// The words of private state, at places that are known, that a value rests on.
+fn state_words(residual: &Residual, id: Id, out: &mut Vec<u64>) {
+    let nodes = &residual.graph.nodes;
+    let op = &nodes[id as usize];
+    match op {
+        Op::Load { space, at, .. } if *space == Space::State => match nodes[*at as usize] {
+            Op::Const(place) if !out.contains(&place) => out.push(place),
+            _ => {}
+        },
+        op if op.is_pure() => op.operands(|operand| state_words(residual, operand, out)),
+        _ => {}
+    }
+}
+
 struct Walk<'r> {
     residual: &'r Residual,
     valued: Vec<bool>,
+    /// [`counters`]
+    counters: Vec<u64>,
     /// Loads that were made before anything was acquired.
     early: Vec<bool>,
     found: Vec<Finding>,
@@ -120,8 +181,18 @@ impl Walk<'_> {
                     state.seen = Seen::Acquired;
                 }
             }
-            Op::Store { space, .. } if *space == Space::Arena => {
+            Op::Store {
+                space, at, value, ..
+            } if *space == Space::Arena => {
+                let fixed = matches!(residual.graph.nodes[*at as usize], Op::Const(_));
+                if fixed && state.cells && self.counts(*value) {
+                    self.found.push(format!(
+                        "a counter is stored (node {id}) before `publish`, though the cells that it tells of were stored to"
+                    ));
+                    state.cells = false;
+                }
                 state.dirty = true;
+                state.cells |= !fixed;
                 // Who stores has the memory: what is read next is the driver's own.
                 if state.seen == Seen::Pending {
                     state.seen = Seen::Nothing;
@@ -131,13 +202,26 @@ impl Walk<'_> {
                 self.found.push(format!(
                     "the device is written to (node {id}) before `publish`, though shared memory was stored to"
                 ));
-                state.dirty = false;
+                (state.dirty, state.cells) = (false, false);
+                state.early = state.lent;
             }
-            Op::Fence(Fence::Publish) => state.dirty = false,
-            Op::Fence(Fence::Acquire) => state.seen = Seen::Acquired,
-            Op::Fence(Fence::Full) => {
-                state.dirty = false;
-                state.seen = Seen::Acquired;
+            Op::Write { .. } => state.early = state.lent,
+            Op::Fence(fence) => {
+                if *fence != Fence::Acquire {
+                    (state.dirty, state.cells, state.lent) = (false, false, false);
+                }
+                if *fence != Fence::Publish {
+                    (state.seen, state.stale) = (Seen::Acquired, false);
+                }
+            }
+            Op::Up { which, .. } if state.stale => {
+                let name = residual.upcalls.get(usize::from(*which));
+                if name.is_some_and(|name| BACK.contains(&name.as_str())) {
+                    self.found.push(format!(
+                        "a buffer is given back (node {id}) before `acquire`, though the device may have stored to it"
+                    ));
+                    state.stale = false;
+                }
             }
             Op::If { cond, yes, no } => {
                 if self.rests_on_early(*cond) {
@@ -174,10 +258,32 @@ impl Walk<'_> {
                     ..self.region(*body, state)
                 };
             }
-            Op::Return(_) | Op::Leave(_) => state.ended = true,
+            Op::Return(status) => {
+                // What was not accepted is not to be looked at.
+                if residual.graph.nodes[*status as usize] == Op::Const(abi::status::OK) {
+                    self.shown(state);
+                }
+                state.ended = true;
+            }
+            Op::Leave(_) => state.ended = true,
             _ => {}
         }
         state
+    }
+
+    /// At the end of an entry.
+    fn shown(&mut self, state: State) {
+        if state.early && !state.ended {
+            self.found
+                .push("the device is told of the client's buffer without `publish`".into());
+        }
+    }
+
+    /// Whether a value is that of a counter by which cells are stored.
+    fn counts(&self, value: Id) -> bool {
+        let mut words = Vec::new();
+        state_words(self.residual, value, &mut words);
+        words.iter().any(|word| self.counters.contains(word))
     }
 
     /// Whether something in the region, at any depth, stores to shared memory.
@@ -261,6 +367,57 @@ mod tests {
         assert_eq!(findings(&wrong).len(), 1);
         let tail = residual("op.then", nodes, vec![vec![3]]);
         assert_eq!(findings(&tail).len(), 1);
+    }
+
+    #[test]
+    fn an_index_in_memory_before_publish_is_found() {
+        // A cell where a counter says, then the counter at 0.
+        let counter = Op::Load {
+            space: Space::State,
+            at: 0,
+            width: Width::B16,
+        };
+        let told = |value| Op::Store {
+            space: Space::Arena,
+            at: 0,
+            width: Width::B16,
+            value,
+        };
+        let publish = Op::Fence(Fence::Publish);
+        let nodes = vec![Op::Const(0), counter, store(1), publish, told(1), told(0)];
+        let right = residual("op", nodes.clone(), vec![vec![1, 2, 3, 4]]);
+        assert!(findings(&right).is_empty(), "{:?}", findings(&right));
+        let wrong = residual("op", nodes.clone(), vec![vec![1, 2, 4]]);
+        assert_eq!(findings(&wrong).len(), 1);
+        let other = residual("op", nodes.clone(), vec![vec![1, 2, 5]]);
+        assert!(findings(&other).is_empty(), "{:?}", findings(&other));
+        let tail = residual("op.then", nodes, vec![vec![1, 4]]);
+        // The residual has no cell of that counter otherwise, but the nodes are there.
+        assert_eq!(findings(&tail).len(), 1);
+    }
+
+    #[test]
+    fn a_buffer_of_the_client_is_published_and_acquired() {
+        let nodes = vec![
+            Op::Late(Late::PoolDma),
+            Op::Fence(Fence::Publish),
+            write(0),
+            Op::Fence(Fence::Acquire),
+            Op::Up {
+                which: 0,
+                args: vec![],
+            },
+        ];
+        let of = |name: &str, steps: Vec<Id>| {
+            let mut residual = residual(name, nodes.clone(), vec![steps]);
+            residual.upcalls = vec!["finished".into()];
+            findings(&residual).len()
+        };
+        assert_eq!((of("write", vec![1, 2]), of("write", vec![2])), (0, 1));
+        // An address first, then the doorbell.
+        assert_eq!(of("write", vec![2, 1, 2]), 0);
+        assert_eq!((of("irq", vec![3, 4]), of("irq", vec![4])), (0, 1));
+        assert_eq!(of("kick", vec![2, 4]), 0);
     }
 
     #[test]

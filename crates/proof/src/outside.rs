@@ -1,7 +1,7 @@
 //! What a driver did, seen from outside: bytes on a disk, frames on a cable, a picture on the emulator's screen, the
 //! levels of interrupt lines. Written once for each class, and for no device.
 
-use crate::stand::{Stand, Written};
+use crate::stand::{Stand, Written, BAD};
 use crate::{failed, Result};
 use abi::ring::{done, todo};
 use classes::Class;
@@ -171,12 +171,43 @@ fn disk(driver: &mut Driver, unit: usize, stand: &Stand) -> Result<()> {
             format!("disk {unit} reads block {lba}, past its end")
         })?;
     }
-    driver.pool().write(0, &vec![0x5a; size]);
-    let again = driver.ask_of(unit, todo::BLOCK_READ, 0, size as u32, 0)?;
-    let mut got = vec![0; size];
+    works(driver, unit, &wanted[..size], "after an error")?;
+    // A sector that cannot be read, alone and among others.
+    let bad = BAD * 512 / size as u64;
+    for (lba, blocks) in [(bad, 1), (bad - 2, 4)] {
+        let answer = driver.ask_of(unit, todo::BLOCK_READ, 0, blocks * size as u32, lba)?;
+        wants(answer.ok == 0, || {
+            format!("disk {unit} reads block {bad}, which cannot be read")
+        })?;
+        works(driver, unit, &wanted[..size], "after a sector that is bad")?;
+    }
+    anew(driver, unit, &wanted[..2 * size])?;
+    works(driver, unit, &wanted[..size], "after it was started anew")
+}
+
+/// The first block is read, once more.
+fn works(driver: &mut Driver, unit: u64, block: &[u8], when: &str) -> Result<()> {
+    driver.pool().write(0, &vec![0x5a; block.len()]);
+    let again = driver.ask_of(unit, todo::BLOCK_READ, 0, block.len() as u32, 0)?;
+    let mut got = vec![0; block.len()];
     driver.pool().read(0, &mut got);
-    wants(again.ok == 1 && got == wanted[..size], || {
-        format!("disk {unit} does not work after an error")
+    wants(again.ok == 1 && got == block, || {
+        format!("disk {unit} does not work {when}")
+    })
+}
+
+/// Started anew while the device is in the middle of writing what is there already: that comes back, once.
+fn anew(driver: &mut Driver, unit: u64, blocks: &[u8]) -> Result<()> {
+    driver.pool().write(0, blocks);
+    driver.news();
+    let ticket = driver.put_to(unit, todo::BLOCK_WRITE, 0, blocks.len() as u32, 0)?;
+    driver.turn(false)?;
+    driver.start()?;
+    driver.turn(true)?;
+    let came = driver.news();
+    let came = came.iter().filter(|e| e.kind == done::FINISHED);
+    wants(came.filter(|e| e.ticket == ticket).count() == 1, || {
+        format!("a request of disk {unit} does not come back when its driver is started anew")
     })
 }
 

@@ -57,6 +57,9 @@ impl Outside {
     }
 }
 
+/// A sector of 512 bytes that no watched disk can read.
+pub const BAD: u64 = 1000;
+
 /// One device model, running.
 pub struct Stand {
     pub machine: qtest::Machine,
@@ -74,7 +77,7 @@ pub struct Stand {
     pub expected: Vec<String>,
     /// A bus: where cards come and go.
     pub slot: Option<models::Cards>,
-    /// Facts that a driver must have.
+    /// Facts that a driver must have, or have learned.
     expects: BTreeMap<String, u64>,
 }
 
@@ -101,7 +104,11 @@ impl Stand {
             config = config.real_time();
         }
         for (number, disk) in outside.disks.iter().enumerate() {
-            config = config.args(disk.drive(&format!("d{number}")));
+            let id = format!("d{number}");
+            config = config.args(match watched {
+                true => disk.drive_with_bad(&id, BAD),
+                false => disk.drive(&id),
+            });
         }
         if watched {
             config = config.log(complaints::LOGGED);
@@ -246,9 +253,17 @@ impl Stand {
         if let Err(why) = written.residual.validate() {
             return failed(format!("the graph is not well formed: {why}"));
         }
+        let learned = |name: &String| {
+            let fact = self.device.learned.iter().find(|fact| fact.name == *name)?;
+            match fact.value {
+                Value::Number(n) => Some(n),
+                Value::Flag(holds) => Some(holds.into()),
+                _ => None,
+            }
+        };
         for (name, wanted) in &self.expects {
             let found = written.facts.iter().find(|(known, _)| known == name);
-            let found = found.map(|(_, value)| *value);
+            let found = found.map(|(_, value)| *value).or_else(|| learned(name));
             if found != Some(*wanted) {
                 return failed(format!(
                     "`{name}` is {wanted} by what the device is, and {found:?} for the rule"

@@ -77,6 +77,19 @@ impl Disk {
         ]
     }
 
+    /// The same, of which a sector (of 512 bytes) cannot be read.
+    pub fn drive_with_bad(&self, id: &str, sector: u64) -> Vec<String> {
+        let path = self.file.path().display();
+        let debug = "file.driver=blkdebug,file.image.driver=file";
+        let error = "file.inject-error.0.event=read_aio,file.inject-error.0.sector";
+        vec![
+            "-drive".into(),
+            format!(
+                "driver=raw,{debug},file.image.filename={path},{error}={sector},if=none,id={id}"
+            ),
+        ]
+    }
+
     /// What is on it now.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         Ok(std::fs::read(self.file.path())?)
