@@ -67,6 +67,12 @@ pub struct Model {
     pub windows: Vec<Place>,
     /// Moves the first window by `step` until reading `at` of it gives `value`: a slot of a board.
     pub slot: Option<Slot>,
+    /// Ports that firmware writes to beforehand, 32 bits each, in this order.
+    #[serde(default)]
+    pub firmware: Vec<Written>,
+    /// What the emulator's monitor calls the masks of an interrupt controller's lines, eight lines each, if it tells no more.
+    #[serde(default)]
+    pub masks: Vec<String>,
     /// What the emulator says of a driver that is right, too: parts of lines of its log, each with the reason beside it.
     #[serde(default)]
     pub complaints: Vec<String>,
@@ -117,6 +123,13 @@ pub struct Cards {
     pub bus: String,
     /// Kinds of devices: the one that is there, and another.
     pub cards: [String; 2],
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    pub port: u16,
+    pub value: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]

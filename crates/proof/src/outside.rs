@@ -1,11 +1,15 @@
 //! What a driver did, seen from outside: bytes on a disk, frames on a cable, a picture on the emulator's screen, the
 //! levels of interrupt lines. Written once for each class, and for no device.
 
-use crate::stand::{Stand, Written, BAD};
+mod direct;
+
+pub use direct::direct;
+
+use crate::stand::{Stand, BAD};
 use crate::{failed, Result};
 use abi::ring::{done, todo};
 use classes::Class;
-use qtest::run::{Driver, Platform};
+use qtest::run::Driver;
 use qtest::Machine;
 use std::time::{Duration, Instant};
 
@@ -29,18 +33,6 @@ pub fn check(driver: &mut Driver, stand: &Stand, class: Class) -> Result<()> {
         Class::Entropy => entropy(driver),
         Class::Watchdog => watchdog(driver),
         Class::Bus => bus(driver, stand),
-    }
-}
-
-/// The same for a direct class.
-///
-/// # Errors
-/// What is not as it should be, in words.
-pub fn direct(driver: &mut Platform, stand: &Stand, written: &Written, class: &str) -> Result<()> {
-    match class {
-        "lines" => lines(driver, &stand.machine),
-        "clock" => clock(driver, written),
-        _ => Ok(()),
     }
 }
 
@@ -600,87 +592,4 @@ fn watchdog(driver: &mut Driver) -> Result<()> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
-}
-
-// ---- lines
-
-/// What the emulator's monitor says of a wire.
-fn wire(machine: &Machine, line: u64) -> Result<String> {
-    let text = machine.told("info pic")?;
-    let wanted = format!("pin {line} ");
-    let found = text
-        .lines()
-        .map(|l| l.trim().to_owned() + " ")
-        .find(|l| l.starts_with(&wanted));
-    found.map_or_else(
-        || {
-            failed(format!(
-                "the emulator tells nothing of wire {line}:\n{text}"
-            ))
-        },
-        Ok,
-    )
-}
-
-fn lines(driver: &mut Platform, machine: &Machine) -> Result<()> {
-    // Wire, processor, vector, by level, active low.
-    let routes: [[u64; 5]; 3] = [[5, 0, 0x40, 0, 0], [20, 3, 0x57, 1, 1], [23, 1, 0xfe, 1, 0]];
-    for [line, cpu, vector, level, low] in routes {
-        driver.call("route", &[line, cpu, vector, level, low])?;
-        let as_told = |masked: bool| -> Result<()> {
-            let text = wire(machine, line)?;
-            let has = |word: &str| text.split_whitespace().any(|w| w == word);
-            let right = has(&format!("vec={vector}"))
-                && has(&format!("dest={cpu}"))
-                && has(if level == 1 { "level" } else { "edge" })
-                && has(if low == 1 { "active-lo" } else { "active-hi" })
-                && has("masked") == masked;
-            wants(right, || {
-                format!("wire {line} is not as it was routed: {text}")
-            })
-        };
-        as_told(true)?;
-        driver.call("unmask", &[line])?;
-        as_told(false)?;
-        driver.call("mask", &[line])?;
-        as_told(true)?;
-    }
-    // Whatever was let through, `init` masks all.
-    for line in 0..24 {
-        driver.call("unmask", &[line])?;
-    }
-    driver.start()?;
-    for line in 0..24 {
-        let text = wire(machine, line)?;
-        let masked = text.split_whitespace().any(|w| w == "masked");
-        wants(masked, || {
-            format!("after `init` wire {line} is let through: {text}")
-        })?;
-    }
-    Ok(())
-}
-
-// ---- clock
-
-/// Its rate beside the host's clock, of which the machine's follows.
-fn clock(driver: &mut Platform, written: &Written) -> Result<()> {
-    let fact = |name: &str| {
-        written
-            .facts
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| *v)
-    };
-    let (Some(hz), width) = (fact("hz"), fact("width").unwrap_or(64)) else {
-        return Ok(());
-    };
-    let mask = u64::MAX >> (64 - width.clamp(1, 64));
-    let (start, first) = (Instant::now(), driver.call("now", &[])?);
-    std::thread::sleep(Duration::from_millis(200));
-    let (second, passed) = (driver.call("now", &[])?, start.elapsed());
-    let ticks = second.wrapping_sub(first) & mask;
-    let wanted = passed.as_secs_f64() * hz as f64;
-    wants((ticks as f64 - wanted).abs() < wanted / 5.0, || {
-        format!("{ticks} ticks passed in {passed:?}, at {hz} a second")
-    })
 }

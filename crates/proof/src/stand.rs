@@ -77,6 +77,8 @@ pub struct Stand {
     pub expected: Vec<String>,
     /// A bus: where cards come and go.
     pub slot: Option<models::Cards>,
+    /// See [`Model::masks`].
+    pub masks: Vec<String>,
     /// Facts that a driver must have, or have learned.
     expects: BTreeMap<String, u64>,
 }
@@ -147,6 +149,9 @@ impl Stand {
             false => None,
         };
         let machine = qtest::Machine::start(config.args(model.arguments.iter().cloned()))?;
+        for models::Written { port, value } in &model.firmware {
+            machine.port_out(*port, graph::Width::B32, (*value).into())?;
+        }
         let mut messages = None;
         let mut device = match model.pci_class {
             Some(class) => function(&machine, class, model, &mut messages)?,
@@ -169,6 +174,7 @@ impl Stand {
             messages,
             lanes: model.lanes,
             expected: model.complaints.clone(),
+            masks: model.masks.clone(),
             slot: model.cards.clone(),
             expects: model.expects.clone(),
         })
