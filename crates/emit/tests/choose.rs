@@ -1,5 +1,7 @@
 //! One function in front of several: run on this processor, read back for the other.
 
+// Only its executable pages are needed.
+#[allow(dead_code)]
 mod native;
 
 use emit::{choose, disassemble, Supplier, Target};

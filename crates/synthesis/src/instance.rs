@@ -70,6 +70,8 @@ pub struct Exit {
 pub struct Specialiser<'a, 'l> {
     pub subject: Subject<'a>,
     pub b: Builder,
+    /// Looks for how many lanes there are: which of them is at work is not known yet.
+    pub counting: bool,
     /// What was learned before is known though the run is live: a further CPU's.
     pub joining: bool,
     /// The device itself, in live mode.
@@ -144,6 +146,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         Specialiser {
             subject,
             b: Builder::new(),
+            counting: false,
             joining: false,
             live,
             instances: Vec::new(),

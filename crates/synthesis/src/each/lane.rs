@@ -33,20 +33,27 @@ impl<'a> Specialiser<'a, '_> {
         let Some(name) = crate::entries::name_of(self, LANES) else {
             return cpus;
         };
-        let here = self.here();
-        match self.resolve(here, name, Place::default()) {
-            Ok(Value::Num(n)) => self.b.known(n.id).unwrap_or(cpus).clamp(1, cpus),
-            _ => cpus,
+        match self.said(name) {
+            Some(n) => self.b.known(n.id).unwrap_or(cpus).clamp(1, cpus),
+            None => cpus,
         }
     }
 
     /// How many lanes of requests the driver runs, where that is more than one: the rule says so.
     pub fn lanes_said(&mut self) -> Option<u64> {
         let name = crate::entries::name_of(self, LANES)?;
+        self.said(name)?;
+        Some(self.lanes()).filter(|lanes| *lanes > 1)
+    }
+
+    /// A number that the rule itself gives: what belongs to a CPU does not say how many there are.
+    fn said(&mut self, name: Name) -> Option<Num<'a>> {
         let here = self.here();
+        let before = core::mem::replace(&mut self.counting, true);
         let said = self.resolve(here, name, Place::default());
+        self.counting = before;
         match said {
-            Ok(Value::Num(_)) => Some(self.lanes()).filter(|lanes| *lanes > 1),
+            Ok(Value::Num(n)) => Some(n),
             _ => None,
         }
     }
@@ -101,6 +108,9 @@ impl<'a> Specialiser<'a, '_> {
         n: Name,
         place: Place,
     ) -> Result<Option<Value<'a>>> {
+        if self.counting {
+            return Ok(None);
+        }
         for (each, _) in self.cpu_eaches(i) {
             let view = self.at_work(i, each, place)?;
             if let Some(value) = self.own(view, n, place)? {
