@@ -332,6 +332,9 @@ fn tried(book: &Book, random: &mut Random, count: &mut Count) {
         ("timer_vector", 0xf0),
         ("line_vector", 0x20),
         ("spurious_vector", 0xff),
+        // Every third for several CPUs.
+        ("cpus", [1, 1, 3][count.books % 3]),
+        ("lane", count.books as u64 % 3 % 2),
     ];
     for _ in 0..2 {
         if choices.is_empty() {
@@ -367,7 +370,19 @@ fn tried(book: &Book, random: &mut Random, count: &mut Count) {
         match learned {
             Ok(learned) => {
                 count.learned += 1;
+                let mut joining = device.clone();
+                joining.learned.clone_from(&learned);
                 device.learned = learned;
+                let subject = Subject {
+                    book,
+                    machine: &machine,
+                    device: &joining,
+                    given: &given,
+                };
+                match synthesis::learn_joining(subject, &choice, &mut access) {
+                    Ok(more) => device.learned.extend(more),
+                    Err(why) => error(&why),
+                }
             }
             Err(why) => error(&why),
         }

@@ -16,10 +16,17 @@ impl<'a> Specialiser<'a, '_> {
             let rest = name.strip_prefix(label)?.strip_prefix('.')?;
             Some(rest.to_string())
         };
-        let learned = self.subject.device.learned.iter();
-        learned
-            .filter_map(|f| Some((own(&f.name)?, f.value.clone())))
-            .collect()
+        let mut found: Vec<Known> = Vec::new();
+        for fact in &self.subject.device.learned {
+            // Of what was learned twice, the first counts.
+            match own(&fact.name) {
+                Some(name) if found.iter().all(|(known, _)| *known != name) => {
+                    found.push((name, fact.value.clone()));
+                }
+                _ => {}
+            }
+        }
+        found
     }
 
     /// Members whose facts that must be folded are equal, in the order of their first. A member stands for all instances

@@ -175,7 +175,7 @@ fn folding(subject: Subject, choice: &Choice, named: bool) -> Result<(Written, N
         more.retain(|fact| !folded.contains(fact));
         if !more.is_empty() {
             folded.extend(more);
-        } else if outcome.is_err() && s.has_records() {
+        } else if outcome.is_err() && s.has_records() && !folded.iter().any(|fact| fact == "*") {
             folded.push("*".to_string());
         } else {
             return outcome.map(|written| (written, s.names.unwrap_or_default()));
