@@ -6,6 +6,7 @@
 //!   the class's self-test tried on each, and compares what they did to the device.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
+pub mod arms;
 mod bounds;
 pub mod complaints;
 pub mod faults;

@@ -48,19 +48,7 @@ fn of_the_run(graph: &Graph, id: Id) -> bool {
 /// classes of all of them. And the choice, as the smaller book counts.
 #[must_use]
 pub fn own(book: &Book, choice: &Choice) -> (Book, Choice) {
-    let mut kept: Vec<usize> = choice.rules.clone();
-    let mut at = 0;
-    while at < kept.len() {
-        let mut used = Vec::new();
-        parts(&book.rules[kept[at]].items, &mut used);
-        for (index, rule) in book.rules.iter().enumerate() {
-            if used.contains(&rule.name) && !kept.contains(&index) {
-                kept.push(index);
-            }
-        }
-        at += 1;
-    }
-    kept.sort_unstable();
+    let kept = rules(book, choice);
     let class = |name: Name| {
         let of = |index: &usize| {
             let rule = &book.rules[*index];
@@ -87,6 +75,25 @@ pub fn own(book: &Book, choice: &Choice) -> (Book, Choice) {
         ..choice.clone()
     };
     (smaller, choice)
+}
+
+/// A choice's rules and the parts that these use, by their numbers in the book, in order.
+#[must_use]
+pub fn rules(book: &Book, choice: &Choice) -> Vec<usize> {
+    let mut kept: Vec<usize> = choice.rules.clone();
+    let mut at = 0;
+    while at < kept.len() {
+        let mut used = Vec::new();
+        parts(&book.rules[kept[at]].items, &mut used);
+        for (index, rule) in book.rules.iter().enumerate() {
+            if used.contains(&rule.name) && !kept.contains(&index) {
+                kept.push(index);
+            }
+        }
+        at += 1;
+    }
+    kept.sort_unstable();
+    kept
 }
 
 fn parts(items: &[Item], used: &mut Vec<Name>) {

@@ -226,6 +226,14 @@ impl Stand {
         residue::faults(subject, &written.choice, &written.residual)
     }
 
+    /// Whether another book, with the same rules in the same order, makes the same driver of the device as it is known by now.
+    #[must_use]
+    pub fn agrees(&self, book: &Book, written: &Written) -> bool {
+        let machine = self.model();
+        let again = synthesis::specialise(subject(book, &machine, &self.device), &written.choice);
+        again.is_ok_and(|again| again.residual == written.residual)
+    }
+
     /// What the rulebook says about the device, with probes.
     pub fn judge(&self, book: &Book) -> Result<synthesis::Verdict> {
         let machine = self.model();
