@@ -2,7 +2,7 @@
 
 use crate::{report::Report, Ground};
 use abi::layout::{DIRECT_MAP, NUCLEUS, PAGE, PROGRAM, STACK_TOP, USER_END};
-use abi::system::{call, info, map, Error};
+use abi::system::{call, info, map, trigger, Error};
 use runtime::sys;
 
 /// A call that must be refused.
@@ -20,6 +20,7 @@ pub fn all(report: &mut Report, ground: &mut Ground) {
     mappings(report, ground);
     starts(report, ground);
     waiting(report);
+    interrupts(report, ground);
     full_table(report);
 }
 
@@ -469,6 +470,51 @@ fn starts(report: &mut Report, ground: &Ground) {
     let own = sys::portal_create(PROGRAM, STACK_TOP, 0);
     let result = own.and_then(|own| sys::portal_call(own, [0; 8]));
     report.same("calling oneself", result, Err(Error::TooDeep));
+}
+
+/// Lines and messages: never without the platform's right, and then only those that are.
+fn interrupts(report: &mut Report, ground: &Ground) {
+    let Ok(notification) = sys::notification_create() else {
+        return report.yes("a notification", false);
+    };
+    let notification = u64::from(notification);
+    let (line, message) = (trigger::LEVEL, trigger::MESSAGE);
+    for right in [ground.this, ground.memory.right, notification as u32] {
+        for flags in [line, message] {
+            let words = [right.into(), 0, flags, notification, 1, 0];
+            refused(
+                report,
+                "an interrupt without the platform",
+                call::INTERRUPT_BIND,
+                words,
+                Error::BadHandle,
+            );
+        }
+    }
+    let Some(platform) = ground.platform else {
+        return;
+    };
+    let bad = [
+        (message, u64::from(u32::MAX), 1),
+        (message, 1 << 31, 1),
+        (message, 1 << 30, 1),
+        (message, 1 << 32, 1),
+        (message, 64, 1),
+        (message, 0, 0),
+        (message | trigger::LEVEL, 0, 1),
+        (message | trigger::LOW, 0, 1),
+        (8, 0, 1),
+        (u64::MAX, 0, 1),
+    ];
+    for (flags, number, bits) in bad {
+        refused(
+            report,
+            "a message that cannot be",
+            call::INTERRUPT_BIND,
+            [platform.into(), number, flags, notification, bits, 0],
+            Error::BadArgument,
+        );
+    }
 }
 
 fn waiting(report: &mut Report) {
