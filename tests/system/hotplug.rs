@@ -33,6 +33,13 @@ fn hears(guest: &mut Guest, text: &str) {
     }
 }
 
+/// At a prompt again, whatever was printed in between, and in whichever order.
+fn settle(guest: &mut Guest) {
+    guest.say("stages").expect("typed");
+    hears(guest, "install ");
+    hears(guest, "meta> ");
+}
+
 fn has(answer: &str, texts: &[&str]) {
     for text in texts {
         assert!(answer.contains(text), "no {text:?} in:\n{answer}");
@@ -110,7 +117,7 @@ fn pulled_out_and_put_in(machine: &Machine) {
     monitor.device_del("store");
     hears(&mut guest, "; ended: nvme");
     monitor.wait_for("DEVICE_DELETED", "store");
-    hears(&mut guest, "meta> ");
+    settle(&mut guest);
     has(&ask(&mut guest, "read 1"), &["error: nvme was pulled out"]);
     assert_eq!(state(&mut guest, "nvme"), "gone");
     // A bus whose driver starts anew says again what stands behind it: nothing new.
@@ -125,6 +132,46 @@ fn pulled_out_and_put_in(machine: &Machine) {
 #[test]
 fn cards_of_a_pc_come_and_go() {
     pulled_out_and_put_in(&machine("q35-hotplug"));
+}
+
+/// Slot control of the port at `path` (bus 0), as the machine's own model knows it, by PCI's address port.
+fn slot_control(guest: &mut Guest, path: &str) -> u32 {
+    let model = ask(guest, "machine");
+    let model: serde_json::Value = serde_json::from_str(model.trim()).expect("a model");
+    let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+    let devices = list(&model["devices"]);
+    let device = devices.iter().find(|device| device["path"] == path);
+    let capabilities = list(&device.expect("the port")["capabilities"]);
+    let express = capabilities.iter().find(|c| c["id"] == 0x10);
+    let at = express.and_then(|c| c["at"].as_u64()).expect("its place");
+    let place = path.strip_prefix("pci/00:").and_then(|p| p.split_once('.'));
+    let (device, function) = place.expect("a path");
+    let device = u32::from_str_radix(device, 16).expect("a number");
+    let function: u32 = function.parse().expect("a number");
+    1 << 31 | device << 11 | function << 8 | (at as u32 + 0x18)
+}
+
+/// Nobody asked: the slot's power goes, and with it the card, while requests are made of it.
+#[test]
+fn a_card_that_is_torn_out_is_missed() {
+    let (mut guest, _monitor, mut monitor) = start(&machine("q35-hotplug"));
+    let place = slot_control(&mut guest, "pci/00:02.0");
+    guest.say("read nvme:0 128").expect("typed");
+    hears(&mut guest, "00000200");
+    // Power and lamp off; presence, link and button still raise interrupts.
+    monitor.port_out('w', 0xcf8, place);
+    monitor.port_out('h', 0xcfc, 0x17e9);
+    hears(&mut guest, "is gone; ended: nvme");
+    settle(&mut guest);
+    has(&ask(&mut guest, "read 1"), &["error: nvme was pulled out"]);
+    assert!(!guest.transcript().contains("wants back"));
+    has(&ask(&mut guest, "send 10.0.2.2"), &["10.0.2.2 is at"]);
+    // Another into its place.
+    monitor.device_add("e1000e", "other", "way2");
+    hears(
+        &mut guest,
+        "8086:10d3 (class 020000) came, and has no driver",
+    );
 }
 
 /// The same slots on an arm64 board, whose ports have wires, and whose firmware set up nothing.

@@ -109,6 +109,16 @@ impl Connected {
         self.carry_out(&command.to_string());
     }
 
+    /// Writes a port (x86) from outside; `format` is the monitor's: `h` for 16 bits, `w` for 32.
+    pub fn port_out(&mut self, format: char, port: u16, value: u32) {
+        let line = format!("o /{format} {port:#x} {value:#x}");
+        let command = serde_json::json!({
+            "execute": "human-monitor-command",
+            "arguments": { "command-line": line }
+        });
+        self.carry_out(&command.to_string());
+    }
+
     /// A warm reset: memory stays as it is.
     pub fn reset(&mut self) {
         // Machines are started so that a reset of their own ends them.

@@ -350,20 +350,24 @@ impl Ward {
             }
             News::Went(place) => self.buses[n].went(place),
             News::Leaving(place) => {
-                let ended = self.end_behind(n);
+                let drivers = self.behind(n);
+                let ended = self.named(&drivers);
                 println!("{name}: somebody wants back what stands behind it{ended}; it is let go");
+                self.end(&drivers);
                 return self.buses[n].release(place);
             }
         };
         match change {
             Change::Nothing => {}
             Change::Gone(facts) => {
-                let ended = self.end_behind(n);
+                let drivers = self.behind(n);
+                let ended = self.named(&drivers);
                 match facts {
                     Some(facts) => println!("{name}: {facts} is gone{ended}"),
                     None if ended.is_empty() => {}
                     None => println!("{name}: nothing stands behind it{ended}"),
                 }
+                self.end(&drivers);
             }
             Change::New(facts) => println!(
                 "{name}: {facts} came, and has no driver: drivers are written when the machine starts, so restart it"
@@ -374,28 +378,39 @@ impl Ward {
         }
     }
 
-    /// Ends the drivers of all devices behind bus `n`, which are not there any more or will not be: what their clients asked
-    /// for comes back failed. In words.
-    fn end_behind(&mut self, n: usize) -> String {
-        let path = self.devices[self.buses[n].device].path.clone();
-        let mut ended = String::new();
-        for at in 0..self.charges.len() {
-            let What::Driver(driver) = &self.charges[at].what else {
-                continue;
-            };
-            if self.charges[at].gone || !plan::is_behind(&self.devices, driver.device, &path) {
-                continue;
+    /// The drivers of all devices behind bus `n` that have not ended.
+    fn behind(&self, n: usize) -> Vec<usize> {
+        let path = &self.devices[self.buses[n].device].path;
+        let stands = |charge: &Charge| match &charge.what {
+            What::Driver(driver) if !charge.gone => {
+                plan::is_behind(&self.devices, driver.device, path)
             }
-            self.charges[at].gone = true;
-            self.end(at);
-            let comma = if ended.is_empty() { "; ended: " } else { ", " };
-            ended += &format!("{comma}{}", self.charges[at].name);
+            _ => false,
+        };
+        (0..self.charges.len())
+            .filter(|at| stands(&self.charges[*at]))
+            .collect()
+    }
+
+    fn named(&self, charges: &[usize]) -> String {
+        let mut text = String::new();
+        for (n, at) in charges.iter().enumerate() {
+            let comma = if n == 0 { "; ended: " } else { ", " };
+            text += &format!("{comma}{}", self.charges[*at].name);
         }
-        ended
+        text
+    }
+
+    /// Ends drivers whose devices are not there any more, or will not be: what their clients asked for comes back failed.
+    fn end(&mut self, charges: &[usize]) {
+        for at in charges {
+            self.charges[*at].gone = true;
+            self.end_one(*at);
+        }
     }
 
     /// Tells a driver that its device is gone, so that it gives everything back, and takes its task apart.
-    fn end(&mut self, at: usize) {
+    fn end_one(&mut self, at: usize) {
         /// A driver needs no device for this; one that hears nothing is stuck.
         const PATIENCE: u64 = 20_000_000;
         const STEP: u64 = 500_000;
