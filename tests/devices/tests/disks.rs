@@ -112,17 +112,60 @@ fn crowd(driver: &mut Driver, count: u64, blocks: u32) {
     }
 }
 
+/// A disk outside, what it begins with, and the bytes of a block as the rule should find them.
+struct Medium {
+    disk: peer::Disk,
+    before: Vec<u8>,
+    block: u32,
+}
+
+impl Medium {
+    fn new(bytes: usize, seed: usize, block: u32) -> Medium {
+        let before = pattern(bytes, seed);
+        let disk = peer::Disk::new(&before).unwrap();
+        Medium {
+            disk,
+            before,
+            block,
+        }
+    }
+}
+
+/// The driver finds these, in this order, and each carries what is read and written; `blocks` a request when many wait.
+fn serves(machine: &Machine, written: &Written, media: &[Medium], blocks: u32) {
+    let units = units(written);
+    let found: Vec<u64> = (0..units.count() as u64)
+        .map(|u| units.get(u).unwrap().sectors)
+        .collect();
+    let wanted: Vec<u64> = (media.iter())
+        .map(|m| m.before.len() as u64 / u64::from(m.block))
+        .collect();
+    assert_eq!(found, wanted);
+    let code = emit(&written.residual, Target::X86_64).unwrap();
+    let mut device = attach(machine, written, &code);
+    let mut driver = device.pump(Class::Block, units).unwrap();
+    assert_eq!(
+        driver.selftest(Effort::Thorough).unwrap(),
+        Outcome::Verified
+    );
+    crowd(&mut driver, media.len() as u64, blocks);
+    for (unit, medium) in media.iter().enumerate() {
+        let Medium {
+            disk,
+            before,
+            block,
+        } = medium;
+        carries(&mut driver, unit as u64, disk, before, *block);
+    }
+}
+
 #[test]
 fn nvme_serves_its_namespaces() {
-    let (one, two) = (pattern(1 << 20, 1), pattern(1 << 19, 2));
-    let (a, b) = (
-        peer::Disk::new(&one).unwrap(),
-        peer::Disk::new(&two).unwrap(),
-    );
+    let media = [Medium::new(1 << 20, 1, 512), Medium::new(1 << 19, 2, 4096)];
     let machine = Machine::start(
         Config::q35()
-            .args(a.drive("d0"))
-            .args(b.drive("d1"))
+            .args(media[0].disk.drive("d0"))
+            .args(media[1].disk.drive("d1"))
             .args(["-device", "nvme,id=n0,serial=a"])
             .args(["-device", "nvme-ns,drive=d0,bus=n0,nsid=1"])
             .args([
@@ -132,55 +175,23 @@ fn nvme_serves_its_namespaces() {
     )
     .unwrap();
     let written = controller(&machine, 0x010802);
-    let units = units(&written);
-    let sizes: Vec<u64> = (0..2).map(|u| units.get(u).unwrap().sectors).collect();
-    assert_eq!(
-        (units.count(), sizes),
-        (2, vec![2048, 128]),
-        "blocks of 512 and of 4096 bytes"
-    );
-    let code = emit(&written.residual, Target::X86_64).unwrap();
-    let mut device = attach(&machine, &written, &code);
-    let mut driver = device.pump(Class::Block, units).unwrap();
-    assert_eq!(
-        driver.selftest(Effort::Thorough).unwrap(),
-        Outcome::Verified
-    );
-    crowd(&mut driver, 2, 8);
-    carries(&mut driver, 0, &a, &one, 512);
-    carries(&mut driver, 1, &b, &two, 4096);
+    serves(&machine, &written, &media, 8);
 }
 
 #[test]
 fn ahci_serves_its_ports() {
-    let (one, two) = (pattern(1 << 20, 1), pattern(1 << 19, 2));
-    let (a, b) = (
-        peer::Disk::new(&one).unwrap(),
-        peer::Disk::new(&two).unwrap(),
-    );
+    let media = [Medium::new(1 << 20, 1, 512), Medium::new(1 << 19, 2, 512)];
     let machine = Machine::start(
         Config::q35()
-            .args(a.drive("d0"))
-            .args(b.drive("d1"))
+            .args(media[0].disk.drive("d0"))
+            .args(media[1].disk.drive("d1"))
             .args(["-device", "ahci,id=h0"])
             .args(["-device", "ide-hd,drive=d0,bus=h0.1"])
             .args(["-device", "ide-hd,drive=d1,bus=h0.4"]),
     )
     .unwrap();
     let written = controller_with_disks(&machine);
-    let units = units(&written);
-    let sizes: Vec<u64> = (0..2).map(|u| units.get(u).unwrap().sectors).collect();
-    assert_eq!((units.count(), sizes), (2, vec![2048, 1024]));
-    let code = emit(&written.residual, Target::X86_64).unwrap();
-    let mut device = attach(&machine, &written, &code);
-    let mut driver = device.pump(Class::Block, units).unwrap();
-    assert_eq!(
-        driver.selftest(Effort::Thorough).unwrap(),
-        Outcome::Verified
-    );
-    crowd(&mut driver, 2, 8);
-    carries(&mut driver, 0, &a, &one, 512);
-    carries(&mut driver, 1, &b, &two, 512);
+    serves(&machine, &written, &media, 8);
 }
 
 /// The machine has a controller of its own, without disks: ours is the other.
@@ -254,16 +265,13 @@ fn a_namespace_that_rests_is_reset() {
 
 /// Three drives on two channels of an old PC; `ports`: without the bus master, so that the processor moves the data.
 fn drives(master: bool) {
-    let contents: Vec<Vec<u8>> = (1..4).map(|k| pattern(1 << 20, k)).collect();
-    let disks: Vec<peer::Disk> = contents
-        .iter()
-        .map(|bytes| peer::Disk::new(bytes).unwrap())
-        .collect();
+    let media: Vec<Medium> = (1..4).map(|k| Medium::new(1 << 20, k, 512)).collect();
     let mut config = Config::q35().machine("pc,pit=off");
-    for (disk, (bus, unit)) in disks.iter().zip([(0, 0), (0, 1), (1, 1)]) {
+    for (medium, (bus, unit)) in media.iter().zip([(0, 0), (0, 1), (1, 1)]) {
         let id = format!("d{bus}{unit}");
         let device = format!("ide-hd,drive={id},bus=ide.{bus},unit={unit}");
-        config = config.args(disk.drive(&id)).args(["-device", &device]);
+        let drive = medium.disk.drive(&id);
+        config = config.args(drive).args(["-device", &device]);
     }
     let machine = Machine::start(config).unwrap();
     let found = pci::scan(&machine).unwrap();
@@ -272,20 +280,7 @@ fn drives(master: bool) {
     let mut device = pci_device(function);
     device.windows.retain(|w| master || w.index != 4);
     let (_, written) = write_driver(&rulebook(), &machine, &mut device, "block", &[]);
-    let units = units(&written);
-    let sizes: Vec<u64> = (0..3).map(|u| units.get(u).unwrap().sectors).collect();
-    assert_eq!((units.count(), sizes), (3, vec![2048; 3]));
-    let code = emit(&written.residual, Target::X86_64).unwrap();
-    let mut device = attach(&machine, &written, &code);
-    let mut driver = device.pump(Class::Block, units).unwrap();
-    assert_eq!(
-        driver.selftest(Effort::Thorough).unwrap(),
-        Outcome::Verified
-    );
-    crowd(&mut driver, 3, if master { 8 } else { 1 });
-    for (unit, disk) in disks.iter().enumerate() {
-        carries(&mut driver, unit as u64, disk, &contents[unit], 512);
-    }
+    serves(&machine, &written, &media, if master { 8 } else { 1 });
 }
 
 #[test]
