@@ -15,7 +15,9 @@ fn with_two(options: &[&str]) -> Booted {
 fn wire(told: &str) -> u32 {
     let line = told.lines().find(|line| line.starts_with("wire "));
     let line = line.unwrap_or_else(|| panic!("no wire:\n{told}"));
-    let number = line.split_whitespace().find_map(|w| w.parse().ok());
+    let number = line
+        .split_whitespace()
+        .find_map(|w| w.trim_end_matches(',').parse().ok());
     number.unwrap_or_else(|| panic!("{line}"))
 }
 
