@@ -25,6 +25,7 @@ const BOUNDS: &[Bound] = &[
     bound("pc-rtl8139", 10, 60),
     bound("q35-bare", 12, 27),
     bound("q35-e1000", 13, 72),
+    bound("q35-hotplug", 15, 93),
     bound("q35-nvme", 13, 78),
     bound("q35-smp4", 13, 55),
     bound("q35-transitional", 13, 52),
