@@ -53,6 +53,7 @@ pub fn rule(book: &Book, class: &Class, name: &str, bus: Bus, from: &Description
             _ => {}
         }
     }
+    text += &children(book, class);
     let heard: Vec<String> = class
         .items
         .iter()
@@ -81,8 +82,11 @@ fn ascii(text: &str) -> String {
 fn fact(book: &Book, item: &Item) -> String {
     match &item.kind {
         ItemKind::Fact {
-            name, value: None, ..
-        } => {
+            name,
+            parameters,
+            value: None,
+            ..
+        } if parameters.is_empty() => {
             let name = book.name(*name);
             format!("  fact {name} = todo(\"the class wants to know `{name}`: see rules/classes.rule\")\n")
         }
@@ -96,6 +100,29 @@ fn fact(book: &Book, item: &Item) -> String {
             format!("  reg {name} (todo(\"where it is: the class asks for it\")):{bits} in r\n")
         }
         _ => String::new(),
+    }
+}
+
+/// Of a class whose devices have children: how they come and go, with what the class asks of each.
+fn children(book: &Book, class: &Class) -> String {
+    let asked = class.items.iter().filter_map(|item| match &item.kind {
+        ItemKind::Fact {
+            name,
+            parameters,
+            value: None,
+            ..
+        } if !parameters.is_empty() => Some(book.name(*name)),
+        _ => None,
+    });
+    let facts: Vec<String> = asked
+        .map(|name| format!("{name}: todo(\"`{name}` of a child: see rules/classes.rule\")"))
+        .collect();
+    match facts.is_empty() {
+        true => String::new(),
+        false => format!(
+            "  flow come {{ attach 0 {{ {} }} }}\n  flow leave {{ detach 0 }}\n",
+            facts.join(", ")
+        ),
     }
 }
 
