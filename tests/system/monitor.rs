@@ -4,6 +4,7 @@ use crate::boots::{workspace, PATIENCE};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Where the monitor of one machine listens.
@@ -15,7 +16,10 @@ impl Monitor {
     pub fn new(name: &str) -> Self {
         let folder = workspace().target.join("monitor");
         std::fs::create_dir_all(&folder).expect("a folder for sockets");
-        let socket = folder.join(format!("{name}-{}", std::process::id()));
+        // Two tests may run the same machine at the same time.
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let socket = folder.join(format!("{name}-{}-{number}", std::process::id()));
         let _ = std::fs::remove_file(&socket);
         Self { socket }
     }
