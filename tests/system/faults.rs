@@ -85,25 +85,34 @@ every_kind_ends! {
     every_kind_ends_on_virt_mmio: "virt-mmio", [("virtio-net", 14, 9), ("virtio-blk", 9, 9)];
 }
 
-/// A device that is broken for a while: its driver recovers by what its rule says, and serves.
+/// A device that is broken for a while: its driver recovers by what its rule says, and serves. What exactly is spoilt depends on
+/// how fast the host is, and now and then is something that nobody needs: then it is tried again.
 fn serves_again(name: &str, faults: &[(&str, &str)], ask: &[&str]) {
     let list: Vec<String> = faults
         .iter()
         .map(|(driver, fault)| format!("{driver}:{fault}"))
         .collect();
-    let mut booted = broken(name, &list);
-    let devices = booted.ask_well("devices");
-    for (driver, _) in faults {
-        let (how, came) = told(&devices, driver);
-        // What is spoilt is read once more or less, as fast as the host is; it may be something that nobody needed.
-        let well = came.ends_with("it serves again");
-        assert!(well, "{driver}, {how}: {came}");
+    let mut missing: Vec<&str> = faults.iter().map(|(driver, _)| *driver).collect();
+    for _ in 0..3 {
+        let mut booted = broken(name, &list);
+        let devices = booted.ask_well("devices");
+        for (driver, _) in faults {
+            let (how, came) = told(&devices, driver);
+            assert!(came.ends_with("it serves again"), "{driver}, {how}: {came}");
+            if came.contains(" was served, with ") {
+                missing.retain(|name| name != driver);
+            }
+        }
+        for line in ask {
+            // Answers to the tests' many questions may still stand in the emulator's queue before this one's.
+            booted.ask(line);
+            booted.ask_well(line);
+        }
+        if missing.is_empty() {
+            return;
+        }
     }
-    for line in ask {
-        // Answers to the tests' many questions may still stand in the emulator's queue before this one's.
-        booted.ask(line);
-        booted.ask_well(line);
-    }
+    panic!("{name}: in three boots nothing had to be recovered in {missing:?}");
 }
 
 /// Interrupts that are lost from some one on, or for a while, are made up for: what a request waits for is looked at.

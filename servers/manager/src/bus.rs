@@ -72,6 +72,9 @@ pub struct Bus {
 impl Bus {
     /// The client's side of a bus's rings, mapped at place `n` of this task's.
     pub fn open(n: usize, driver: &Driver) -> Result<Bus, Trouble> {
+        if n >= device::PLACES {
+            return Err(Trouble::new("the manager serves 32 buses, and no more"));
+        }
         let at = layout::SESSION_RINGS + n as u64 * layout::SESSION_STRIDE;
         let (offset, size) = (driver.rings.offset, driver.rings.size);
         sys::memory_map(root::SELF, root::MEMORY, offset, size, at, map::WRITE)

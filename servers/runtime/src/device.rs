@@ -85,10 +85,13 @@ pub fn pump(class: Class, installed: &Installed, startup: &Startup) -> Result<Pu
     Pump::new(class, facts, residual, upcalls, memory, rings.driver())
 }
 
-/// The client's side of the rings that are mapped at place `n`. Once for each.
+/// How many rings a task may be the client of: places for sessions.
+pub const PLACES: usize = 32;
+
+/// The client's side of the rings that are mapped at place `n`, below [`PLACES`]. Once for each.
 pub fn rings(n: usize) -> Client {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
-    assert!(n < 32, "there are not so many places");
+    assert!(n < PLACES, "there are not so many places");
     once(&TAKEN, n as u32);
     const _: () = assert!(ring::BYTES as u64 <= layout::SESSION_STRIDE);
     let at = layout::SESSION_RINGS + n as u64 * layout::SESSION_STRIDE;
