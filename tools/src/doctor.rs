@@ -6,8 +6,9 @@ use crate::terminal::{bad, good};
 use anyhow::{bail, Result};
 use std::process::Command;
 
-/// Runs `meta doctor`. The script `meta` has looked for what is missing, and hands its findings on in
-/// `META_MISSING` as lines of `package|what|why`.
+/// Runs `meta doctor`. The script `meta` has looked around, and hands its findings on: in `META_OFFERS` lines of
+/// `whose toolchain|which version is here and which can be had`, in `META_MISSING` lines of `package|what|why|versions`,
+/// where words of rustup may stand for the package.
 ///
 /// # Errors
 /// When anything is missing.
@@ -19,6 +20,11 @@ pub fn run() -> Result<()> {
         &format!("{toolchain}: {}", first_line("rustc", "--version")),
     );
     line(true, "cargo", &first_line("cargo", "--version"));
+    for offer in std::env::var("META_OFFERS").unwrap_or_default().lines() {
+        if let Some((whose, versions)) = offer.split_once('|') {
+            crate::terminal::print(format!("  {whose:20} {versions}"));
+        }
+    }
     for arch in Arch::ALL {
         if let Ok(version) = emulator::version(arch.emulator()) {
             line(true, arch.emulator(), &version);
@@ -27,13 +33,15 @@ pub fn run() -> Result<()> {
     let missing = std::env::var("META_MISSING").unwrap_or_default();
     let mut count = 0;
     for entry in missing.lines().filter(|l| !l.is_empty()) {
-        let mut parts = entry.splitn(3, '|');
-        let (package, what, why) = (parts.next(), parts.next(), parts.next());
-        let text = format!(
-            "missing; package {}: {}",
-            package.unwrap_or("?"),
-            why.unwrap_or("?")
-        );
+        let mut parts = entry.splitn(4, '|').map(str::trim);
+        let mut part = || parts.next().filter(|part| !part.is_empty());
+        let (how, what, why) = (part(), part(), part());
+        let how = match (how.unwrap_or("?"), part()) {
+            (words, _) if words.starts_with("rustup ") => words.to_owned(),
+            (package, Some(versions)) => format!("package {package} ({versions})"),
+            (package, None) => format!("package {package}"),
+        };
+        let text = format!("missing; {how}: {}", why.unwrap_or("?"));
         line(false, what.unwrap_or("?"), &text);
         count += 1;
     }
