@@ -1,6 +1,7 @@
 //! The host side of MetaOS: from sources and rules to an image, from an image to a running machine,
 //! and from a running machine to answers. `main.rs` is the command line over this; `tests/` uses it too.
 
+pub mod accel;
 pub mod bench;
 pub mod discover;
 pub mod doctor;

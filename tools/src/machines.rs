@@ -1,5 +1,6 @@
 //! The machines under `machines/`: one small file each, and the emulator's command line made from it.
 
+use crate::accel::Accel;
 use crate::image::Arch;
 use crate::workspace::{write_if_changed, Workspace};
 use anyhow::{bail, Context, Result};
@@ -35,6 +36,9 @@ pub struct Machine {
     /// Where a run leaves the stick as the machine wrote it; otherwise what was written is forgotten.
     #[serde(skip)]
     pub keep: Option<PathBuf>,
+    /// What executes its instructions; a run sets it.
+    #[serde(skip)]
+    pub accel: Accel,
     /// Words of the command line (`abi::options`); a run sets them.
     #[serde(skip)]
     pub options: Vec<String>,
@@ -93,9 +97,13 @@ impl Machine {
     pub fn emulator_arguments(&self, workspace: &Workspace) -> Result<Vec<String>> {
         let mut words: Vec<String> = self.arguments.clone();
         words.extend(
+            self.accel
+                .arguments(self.arch)
+                .iter()
+                .map(|&word| word.to_owned()),
+        );
+        words.extend(
             [
-                "-accel",
-                "tcg",
                 "-smp",
                 &self.cpus.unwrap_or(1).to_string(),
                 "-nodefaults",

@@ -1,5 +1,6 @@
 //! `meta run`: boots a machine, for a person or for a script.
 
+use crate::accel;
 use crate::emulator;
 use crate::image::{self, Image};
 use crate::machines::{self, Machine};
@@ -39,6 +40,9 @@ pub struct RunArguments {
     /// zeros or noise, shared memory that is wild, short or silent; or lose its interrupts (lost); repeatable
     #[arg(long, value_name = "DRIVER:KIND:AFTER[:COUNT]")]
     pub fault: Vec<String>,
+    /// What executes the guest's instructions
+    #[arg(long, value_enum, default_value_t)]
+    pub accel: accel::Wanted,
     /// More arguments for the emulator
     #[arg(last = true, value_name = "EMULATOR ARGUMENT")]
     pub extra: Vec<String>,
@@ -69,6 +73,12 @@ impl RunArguments {
 pub fn run(workspace: &Workspace, arguments: &RunArguments) -> Result<()> {
     let mut machine = machines::named(workspace, &arguments.machine)?;
     machine.options = arguments.options();
+    let words = [machine.arguments.as_slice(), &arguments.extra];
+    let (accel, why_not) = accel::choose(arguments.accel, machine.arch, &words)?;
+    machine.accel = accel;
+    if let Some(why_not) = why_not {
+        eprintln!("{}", faint(&format!("TCG, not KVM: {why_not}")));
+    }
     let image = match &arguments.image {
         Some(path) => Image {
             arch: machine.arch,
