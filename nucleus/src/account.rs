@@ -1,8 +1,9 @@
 //! What was used: memory once, processor time always.
 
-use crate::{arch, clock};
+use crate::{arch, clock, STATE};
 use abi::{
     boot::{BootInfo, Module, MODULES},
+    layout::PAGE,
     system::info,
 };
 use core::cell::Cell;
@@ -41,8 +42,13 @@ static ACCOUNT: Account = Account {
         nucleus_data: 0,
         kernel_tables: 0,
         genesis_returned: 0,
+        kept: 0,
         modules: 0,
+        frame_table: 0,
+        first_task: 0,
+        small_ranges: 0,
         free_at_start: 0,
+        executable: 0,
         ticks_nucleus: 0,
         ticks_user: 0,
     }),
@@ -51,8 +57,17 @@ static ACCOUNT: Account = Account {
     start: Cell::new((0, 0)),
 };
 
+/// What became of the RAM that genesis left free, in bytes.
+pub struct Given {
+    pub frame_table: u64,
+    pub first_task: u64,
+    pub free: u64,
+    /// Ranges other than the largest, which nobody uses.
+    pub small: u64,
+}
+
 /// Fills what is known when memory was given out.
-pub fn memory(boot: &BootInfo, free: u64, ticks_nucleus: u64) {
+pub fn memory(boot: &BootInfo, given: Given, ticks_nucleus: u64) {
     let sum = |ranges: &[abi::boot::Range], count: u64| {
         ranges
             .iter()
@@ -74,13 +89,19 @@ pub fn memory(boot: &BootInfo, free: u64, ticks_nucleus: u64) {
         nucleus_data: data,
         kernel_tables: boot.page_tables,
         genesis_returned: sum(&boot.genesis, boot.genesis_count),
+        kept: sum(&boot.keep, boot.keep_count)
+            .saturating_sub(text + rodata + data + boot.page_tables),
         modules: boot
             .modules
             .iter()
             .take(boot.module_count as usize)
-            .map(|module| module.size)
+            .map(|module| module.size.next_multiple_of(PAGE))
             .sum(),
-        free_at_start: free,
+        frame_table: given.frame_table,
+        first_task: given.first_task,
+        small_ranges: given.small,
+        free_at_start: given.free,
+        executable: 0,
         ticks_nucleus,
         ticks_user: 0,
     });
@@ -100,7 +121,11 @@ pub fn modules() -> [Module; MODULES] {
 }
 
 pub fn of_memory() -> info::Memory {
-    ACCOUNT.memory.get()
+    let told = ACCOUNT.memory.get();
+    info::Memory {
+        executable: told.nucleus_text + STATE.frames.executable(),
+        ..told
+    }
 }
 
 /// From now on this thread runs, or nobody. Its home pays, wherever it is.

@@ -78,7 +78,7 @@ pub fn start(boot: &BootInfo) -> Ram {
             size: module(n).size.next_multiple_of(PAGE),
         },
     };
-    let largest = ranges::largest_free(ram, taken, keep.len() + modules.len());
+    let (largest, all_free) = ranges::free(ram, taken, keep.len() + modules.len());
 
     let counts = ram
         .iter()
@@ -117,7 +117,13 @@ pub fn start(boot: &BootInfo) -> Ram {
             .release(module.base, module.size.next_multiple_of(PAGE));
     }
     arch::forget_identity(boot.page_root);
-    account::memory(boot, free.size, ticks);
+    let given = account::Given {
+        frame_table: counts,
+        first_task: region.size,
+        free: free.size,
+        small: all_free - largest.size,
+    };
+    account::memory(boot, given, ticks);
     Ram { region, free }
 }
 

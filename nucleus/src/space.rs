@@ -32,7 +32,7 @@ pub fn map(task: &Task, memory: Memory, range: UserRange, access: Access) -> Res
         return Err(Error::Exists);
     }
     if !memory.device {
-        STATE.frames.map(memory.base, memory.size)?;
+        STATE.frames.map(memory.base, memory.size, access.execute)?;
     }
     if access.execute {
         arch::publish(direct(memory.base), memory.size);

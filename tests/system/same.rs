@@ -423,7 +423,7 @@ fn explaining_names_rules_and_failed_clues() {
         "{told}"
     );
     // It agrees with what genesis says of the devices that no rule serves.
-    let devices = booted.ask_well("devices");
+    let devices = booted.ask_well("devices --all");
     for unmatched in &plan.unmatched {
         let path = &model.devices[unmatched.device].path;
         let (_, without) = devices.split_once("without a rule:").expect("some");
@@ -431,8 +431,15 @@ fn explaining_names_rules_and_failed_clues() {
         let line = line.unwrap_or_else(|| panic!("{path} is not unmatched:\n{devices}"));
         if let Some((rule, clue)) = &unmatched.nearest {
             assert!(line.contains(&format!("nearest {rule}: {clue}")), "{line}");
+            // Sizes of windows and numbers of wires agree by accident.
+            assert!(!line.contains("interrupt link"), "{line}");
         }
     }
+    // What a person would not miss is only counted otherwise.
+    let short = booted.ask_well("devices");
+    let (_, counted) = short.split_once(" others without a rule: ").expect("some");
+    assert!(counted.contains("interrupt links"), "{short}");
+    assert!(!short.contains("nearest arm_clock"), "{short}");
     let nic = explain::explain(&book, &model, &plan, "e1000");
     assert!(
         nic.lines().count() < told.lines().count() && nic.contains("    + "),

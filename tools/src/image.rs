@@ -123,32 +123,6 @@ pub fn build_with_rules(
     })
 }
 
-/// Bytes of executable segments in a packed program of the image (`abi::program`: a header of four words, five words
-/// a segment).
-///
-/// # Errors
-/// When the image has not been built.
-pub fn code_bytes(workspace: &Workspace, arch: Arch, program: &str) -> Result<u64> {
-    let path = workspace
-        .target
-        .join("payload/images")
-        .join(arch.name())
-        .join(format!("{program}.pack"));
-    let packed = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-    let words: Vec<u64> = packed
-        .chunks_exact(8)
-        .filter_map(|word| Some(u64::from_le_bytes(word.try_into().ok()?)))
-        .collect();
-    let segments = words.get(2).copied().unwrap_or(0) as usize;
-    let executable = words
-        .get(4..)
-        .unwrap_or_default()
-        .chunks_exact(5)
-        .take(segments)
-        .filter(|segment| segment[4] & abi::system::map::EXECUTE != 0);
-    Ok(executable.map(|segment| segment[1]).sum())
-}
-
 /// The rulebook that the last image of `arch` was built with.
 pub(crate) fn rulebook(workspace: &Workspace, arch: Arch) -> PathBuf {
     workspace

@@ -88,6 +88,10 @@ pub enum Proof {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Unmatched {
     pub path: String,
+    /// What kind of thing it is, as its bus says it (`discovery::kind`); empty: its bus does not tell.
+    pub kind: String,
+    /// A person would notice that nothing drives it.
+    pub missed: bool,
     /// IDs and such, for a person.
     pub what: String,
     /// The rule that came nearest, and the clue that failed.

@@ -102,7 +102,8 @@ pub mod manager {
     pub const RESTART: u64 = 2;
     /// Powers the machine off.
     pub const OFF: u64 = 3;
-    /// → free bytes, total bytes.
+    /// → bytes of the memory that the manager gives out: free, all; donated to the nucleus for tasks, private to tasks, in rings
+    /// and pools, shared with devices, given to a program for tasks of its own.
     pub const MEMORY: u64 = 4;
     pub const RESET: u64 = 5;
     /// (a number from 0) → state of what stands in a place of a bus ([`child`]; 0: there are no more), index of the bus in the

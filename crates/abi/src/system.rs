@@ -183,10 +183,22 @@ pub mod info {
         pub kernel_tables: u64,
         /// Bytes genesis used, overwritten and given back.
         pub genesis_returned: u64,
-        /// Bytes of modules (programs, residual code, graphs, inventory).
+        /// Bytes of what else genesis kept for the nucleus: the boot information.
+        pub kept: u64,
+        /// Bytes of modules (programs, residual code, graphs, inventory), in whole pages.
         pub modules: u64,
-        /// Bytes handed to the first task as free memory.
+        /// Bytes of the nucleus's table of page frames.
+        pub frame_table: u64,
+        /// Bytes that the nucleus made the first task of.
+        pub first_task: u64,
+        /// Bytes of free ranges other than the largest, which nobody uses.
+        pub small_ranges: u64,
+        /// Bytes handed to the first task as free memory. All RAM is the sum of these and of what stands above, apart from
+        /// what genesis used.
         pub free_at_start: u64,
+        /// Bytes that can be executed now: the nucleus's code with the room for generated code, and each page once that any
+        /// task has mapped to be executed.
+        pub executable: u64,
         /// Guest instructions or counter ticks at nucleus entry and at the first user instruction.
         pub ticks_nucleus: u64,
         pub ticks_user: u64,

@@ -13,6 +13,7 @@ mod candidates;
 pub mod devicetree;
 mod hardware;
 pub mod journal;
+mod kind;
 mod masked;
 mod memory;
 mod notes;
@@ -23,6 +24,7 @@ mod request;
 
 pub use hardware::Hardware;
 pub use journal::Journal;
+pub use kind::{kind, Kind};
 pub use masked::hide as mask;
 pub(crate) use notes::Notes;
 pub use pci::{bus_master, old_places, Messages};

@@ -313,8 +313,7 @@ fn part_held<'a>(
         })
         .count();
     let failed = *parts.get(held)?;
-    // That something is known says nothing about what it is.
-    let telling = |part: &&Expr| !is_known(subject.book, part);
+    let telling = |part: &&Expr| says_what(subject.book, part);
     let close = 100 * points * held as u32 / parts.len() as u32;
     parts[..held].iter().any(telling).then_some((close, failed))
 }
@@ -329,10 +328,20 @@ fn conjuncts<'a>(test: &'a Expr, parts: &mut Vec<&'a Expr>) {
     }
 }
 
-fn is_known(book: &Book, test: &Expr) -> bool {
-    match &test.kind {
-        ExprKind::Call(f, _) => matches!(f.kind, ExprKind::Name(n) if book.name(n) == "known"),
+/// Whether a device with which this part of a clue agrees has said what it is. That something is known, how large its windows
+/// are and which wires it has says nothing: most devices agree with that by accident.
+fn says_what(book: &Book, part: &Expr) -> bool {
+    let named = |e: &Expr, names: &[&str]| match &e.kind {
+        ExprKind::Name(n) => names.contains(&book.name(*n)),
         _ => false,
+    };
+    match &part.kind {
+        ExprKind::Call(f, _) => !named(f, &["known", "wire"]),
+        ExprKind::Binary(BinaryOp::Both | BinaryOp::Either, a, b) => {
+            says_what(book, a) || says_what(book, b)
+        }
+        ExprKind::Binary(_, a, b) => says_what(book, a) && says_what(book, b),
+        _ => !named(part, &["shape"]),
     }
 }
 

@@ -57,8 +57,11 @@ pub fn keep(kernel: &mut Kernel, machine: &Machine, written: &Output, stages: &S
 fn unmatched(found: &synthesis::Unmatched, machine: &Machine) -> Option<Unmatched> {
     let device = machine.devices.get(found.device)?;
     let nearest = found.nearest.as_ref();
+    let kind = discovery::kind(device);
     Some(Unmatched {
         path: device.path.clone(),
+        kind: kind.name,
+        missed: kind.missed,
         what: what(device),
         nearest: nearest.map_or_else(String::new, |(rule, clue)| {
             format!("nearest {rule}: {clue}")

@@ -1,11 +1,15 @@
-//! What each page frame of RAM is used for: mapped how often, or holding what only the nucleus may touch.
+//! What each page frame of RAM is used for: mapped how often, and whether to be executed, or holding what only the nucleus
+//! may touch.
 
 use abi::{layout::PAGE, system::Error};
 use core::cell::Cell;
 
 /// The nucleus's, or donated to it.
 const KEPT: u16 = u16::MAX;
-const MOST: u16 = u16::MAX - 1;
+/// Set while a page is mapped that was once mapped to be executed.
+const EXECUTED: u16 = 1 << 15;
+/// Mappings of one page.
+const MOST: u16 = EXECUTED - 2;
 
 /// Frames of one range of RAM.
 #[derive(Clone, Copy)]
@@ -14,17 +18,29 @@ struct Part {
     counts: &'static [Cell<u16>],
 }
 
-pub struct Frames([Cell<Option<Part>>; abi::boot::RANGES]);
+pub struct Frames {
+    parts: [Cell<Option<Part>>; abi::boot::RANGES],
+    /// Pages with [`EXECUTED`].
+    executed: Cell<u64>,
+}
 
 impl Frames {
     pub const fn new() -> Frames {
-        Frames([const { Cell::new(None) }; abi::boot::RANGES])
+        Frames {
+            parts: [const { Cell::new(None) }; abi::boot::RANGES],
+            executed: Cell::new(0),
+        }
+    }
+
+    /// Bytes that tasks can execute: each page once, however often it is mapped.
+    pub fn executable(&self) -> u64 {
+        self.executed.get() * PAGE
     }
 
     /// Adds a range; all of it is kept by the nucleus at first. One count a page.
     pub fn add(&self, base: u64, counts: &'static [Cell<u16>]) {
         counts.iter().for_each(|count| count.set(KEPT));
-        if let Some(free) = self.0.iter().find(|part| part.get().is_none()) {
+        if let Some(free) = self.parts.iter().find(|part| part.get().is_none()) {
             free.set(Some(Part { base, counts }))
         }
     }
@@ -32,7 +48,7 @@ impl Frames {
     /// The frames of a page-aligned range, if it lies in one range of RAM.
     #[inline]
     fn range(&self, base: u64, size: u64) -> Result<&'static [Cell<u16>], Error> {
-        for part in self.0.iter().map_while(Cell::get) {
+        for part in self.parts.iter().map_while(Cell::get) {
             let Some(first) = base.checked_sub(part.base).map(|bytes| bytes / PAGE) else {
                 continue;
             };
@@ -50,20 +66,28 @@ impl Frames {
 
     /// Whether any byte of the range is RAM.
     pub fn any(&self, base: u64, size: u64) -> bool {
-        self.0.iter().map_while(Cell::get).any(|part| {
+        self.parts.iter().map_while(Cell::get).any(|part| {
             let end = part.base + part.counts.len() as u64 * PAGE;
             base < end && base.saturating_add(size) > part.base
         })
     }
 
-    /// One more mapping of each page. Nothing changes if one of them is kept.
+    /// One more mapping of each page, perhaps to be executed. Nothing changes if one of them is kept.
     #[inline]
-    pub fn map(&self, base: u64, size: u64) -> Result<(), Error> {
+    pub fn map(&self, base: u64, size: u64, execute: bool) -> Result<(), Error> {
         let frames = self.range(base, size)?;
-        if frames.iter().any(|frame| frame.get() >= MOST) {
+        let full = |frame: &Cell<u16>| frame.get() == KEPT || frame.get() & !EXECUTED >= MOST;
+        if frames.iter().any(full) {
             return Err(Error::Denied);
         }
-        frames.iter().for_each(|frame| frame.set(frame.get() + 1));
+        for frame in frames {
+            let mut count = frame.get() + 1;
+            if execute && count & EXECUTED == 0 {
+                count |= EXECUTED;
+                self.executed.set(self.executed.get() + 1);
+            }
+            frame.set(count);
+        }
         Ok(())
     }
 
@@ -71,8 +95,14 @@ impl Frames {
     #[inline]
     pub fn unmap(&self, base: u64) {
         if let Ok([frame]) = self.range(base, PAGE) {
-            if frame.get() != KEPT && frame.get() > 0 {
-                frame.set(frame.get() - 1)
+            match frame.get() {
+                KEPT | 0 => {}
+                // The last mapping of a page that could be executed.
+                last if last == EXECUTED | 1 => {
+                    frame.set(0);
+                    self.executed.set(self.executed.get() - 1);
+                }
+                count => frame.set(count - 1),
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use abi::boot::Range;
 
-/// The largest range of RAM that none of `taken(0..count)` touches. RAM ranges do not overlap.
-pub fn largest_free(ram: &[Range], taken: impl Fn(usize) -> Range, count: usize) -> Range {
+/// The largest range of RAM that none of `taken(0..count)` touches, and the bytes of all such ranges. RAM ranges do not overlap.
+pub fn free(ram: &[Range], taken: impl Fn(usize) -> Range, count: usize) -> (Range, u64) {
     let mut best = Range::default();
+    let mut all = 0;
     for range in ram {
         let end = range.base.saturating_add(range.size);
         let mut at = range.base;
@@ -15,6 +16,7 @@ pub fn largest_free(ram: &[Range], taken: impl Fn(usize) -> Range, count: usize)
                 .filter(|other| other.size > 0 && other.base.saturating_add(other.size) > at)
                 .min_by_key(|other| other.base);
             let stop = next.map_or(end, |other| other.base.clamp(at, end));
+            all += stop - at;
             if stop - at > best.size {
                 best = Range {
                     base: at,
@@ -24,5 +26,5 @@ pub fn largest_free(ram: &[Range], taken: impl Fn(usize) -> Range, count: usize)
             at = next.map_or(end, |other| other.base.saturating_add(other.size));
         }
     }
-    best
+    (best, all)
 }

@@ -16,19 +16,24 @@ extern "C" {
     static nucleus_text_end: u8;
     static nucleus_rodata_end: u8;
     static nucleus_data_end: u8;
+    static nucleus_room_end: u8;
     static nucleus_end: u8;
 }
 
 /// Bytes of code, read-only data and data, the rooms for generated code and its data counted with the first and last.
 pub fn image_sizes() -> [u64; 3] {
-    let [text, rodata, data, platform, end] = [
+    let [text, rodata, data, room, room_end, end] = [
         &raw const nucleus_text,
         &raw const nucleus_text_end,
         &raw const nucleus_rodata_end,
         &raw const nucleus_data_end,
+        &raw const nucleus_room_end,
         &raw const nucleus_end,
     ]
     .map(|address| address as u64);
-    let room = (end - platform) / 2;
-    [rodata - text + room, data - rodata, platform - data + room]
+    [
+        rodata - text + (room_end - room),
+        data - rodata,
+        room - data + (end - room_end),
+    ]
 }

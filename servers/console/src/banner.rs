@@ -56,7 +56,7 @@ mod tests {
         write(&mut text, &sample(), 5_000_000).expect("writes");
         for word in [
             "x86_64, machine abababababababab",
-            "2 devices found, 1 drivers",
+            "5 devices found, 1 drivers",
             "some_net on some_bus",
             "5,000,000",
             "help",

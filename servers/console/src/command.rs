@@ -8,13 +8,14 @@ use alloc::vec::Vec;
 pub enum Command<'a> {
     Nothing,
     Help,
-    Devices(Option<&'a str>),
+    Devices(Listed),
+    Device(&'a str),
     See {
         device: &'a str,
         operation: Option<&'a str>,
         form: Form,
     },
-    Memory,
+    Memory(Told),
     Date,
     Tasks,
     Send([u8; 4]),
@@ -29,6 +30,21 @@ pub enum Command<'a> {
     Log,
     Off,
     Reset,
+}
+
+/// For whom `memory` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    Table,
+    Json,
+}
+
+/// Which devices `devices` lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// Those with a rule, and those that a person would miss; the rest is counted.
+    WhatMatters,
+    All,
 }
 
 /// How `see` shows an operation.
@@ -50,7 +66,7 @@ pub const COMMANDS: [(&str, &str, &str); 14] = [
     ("help", "", "this list"),
     (
         "devices",
-        "[NAME]",
+        "[NAME | --all]",
         "what is here, which rule drives it, and why",
     ),
     (
@@ -58,7 +74,11 @@ pub const COMMANDS: [(&str, &str, &str); 14] = [
         "NAME[.OPERATION] [as c|asm|graph]",
         "the code that was written for a device",
     ),
-    ("memory", "", "where every byte is"),
+    (
+        "memory",
+        "[--json]",
+        "where every byte is, and how many can be executed",
+    ),
     ("date", "", "the machine's date, and how long it has run"),
     ("tasks", "", "what runs"),
     (
@@ -84,13 +104,21 @@ pub fn parse(line: &str) -> Result<Command<'_>, Wrong> {
         return Ok(Command::Nothing);
     };
     let command = match *name {
-        "devices" => Command::Devices(optional(name, rest)?),
+        "devices" => match optional(name, rest)? {
+            None => Command::Devices(Listed::WhatMatters),
+            Some("--all" | "all") => Command::Devices(Listed::All),
+            Some(device) => Command::Device(device),
+        },
         "see" => see(rest)?,
         "send" => send(optional(name, rest)?)?,
         "read" => read(rest)?,
         "kill" => Command::Kill(optional(name, rest)?.ok_or_else(|| usage(name))?),
         "help" | "?" => plain(name, rest, Command::Help)?,
-        "memory" => plain(name, rest, Command::Memory)?,
+        "memory" => match optional(name, rest)? {
+            None => Command::Memory(Told::Table),
+            Some("--json") => Command::Memory(Told::Json),
+            Some(_) => return Err(usage(name)),
+        },
         "date" => plain(name, rest, Command::Date)?,
         "tasks" => plain(name, rest, Command::Tasks)?,
         "stages" => plain(name, rest, Command::Stages)?,
@@ -264,6 +292,17 @@ mod tests {
             }
         }
         assert_eq!(parse("  \t "), Ok(Command::Nothing));
+    }
+
+    #[test]
+    fn devices_are_listed_or_told_one_by_one() {
+        assert_eq!(parse("devices"), Ok(Command::Devices(Listed::WhatMatters)));
+        assert_eq!(parse("devices --all"), Ok(Command::Devices(Listed::All)));
+        assert_eq!(parse("devices a-b"), Ok(Command::Device("a-b")));
+        assert!(parse("devices a b").is_err_and(|wrong| wrong.contains("--all")));
+        assert_eq!(parse("memory"), Ok(Command::Memory(Told::Table)));
+        assert_eq!(parse("memory --json"), Ok(Command::Memory(Told::Json)));
+        assert!(parse("memory all").is_err_and(|wrong| wrong.contains("--json")));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod account;
 pub mod arp;
 pub mod banner;
 pub mod command;

@@ -1,10 +1,12 @@
 //! What is told of the inventory.
 
+use crate::command::Listed;
 use crate::hex::Short;
 use crate::table::Table;
-use abi::inventory::{Installed, Proof, View};
+use abi::inventory::{Installed, Proof, Unmatched, View};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt::{Result, Write};
 
 /// Digits of a short hash.
@@ -28,8 +30,8 @@ pub fn is_installed(device: &Installed) -> bool {
     !matches!(device.proof, Proof::Rejected(_)) && code_size(device) > 0
 }
 
-/// The table of all devices, the ones without a rule, and what is missing.
-pub fn devices(out: &mut dyn Write, view: &View) -> Result {
+/// The table of devices with a rule, the ones without that a person would miss (or all of them), and what is missing.
+pub fn devices(out: &mut dyn Write, view: &View, listed: Listed) -> Result {
     if view.devices.is_empty() {
         writeln!(out, "no device has a rule")?;
     } else {
@@ -54,24 +56,71 @@ pub fn devices(out: &mut dyn Write, view: &View) -> Result {
         }
         table.write(out)?;
     }
-    unmatched(out, view)?;
+    unmatched(out, view, listed)?;
     missing(out, view)
 }
 
-fn unmatched(out: &mut dyn Write, view: &View) -> Result {
-    if view.unmatched.is_empty() {
+fn unmatched(out: &mut dyn Write, view: &View, listed: Listed) -> Result {
+    let (shown, others): (Vec<_>, Vec<_>) =
+        (view.unmatched.iter()).partition(|device| device.missed || listed == Listed::All);
+    if !shown.is_empty() {
+        writeln!(out, "\nwithout a rule:")?;
+        let heads = [
+            "path",
+            "kind",
+            "what",
+            "nearest rule, and the clue that failed",
+        ];
+        let mut table = Table::new(heads);
+        for device in shown {
+            table.row([
+                device.path.clone(),
+                device.kind.clone(),
+                device.what.clone(),
+                device.nearest.clone(),
+            ]);
+        }
+        table.write(out)?;
+    }
+    if others.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\nwithout a rule:")?;
-    let mut table = Table::new(["path", "what", "nearest rule, and the clue that failed"]);
-    for device in &view.unmatched {
-        table.row([
-            device.path.clone(),
-            device.what.clone(),
-            device.nearest.clone(),
-        ]);
+    let kinds = kinds(&others);
+    let (count, s) = (others.len(), if others.len() == 1 { "" } else { "s" });
+    writeln!(
+        out,
+        "\n{count} other{s} without a rule: {kinds}; `devices --all` lists them"
+    )
+}
+
+/// `6 interrupt links, 2 PCI bridges, …`: the kinds that are there most often first.
+fn kinds(devices: &[&Unmatched]) -> String {
+    /// What fits into a line or two.
+    const MOST: usize = 8;
+    let mut kinds: Vec<(usize, &str)> = Vec::new();
+    for device in devices {
+        let kind = match device.kind.as_str() {
+            "" => "unknown",
+            kind => kind,
+        };
+        match kinds.iter_mut().find(|(_, known)| *known == kind) {
+            Some((count, _)) => *count += 1,
+            None => kinds.push((1, kind)),
+        }
     }
-    table.write(out)
+    kinds.sort_by_key(|(count, _)| core::cmp::Reverse(*count));
+    let named = kinds.iter().take(MOST).map(|(count, kind)| match count {
+        1 => (*kind).to_string(),
+        _ if kind.ends_with(|last: char| last.is_ascii_lowercase() && last != 's') => {
+            format!("{count} {kind}s")
+        }
+        _ => format!("{count} {kind}"),
+    });
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if kinds.len() > MOST {
+        text += ", …";
+    }
+    text
 }
 
 /// Says plainly which everyday class has no device.
@@ -178,6 +227,16 @@ pub mod tests {
     use super::*;
     use abi::inventory::{InstalledWindow, Unmatched};
 
+    fn without(path: &str, kind: &str, missed: bool) -> Unmatched {
+        Unmatched {
+            path: path.into(),
+            kind: kind.into(),
+            missed,
+            what: "1234:2918".into(),
+            nearest: "none".into(),
+        }
+    }
+
     pub fn sample() -> View<'static> {
         View {
             arch: "x86_64",
@@ -202,11 +261,12 @@ pub mod tests {
                 facts: vec![("mtu".into(), 1500)],
                 ..Default::default()
             }],
-            unmatched: vec![Unmatched {
-                path: "pci/00:1f.0".into(),
-                what: "8086:2918".into(),
-                nearest: "none".into(),
-            }],
+            unmatched: vec![
+                without("pci/00:1f.0", "ISA bridge", false),
+                without("pci/00:03.0", "display controller", true),
+                without("acpi/LNKA", "interrupt link", false),
+                without("acpi/LNKB", "interrupt link", false),
+            ],
             stages: vec![("discover".into(), 12345), ("match".into(), 6)],
             ..Default::default()
         }
@@ -220,7 +280,7 @@ pub mod tests {
 
     #[test]
     fn devices_are_told_with_rule_hash_and_what_is_missing() {
-        let text = told(|out| devices(out, &sample()));
+        let text = told(|out| devices(out, &sample(), Listed::WhatMatters));
         let line = text.lines().nth(1).expect("a device");
         for word in [
             "some-net",
@@ -233,13 +293,32 @@ pub mod tests {
         ] {
             assert!(line.contains(word), "{word}: {line}");
         }
-        assert!(text.contains("8086:2918"));
         assert!(text.contains("no disk") && !text.contains("no network"));
     }
 
     #[test]
+    fn what_nobody_drives_is_listed_if_a_person_would_miss_it_and_else_counted() {
+        let text = told(|out| devices(out, &sample(), Listed::WhatMatters));
+        assert!(
+            text.contains("pci/00:03.0  display controller  1234:2918"),
+            "{text}"
+        );
+        let line = "\n3 others without a rule: 2 interrupt links, ISA bridge; `devices --all` lists them\n";
+        assert!(text.contains(line), "{text}");
+        assert!(
+            !text.contains("LNKA") && !text.contains("pci/00:1f.0"),
+            "{text}"
+        );
+        let all = told(|out| devices(out, &sample(), Listed::All));
+        for path in ["acpi/LNKA", "acpi/LNKB", "pci/00:1f.0", "pci/00:03.0"] {
+            assert!(all.contains(path), "{path}: {all}");
+        }
+        assert!(!all.contains("--all"), "{all}");
+    }
+
+    #[test]
     fn an_empty_inventory_is_told_plainly() {
-        let text = told(|out| devices(out, &View::default()));
+        let text = told(|out| devices(out, &View::default(), Listed::WhatMatters));
         assert!(text.contains("no device has a rule"));
         assert!(text.contains("no network device") && text.contains("no disk"));
     }
@@ -248,7 +327,7 @@ pub mod tests {
     fn a_rejected_device_is_not_there() {
         let mut view = sample();
         view.devices[0].proof = Proof::Rejected("wrong answer".into());
-        let text = told(|out| devices(out, &view));
+        let text = told(|out| devices(out, &view, Listed::WhatMatters));
         assert!(text.contains("rejected: wrong answer") && text.contains("no network"));
     }
 

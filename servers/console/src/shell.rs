@@ -69,13 +69,18 @@ fn carry_out(world: &mut World, line: &str) -> Written {
         Err(wrong) => writeln!(world, "error: {wrong}"),
         Ok(Command::Nothing) => Ok(()),
         Ok(Command::Help) => command::help(world),
-        Ok(Command::Devices(name)) => devices(world, name),
+        Ok(Command::Devices(listed)) => {
+            let view = world.view.clone();
+            report::devices(world, &view, listed)?;
+            system::print_children(world)
+        }
+        Ok(Command::Device(name)) => device(world, name),
         Ok(Command::See {
             device,
             operation,
             form,
         }) => see::print(world, device, operation, form),
-        Ok(Command::Memory) => system::print_memory(world),
+        Ok(Command::Memory(form)) => system::print_memory(world, form),
         Ok(Command::Date) => system::print_date(world),
         Ok(Command::Tasks) => system::print_tasks(world),
         Ok(Command::Send(address)) => send(world, address),
@@ -96,12 +101,7 @@ fn carry_out(world: &mut World, line: &str) -> Written {
     }
 }
 
-fn devices(world: &mut World, name: Option<&str>) -> Written {
-    let Some(name) = name else {
-        let view = world.view.clone();
-        report::devices(world, &view)?;
-        return system::print_children(world);
-    };
+fn device(world: &mut World, name: &str) -> Written {
     match see::find(world, name) {
         Ok(device) => {
             let device = device.clone();

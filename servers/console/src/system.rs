@@ -2,14 +2,14 @@
 
 use crate::world::{World, PATIENCE};
 use abi::program::manager::{self, child};
-use abi::system::{info, Error};
+use abi::system::Error;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use classes::ring::State;
-use console::command::nearest;
+use console::account;
+use console::command::{nearest, Told};
 use console::date::Date;
-use console::report::Grouped;
 use console::table::Table;
 use core::fmt::{Result as Written, Write};
 use runtime::sys;
@@ -114,7 +114,7 @@ pub fn print_date(world: &mut World) -> Written {
 }
 
 /// To the byte: where RAM went.
-pub fn print_memory(world: &mut World) -> Written {
+pub fn print_memory(world: &mut World, form: Told) -> Written {
     let told = match sys::info_memory() {
         Ok(told) => told,
         Err(error) => {
@@ -124,53 +124,33 @@ pub fn print_memory(world: &mut World) -> Written {
             )
         }
     };
-    let free = ask(world, manager::MEMORY, 0).map_or(0, |answer| answer[0]);
-    let account = account(&told, free);
-    for (what, bytes) in account {
-        writeln!(world, "{:>15}  {what}", Grouped(bytes))?;
+    let given_out = match ask(world, manager::MEMORY, 0) {
+        Ok(given_out) => given_out,
+        Err(error) => {
+            return writeln!(
+                world,
+                "error: the manager does not tell of memory ({error:?})"
+            )
+        }
+    };
+    let tasks = tasks(world).into_iter();
+    if form == Told::Json {
+        let tasks: Vec<_> = tasks
+            .map(|task| (task.name, task.donated, task.mapped))
+            .collect();
+        return account::json(world, &told, &given_out, &tasks);
     }
+    account::table(world, &told, &given_out)?;
     writeln!(world)?;
     let mut table = Table::new([
         "task",
         "donated to the nucleus",
         "mapped (shared pages count in each)",
     ]);
-    for task in tasks(world) {
+    for task in tasks {
         table.row([task.name, task.donated.to_string(), task.mapped.to_string()]);
     }
     table.write(world)
-}
-
-fn account(told: &info::Memory, free: u64) -> [(&'static str, u64); 10] {
-    let known = told.nucleus_text
-        + told.nucleus_rodata
-        + told.nucleus_data
-        + told.kernel_tables
-        + told.modules;
-    [
-        ("RAM", told.total),
-        ("nucleus code", told.nucleus_text),
-        ("nucleus read-only data", told.nucleus_rodata),
-        ("nucleus data", told.nucleus_data),
-        ("kernel page tables", told.kernel_tables),
-        (
-            "modules: programs, drivers' code, graphs, inventory",
-            told.modules,
-        ),
-        (
-            "tasks: donated and private memory, rings and pools",
-            told.free_at_start.saturating_sub(free),
-        ),
-        (
-            "first task's own start, firmware, small free ranges",
-            told.total.saturating_sub(known + told.free_at_start),
-        ),
-        ("free", free),
-        (
-            "of what is free or in use now, genesis used and gave back",
-            told.genesis_returned,
-        ),
-    ]
 }
 
 /// What came and went since the machine started, if there is anything to say.

@@ -229,6 +229,16 @@ impl Driver {
         task.start(memory, &startup, parts.image.program.entry, PRIORITY)
     }
 
+    /// Bytes of rings and pool.
+    pub fn shared(&self) -> u64 {
+        self.rings.size + self.pool.size
+    }
+
+    /// Bytes shared with the device.
+    pub fn arena(&self) -> u64 {
+        self.arena.map_or(0, |arena| arena.size)
+    }
+
     /// Whether the driver itself has said that its device was taken away.
     pub fn knows(&self, memory: &Memory) -> bool {
         let state = memory.with(self.rings, |rings| {

@@ -32,10 +32,7 @@ fn answer(ward: &mut Ward, request: u64, argument: u64) -> [u64; 8] {
         manager::CHILD => child(ward, argument),
         manager::OFF => power(sys::power_off(root::PLATFORM)),
         manager::RESET => power(sys::power_reset(root::PLATFORM)),
-        manager::MEMORY => {
-            let (free, total) = ward.memory();
-            [free, total, 0, 0, 0, 0, 0, 0]
-        }
+        manager::MEMORY => ward.memory(),
         _ => refused(Error::NoCall),
     }
 }

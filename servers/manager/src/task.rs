@@ -62,6 +62,16 @@ impl Task {
         }
     }
 
+    /// Bytes that the nucleus keeps its objects in.
+    pub fn donated(&self) -> u64 {
+        self.donated.size
+    }
+
+    /// Bytes that are its alone.
+    pub fn private(&self) -> u64 {
+        self.owned.iter().map(|region| region.size).sum()
+    }
+
     /// Zeroed memory of its own at `address`.
     pub fn own(
         &mut self,

@@ -438,9 +438,31 @@ impl Ward {
         all.nth(usize::try_from(index).ok()?)
     }
 
-    /// Free bytes, all bytes.
-    pub fn memory(&self) -> (u64, u64) {
-        (self.memory.free(), self.memory.total())
+    /// What the manager's memory is used for, as `abi::program::manager::MEMORY` tells it. Each sum is made of what holds the
+    /// memory, so all of it adds up only if nothing is lost.
+    pub fn memory(&self) -> [u64; 8] {
+        let tasks = || {
+            self.charges
+                .iter()
+                .filter_map(|charge| charge.task.as_ref())
+        };
+        let drivers = || {
+            self.charges.iter().filter_map(|charge| match &charge.what {
+                What::Driver(driver) => Some(driver),
+                What::Client => None,
+            })
+        };
+        let grant = self.client.as_ref().and_then(|client| client.grant);
+        [
+            self.memory.free(),
+            self.memory.total(),
+            tasks().map(Task::donated).sum(),
+            tasks().map(Task::private).sum(),
+            drivers().map(Driver::shared).sum(),
+            drivers().map(Driver::arena).sum(),
+            grant.map_or(0, |(_, region)| region.size),
+            0,
+        ]
     }
 
     /// Task `index`: 0 is the manager.

@@ -87,7 +87,7 @@ fn ours(
         image: addresses(image)?,
     };
     let progress = Progress::start(&format!("counting the instructions of a boot on {name}"));
-    let (counts, answers) = boot.counted(workspace, &["stages", "memory", "devices", "tasks"])?;
+    let (counts, answers) = boot.counted(workspace, &["stages", "memory --json"])?;
     drop(progress);
     let entry = *counts
         .get("entry")
@@ -103,13 +103,6 @@ fn ours(
     }
     for (figure, value) in memory(kib(machine)?, answers.get(1).map_or("", String::as_str)) {
         figures.add(format!("memory.{name}.{figure}"), value);
-    }
-    let text = |at: usize| answers.get(at).map_or("", String::as_str);
-    if let Some(bytes) = executable(workspace, machine.arch, text(1), text(2), text(3))? {
-        figures.add(
-            format!("memory.{name}.executable_kib"),
-            (bytes as f64 / 1024.0).ceil(),
-        );
     }
     let _progress = Progress::start(&format!("timing boots on {name}"));
     figures.add(format!("boot.{name}.wall_s"), boot.seconds(BOOTS)?);
@@ -235,15 +228,6 @@ pub(super) fn stages(answer: &str) -> Vec<(&'static str, f64)> {
     found
 }
 
-/// A line of the prompt's `memory`: bytes, in groups of three digits, and what they are.
-fn bytes_of(memory: &str, what: &str) -> Option<f64> {
-    memory.lines().find_map(|line| {
-        let (number, name) = line.trim().split_once("  ")?;
-        let number: f64 = number.replace(',', "").parse().ok()?;
-        (name.trim() == what).then_some(number)
-    })
-}
-
 /// The machine's memory, what its firmware keeps included.
 fn kib(machine: &Machine) -> Result<f64> {
     let mut words = machine.arguments.iter().skip_while(|word| *word != "-m");
@@ -254,55 +238,21 @@ fn kib(machine: &Machine) -> Result<f64> {
     Ok(mib * 1024.0)
 }
 
-/// KiB by figure, of the prompt's `memory`, in a machine with `all_kib`.
+/// KiB by figure, of the prompt's `memory --json`, in a machine with `all_kib`.
 fn memory(all_kib: f64, answer: &str) -> Vec<(&'static str, f64)> {
+    let line = answer.lines().find(|line| line.starts_with('{'));
+    let Some(Ok(told)) = line.map(serde_json::from_str::<serde_json::Value>) else {
+        return Vec::new();
+    };
+    let kib = |value: &serde_json::Value| value.as_f64().map(|bytes| bytes / 1024.0);
     let mut found = Vec::new();
-    if let Some(free) = bytes_of(answer, "free") {
-        found.push(("in_use_kib", all_kib - (free / 1024.0).floor()));
+    if let Some(free) = kib(&told["kinds"]["free"]) {
+        found.push(("in_use_kib", all_kib - free.floor()));
+    }
+    if let Some(executable) = kib(&told["executable"]) {
+        found.push(("executable_kib", executable.ceil()));
     }
     found
-}
-
-/// Bytes that can be executed at the prompt: the nucleus's code (`memory`), each device's generated code (`devices`)
-/// in whole pages, and the code of each task's program (`tasks`), counted again for each task that runs it.
-fn executable(
-    workspace: &Workspace,
-    arch: Arch,
-    memory: &str,
-    devices: &str,
-    tasks: &str,
-) -> Result<Option<u64>> {
-    let Some(nucleus) = bytes_of(memory, "nucleus code") else {
-        return Ok(None);
-    };
-    let names = |table: &str| -> Vec<String> {
-        let rows = table
-            .lines()
-            .skip(1)
-            .map_while(|line| line.split_whitespace().next());
-        rows.map(str::to_owned).collect()
-    };
-    let header = devices.lines().next().unwrap_or_default();
-    let column = header
-        .find("bytes")
-        .context("`devices` has no column of bytes")?;
-    let mut generated = 0;
-    for line in devices.lines().skip(1).take_while(|line| !line.is_empty()) {
-        let bytes: u64 = line
-            .get(column..)
-            .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-            .with_context(|| format!("`devices` tells no bytes of {line:?}"))?;
-        generated += bytes.next_multiple_of(abi::layout::PAGE);
-    }
-    let mut programs = 0;
-    for task in names(tasks) {
-        let program = match task.as_str() {
-            "manager" | "console" => task.as_str(),
-            _ => "driver",
-        };
-        programs += image::code_bytes(workspace, arch, program)?;
-    }
-    Ok(Some(nucleus as u64 + generated + programs))
 }
 
 #[cfg(test)]
@@ -320,9 +270,11 @@ mod tests {
 
     #[test]
     fn memory_is_what_is_not_free() {
-        let said = "    268,304,384  RAM\n        131,072  nucleus code\n    266,207,232  free\n\
-\ntask  donated";
-        assert_eq!(memory(262_144.0, said), [("in_use_kib", 2176.0)]);
+        let said = r#"{"ram":268304384,"kinds":{"nucleus_code":131072,"free":266207232},"executable":500000}"#;
+        assert_eq!(
+            memory(262_144.0, said),
+            [("in_use_kib", 2176.0), ("executable_kib", 489.0)]
+        );
         assert!(memory(1.0, "error: no").is_empty());
     }
 }

@@ -93,56 +93,6 @@ pub fn fact(fact: &Fact) -> String {
     }
 }
 
-/// What a PCI class code means (PCI Code and ID Assignment 1.11), by base class and sub-class.
-const CLASSES: &[(u64, &str)] = &[
-    (0x0000, "older device"),
-    (0x0001, "older VGA device"),
-    (0x0100, "SCSI controller"),
-    (0x0101, "IDE controller"),
-    (0x0102, "floppy controller"),
-    (0x0104, "RAID controller"),
-    (0x0105, "ATA controller"),
-    (0x0106, "SATA controller"),
-    (0x0107, "SAS controller"),
-    (0x0108, "NVM controller"),
-    (0x0180, "storage controller"),
-    (0x0200, "Ethernet controller"),
-    (0x0207, "InfiniBand controller"),
-    (0x0280, "network controller"),
-    (0x0300, "VGA controller"),
-    (0x0380, "display controller"),
-    (0x0400, "video device"),
-    (0x0401, "audio device"),
-    (0x0403, "HD audio controller"),
-    (0x0500, "RAM controller"),
-    (0x0502, "CXL memory"),
-    (0x0580, "memory controller"),
-    (0x0600, "host bridge"),
-    (0x0601, "ISA bridge"),
-    (0x0604, "PCI bridge"),
-    (0x0609, "PCI bridge"),
-    (0x0680, "bridge"),
-    (0x0700, "serial port"),
-    (0x0702, "multiport serial controller"),
-    (0x0780, "communication controller"),
-    (0x0800, "interrupt controller"),
-    (0x0805, "SD host controller"),
-    (0x0806, "IOMMU"),
-    (0x0880, "system peripheral"),
-    (0x0900, "keyboard"),
-    (0x0902, "mouse"),
-    (0x0980, "input device"),
-    (0x0c03, "USB controller"),
-    (0x0c05, "SMBus controller"),
-    (0x0c07, "IPMI interface"),
-    (0x0c09, "CAN controller"),
-    (0x0d80, "wireless controller"),
-    (0x1000, "encryption controller"),
-    (0x1080, "encryption controller"),
-    (0x1180, "signal processor"),
-    (0x1200, "accelerator"),
-];
-
 fn number(device: &Device, name: &str) -> Option<u64> {
     match device.fact(name) {
         Some(Value::Number(n)) => Some(*n),
@@ -150,77 +100,14 @@ fn number(device: &Device, name: &str) -> Option<u64> {
     }
 }
 
-/// What kind of thing it is, by what the bus says.
+/// What kind of thing it is, by what the bus says, with the identifier that firmware gives it.
 #[must_use]
 pub fn kind(device: &Device) -> String {
-    if device.bus == "pci" {
-        let Some(class) = number(device, "class") else {
-            return "PCI function".into();
-        };
-        let known = CLASSES.iter().find(|(code, _)| *code == class >> 8);
-        return known.map_or_else(
-            || format!("class {class:06x}"),
-            |(_, name)| (*name).to_owned(),
-        );
-    }
-    let (tree, table, hid) = (
-        device.fact("compatible"),
-        device.fact("acpi"),
-        device.fact("hid"),
-    );
-    match (tree, table, hid) {
-        (Some(Value::Texts(texts)), _, _) => texts.first().cloned().unwrap_or_default(),
-        (_, Some(Value::Text(name)), _) => acpi(name),
-        (_, _, Some(Value::Text(id))) => plug_and_play(id),
-        _ if device.fact("candidate").is_some() => "a place that a rule names".into(),
-        _ if device.bus == "cpu" => "the processor's own".into(),
-        _ => String::new(),
-    }
-}
-
-fn acpi(name: &str) -> String {
-    match name {
-        "APIC.1" => "I/O interrupt controller".into(),
-        "FACP" => "power management".into(),
-        "HPET" => "event timer".into(),
-        "SPCR" => "firmware's console".into(),
-        other => other.to_owned(),
-    }
-}
-
-/// What a plug-and-play ID means (UEFI Forum's registry; ACPI 6.5, 5.6.7).
-fn plug_and_play(id: &str) -> String {
-    let known = [
-        ("ACPI0004", "container"),
-        ("ACPI0007", "processor"),
-        ("ACPI0013", "event device"),
-        ("PNP0000", "interrupt controller"),
-        ("PNP0100", "timer"),
-        ("PNP0103", "event timer"),
-        ("PNP0200", "DMA controller"),
-        ("PNP0303", "keyboard"),
-        ("PNP0400", "parallel port"),
-        ("PNP0501", "serial port"),
-        ("PNP0700", "floppy controller"),
-        ("PNP0800", "speaker"),
-        ("PNP0A03", "PCI host bridge"),
-        ("PNP0A05", "container"),
-        ("PNP0A06", "container"),
-        ("PNP0A08", "PCI Express host bridge"),
-        ("PNP0B00", "real-time clock"),
-        ("PNP0C01", "memory of the board"),
-        ("PNP0C02", "resources of the board"),
-        ("PNP0C09", "embedded controller"),
-        ("PNP0C0A", "battery"),
-        ("PNP0C0C", "power button"),
-        ("PNP0C0D", "lid"),
-        ("PNP0C0F", "interrupt link"),
-        ("PNP0C80", "memory module"),
-        ("PNP0F13", "mouse"),
-    ];
-    match known.iter().find(|(known, _)| *known == id) {
-        Some((_, what)) => format!("{what}  {id}"),
-        None => id.to_owned(),
+    let kind = discovery::kind(device).name;
+    match (device.fact("compatible"), device.fact("hid")) {
+        (Some(Value::Texts(texts)), _) => texts.first().cloned().unwrap_or_default(),
+        (_, Some(Value::Text(id))) if *id != kind => format!("{kind}  {id}"),
+        _ => kind,
     }
 }
 
