@@ -5,14 +5,14 @@ use abi::{
     boot::{BootInfo, ModuleKind, Range, MAGIC},
     layout::{self, PAGE},
     program::{self, Header, Segment},
-    system::{map, root, Error},
+    system::{map, may, root, Error},
 };
 use nucleus_core::{
     allegation::Allegation,
     paging::Access,
-    rights::{Memory, Right},
+    rights::{Memory, Object, Right},
     task::Task,
-    thread::Thread,
+    thread::{Thread, PRIORITIES},
 };
 
 /// Bytes for the first task's nucleus objects and page tables.
@@ -52,7 +52,6 @@ impl Region {
         Memory {
             base,
             size,
-            write: true,
             device: false,
         }
     }
@@ -67,7 +66,7 @@ pub fn task(boot: &BootInfo, ram: Ram) {
     let pool = region.take(POOL);
     let kept = STATE.frames.keep(pool.base, pool.size);
     let task = kept
-        .and_then(|()| objects::task(pool, 0))
+        .and_then(|()| objects::task(pool, 0, PRIORITIES - 1))
         .unwrap_or_else(|error| panic!("the first task: {error:?}"));
     rights(task, boot, ram);
     let modules = &boot.modules[..boot.module_count as usize];
@@ -96,12 +95,12 @@ fn rights(task: &'static Task, boot: &BootInfo, ram: Ram) {
     let free = Memory {
         base: ram.free.base,
         size: ram.free.size,
-        write: true,
         device: false,
     };
-    task.rights.set(root::SELF, Right::Task(task));
-    task.rights.set(root::MEMORY, Right::Memory(free));
-    task.rights.set(root::PLATFORM, Right::Platform);
+    let set = |handle, object, may| task.rights.set(handle, Right { object, may });
+    set(root::SELF, Object::Task(task), root::SELF_MAY);
+    set(root::MEMORY, Object::of(free), may::ALL);
+    set(root::PLATFORM, Object::Platform, may::ALL);
     for (n, module) in boot
         .modules
         .iter()
@@ -112,11 +111,10 @@ fn rights(task: &'static Task, boot: &BootInfo, ram: Ram) {
         let memory = Memory {
             base: module.base,
             size,
-            write: false,
             device: false,
         };
-        task.rights
-            .set(root::MODULE_0 + n as u32, Right::Memory(memory));
+        let read_only = may::COPY | may::READ | may::EXECUTE;
+        set(root::MODULE_0 + n as u32, Object::of(memory), read_only);
     }
 }
 
@@ -142,15 +140,7 @@ fn show_boot_info(task: &Task, region: &mut Region, boot: &BootInfo) -> Result<(
         core::slice::from_raw_parts(core::ptr::from_ref(boot).cast(), size_of::<BootInfo>())
     };
     memory::fill(page.base, bytes);
-    show(
-        task,
-        Memory {
-            write: false,
-            ..page
-        },
-        layout::STARTUP,
-        0,
-    )
+    show(task, page, layout::STARTUP, 0)
 }
 
 fn start(task: &'static Task, entry: u64) -> Result<(), Error> {
@@ -188,7 +178,6 @@ fn program(task: &Task, region: &mut Region, base: u64, bytes: &[u8]) -> Result<
             Memory {
                 base: base + offset,
                 size,
-                write: false,
                 device: false,
             }
         } else {

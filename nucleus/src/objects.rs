@@ -22,8 +22,8 @@ pub fn place<T>(task: &Task, value: T) -> Result<&'static T, Error> {
     }
 }
 
-/// A task in donated memory, whose frames are the nucleus's already.
-pub fn task(donated: Memory, number: u32) -> Result<&'static Task, Error> {
+/// A task in donated memory, whose frames are the nucleus's already, with threads of at most priority `ceiling`.
+pub fn task(donated: Memory, number: u32, ceiling: u64) -> Result<&'static Task, Error> {
     if donated.size < LEAST {
         return Err(Error::NoRoom);
     }
@@ -34,7 +34,7 @@ pub fn task(donated: Memory, number: u32) -> Result<&'static Task, Error> {
     let at = memory::direct(donated.base) as *mut Task;
     // SAFETY: the pool starts behind the task, in memory that only the nucleus may touch from now on; page-aligned.
     let task: &'static Task = unsafe {
-        at.write(Task::new(pool, root, value, number));
+        at.write(Task::new(pool, root, value, number, ceiling));
         &*at
     };
     STATE.tasks.add(task);

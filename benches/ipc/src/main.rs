@@ -10,7 +10,7 @@
 mod machine;
 
 use abi::layout::{self, PAGE};
-use abi::system::{map, root, Handle};
+use abi::system::{map, may, root, Handle};
 use runtime::child::{self, Memory, Run};
 use runtime::sys;
 
@@ -65,9 +65,9 @@ fn measure(this: Handle, memory: &mut Memory) -> Result<(), abi::system::Error> 
         sys::notification_create()?,
         sys::notification_create()?,
     ];
-    let server = child::create(this, memory)?;
+    let server = child::create(this, memory, PRIORITY + 2)?;
     for right in [this, bell, ping, pong] {
-        sys::right_copy(server, right)?;
+        sys::right_copy(server, right, may::ALL)?;
     }
     child::run::<Server>(server, 0, PRIORITY + 1)?;
     let portal = sys::wait(bell, sys::FOREVER)? as Handle;
@@ -114,9 +114,9 @@ fn measure(this: Handle, memory: &mut Memory) -> Result<(), abi::system::Error> 
     sys::notify(ping, 2)?;
 
     // Two threads of two tasks at the same priority, above this one: each round is a switch there and one back.
-    let other = child::create(this, memory)?;
+    let other = child::create(this, memory, PRIORITY + 2)?;
     for right in [this, bell, ping, server] {
-        sys::right_copy(other, right)?;
+        sys::right_copy(other, right, may::ALL)?;
     }
     child::run::<Yielder>(other, empty, PRIORITY + 2)?;
     child::run::<Partner>(server, 0, PRIORITY + 2)?;
@@ -159,7 +159,7 @@ impl Run for Server {
     fn run(_argument: u64) {
         let stack = abi::layout::STACK_TOP - 0x2000;
         let portal = sys::portal_create(machine::answer as *const () as u64, stack, 0);
-        let given = portal.and_then(|portal| sys::right_copy(PARENT, portal));
+        let given = portal.and_then(|portal| sys::right_copy(PARENT, portal, may::ALL));
         let _ = sys::notify(BELL, given.unwrap_or(0).into());
     }
 }

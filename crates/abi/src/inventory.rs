@@ -119,19 +119,18 @@ impl<'a> View<'a> {
     }
 }
 
-/// Device `index` of the record at the start of `bytes`, without keeping the others in memory.
-pub fn device_at(bytes: &[u8], index: usize) -> Option<Installed> {
-    type Head<'a> = (&'a str, [u8; 32], &'a [u8], usize);
-    let ((_, _, _, count), mut rest) = postcard::take_from_bytes::<Head>(bytes).ok()?;
-    if index >= count {
-        return None;
+impl Installed {
+    /// One device's record, for its driver: it is shown nothing of the others.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        postcard::to_allocvec(self).ok()
     }
-    for _ in 0..index {
-        rest = postcard::take_from_bytes::<Installed>(rest).ok()?.1;
+
+    /// Reads such a record; bytes after it (the rest of a page) are ignored.
+    pub fn read(bytes: &[u8]) -> Option<Installed> {
+        postcard::take_from_bytes(bytes)
+            .ok()
+            .map(|(device, _)| device)
     }
-    postcard::take_from_bytes(rest)
-        .ok()
-        .map(|(device, _)| device)
 }
 
 #[cfg(test)]
@@ -167,10 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn one_device_is_found_without_the_others() {
+    fn a_driver_reads_the_record_of_its_own_device() {
         let bytes = sample();
-        assert_eq!(device_at(&bytes, 1).expect("there").name, "two");
-        assert!(device_at(&bytes, 2).is_none());
-        assert!(device_at(&bytes[..40], 0).is_none());
+        let view = View::read(&bytes).expect("reads");
+        let mut record = view.devices[1].to_bytes().expect("serialises");
+        let length = record.len();
+        record.resize(4096, 0);
+        assert_eq!(Installed::read(&record).expect("reads").name, "two");
+        assert!(!record.windows(3).any(|name| name == b"one"));
+        assert!(Installed::read(&record[..length - 1]).is_none());
     }
 }

@@ -31,7 +31,7 @@ pub struct Segment {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Startup {
-    /// Index of the device in the inventory (driver tasks), else u64::MAX.
+    /// Index of the device in the inventory (driver tasks), else u64::MAX. For people: a driver sees no other record.
     pub device: u64,
     /// What the task waits on.
     pub notification: u32,
@@ -40,6 +40,9 @@ pub struct Startup {
     /// Portal to the manager (console), or u32::MAX.
     pub manager: u32,
     pub sessions: u32,
+    /// A platform right with which it may write to the log, and a client ask about the machine; nothing else.
+    pub platform: u32,
+    pub reserved: u32,
     /// Physical addresses and sizes for DMA (driver).
     pub arena_dma: u64,
     pub arena_size: u64,
@@ -50,7 +53,8 @@ pub struct Startup {
     pub line_count: u64,
     /// Messages (driver), instead of lines: message `n` notifies with bit `LINE << n`, and needs no answer.
     pub message_count: u64,
-    /// Bytes of inventory, code and graph modules where they are mapped.
+    /// Bytes of code and graph modules where they are mapped, and of the inventory: a driver is shown the record of its own
+    /// device alone (`inventory::Installed`).
     pub inventory_size: u64,
     pub codes_size: u64,
     pub graphs_size: u64,

@@ -22,11 +22,12 @@ pub mod call {
     /// () → nanoseconds since the nucleus started.
     pub const NOW: u64 = 4;
     pub const YIELD: u64 = 5;
-    /// (donated memory) → task. The nucleus keeps the task's own objects in that memory until it is destroyed.
+    /// (donated memory, ceiling) → task. The nucleus keeps the task's own objects in that memory until it is destroyed; none of
+    /// its threads has a higher priority than the ceiling, which is at most its maker's.
     pub const TASK_CREATE: u64 = 6;
     /// (task): stops its threads, unmaps everything, gives the donated memory back to its right's holder.
     pub const TASK_DESTROY: u64 = 7;
-    /// (task, entry, stack top, argument, priority 0..32) → thread.
+    /// (task, entry, stack top, argument, priority 0..32, at most the task's ceiling) → thread.
     pub const THREAD_CREATE: u64 = 8;
     /// (entry, stack top, badge) → portal into the calling task. One activation at a time.
     pub const PORTAL_CREATE: u64 = 9;
@@ -42,7 +43,7 @@ pub mod call {
     pub const MEMORY_DEVICE: u64 = 14;
     /// (memory) → physical address of its first byte (for DMA), if the right allows it.
     pub const MEMORY_ADDRESS: u64 = 15;
-    /// (task, handle) → handle in that task's table.
+    /// (task, handle, what may be done with it: see [`super::may`]) → handle in that task's table.
     pub const RIGHT_COPY: u64 = 16;
     pub const RIGHT_DROP: u64 = 17;
     /// (platform, line, flags: see [`super::trigger`]; notification, bits): interrupts of the line notify; the line
@@ -57,15 +58,63 @@ pub mod call {
     pub const FAULT_BIND: u64 = 21;
     /// (platform, 0 off / 1 reset)
     pub const POWER: u64 = 22;
-    /// (pointer, length ≤ 256): appends to the log, and to the platform's console.
+    /// (platform, pointer, length ≤ 256): appends to the log, and to the platform's console.
     pub const LOG: u64 = 23;
-    /// (task or NONE, what, pointer, length) → bytes written: see [`super::info`].
+    /// (task or platform, what, pointer, length) → bytes written: see [`super::info`].
     pub const INFO: u64 = 24;
     /// Ends the calling thread.
     pub const EXIT: u64 = 25;
     /// Does nothing: measures the way in and out.
     pub const NULL: u64 = 26;
-    pub const COUNT: u64 = 27;
+    /// (platform or a part, kind: see [`super::part`]; first number, count) → a right to these alone.
+    pub const PLATFORM_PART: u64 = 27;
+    pub const COUNT: u64 = 28;
+}
+
+/// What may be done with a right, one bit a deed. RIGHT_COPY leaves of these what both the right and the call have, so that a
+/// right that is passed on is never more than it was. Bits that mean nothing for the kind of object are ignored.
+pub mod may {
+    /// Any: pass it on, make a part of it.
+    pub const COPY: u32 = 1;
+    /// Notification: NOTIFY, and have interrupts or faults ring it.
+    pub const RING: u32 = 1 << 1;
+    /// Notification: WAIT and INTERRUPT_DONE.
+    pub const WAIT: u32 = 1 << 2;
+    /// Task: MEMORY_MAP and MEMORY_UNMAP in it.
+    pub const MAP: u32 = 1 << 3;
+    /// Task: THREAD_CREATE.
+    pub const START: u32 = 1 << 4;
+    /// Task: RIGHT_COPY and PORTS_GRANT to it.
+    pub const GIVE: u32 = 1 << 5;
+    pub const DESTROY: u32 = 1 << 6;
+    /// Task: FAULT_BIND.
+    pub const FAULTS: u32 = 1 << 7;
+    /// Task and platform: INFO.
+    pub const TELL: u32 = 1 << 8;
+    /// Memory: MEMORY_MAP at all, writable, to be executed.
+    pub const READ: u32 = 1 << 9;
+    pub const WRITE: u32 = 1 << 10;
+    pub const EXECUTE: u32 = 1 << 11;
+    /// Memory: MEMORY_ADDRESS.
+    pub const ADDRESS: u32 = 1 << 12;
+    /// Memory: TASK_CREATE in it.
+    pub const DONATE: u32 = 1 << 13;
+    /// Platform: INTERRUPT_BIND, of lines and of messages; PORTS_GRANT; MEMORY_DEVICE.
+    pub const LINES: u32 = 1 << 14;
+    pub const MESSAGES: u32 = 1 << 15;
+    pub const PORTS: u32 = 1 << 16;
+    pub const DEVICES: u32 = 1 << 17;
+    pub const POWER: u32 = 1 << 18;
+    pub const LOG: u32 = 1 << 19;
+    /// All that there is for its kind of object.
+    pub const ALL: u32 = u32::MAX;
+}
+
+/// Kinds of PLATFORM_PART. A range of device registers is a memory object (MEMORY_DEVICE, MEMORY_PART).
+pub mod part {
+    pub const LINES: u64 = 1;
+    pub const MESSAGES: u64 = 2;
+    pub const PORTS: u64 = 3;
 }
 
 /// Why a call was refused. Returned as a negative word in the status register (rax, x8).
@@ -136,8 +185,13 @@ pub mod root {
     use super::Handle;
     pub const STACK_SIZE: u64 = 0x1_0000;
     pub const HEAP_SIZE: u64 = 0x8_0000;
-    /// The task itself (in every task).
+    /// The task itself (in every task), …
     pub const SELF: Handle = 0;
+    /// … and what it may do with itself: not destroy itself, and not say who hears of its faults.
+    pub const SELF_MAY: u32 = {
+        use super::may::{COPY, GIVE, MAP, START, TELL};
+        COPY | MAP | START | GIVE | TELL
+    };
     /// All free RAM as one memory object (the largest free range).
     pub const MEMORY: Handle = 1;
     /// Interrupts, I/O ports, device memory, power.
@@ -148,7 +202,7 @@ pub mod root {
 
 /// What INFO tells; each fills the structure of that name.
 pub mod info {
-    /// [`Memory`] of the whole machine.
+    /// [`Memory`] of the whole machine. This and all others but [`TASK`] and [`FAULT`] ask for a platform right.
     pub const MEMORY: u64 = 0;
     /// [`Task`] of the given task.
     pub const TASK: u64 = 1;

@@ -4,7 +4,7 @@ use crate::{
     interrupt::Line,
     notification::Notification,
     portal::Portal,
-    rights::Right,
+    rights::Object,
     same,
     task::{Task, TaskState},
     thread::{Status, Thread},
@@ -102,14 +102,20 @@ impl State {
         for thread in task.threads() {
             self.end(thread);
         }
-        let gone = |right: &Right| match right {
-            Right::Portal(portal) => owns(core::ptr::from_ref::<Portal>(portal).cast()),
-            Right::Notification(notification) => {
+        let gone = |object: &Object| match object {
+            Object::Portal(portal) => owns(core::ptr::from_ref::<Portal>(portal).cast()),
+            Object::Notification(notification) => {
                 owns(core::ptr::from_ref::<Notification>(notification).cast())
             }
-            Right::Task(other) => same::<Task>(other, task),
-            Right::Thread(thread) => owns(core::ptr::from_ref::<Thread>(thread).cast()),
-            Right::None | Right::Memory(_) | Right::Platform => false,
+            Object::Task(other) => same::<Task>(other, task),
+            Object::Thread(thread) => owns(core::ptr::from_ref::<Thread>(thread).cast()),
+            Object::None
+            | Object::Memory(_)
+            | Object::Registers(_)
+            | Object::Platform
+            | Object::Lines(_)
+            | Object::Messages(_)
+            | Object::Ports(_) => false,
         };
         for other in self.tasks.iter().filter(|other| !same::<Task>(other, task)) {
             other.rights.sweep(gone);

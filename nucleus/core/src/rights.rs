@@ -1,18 +1,18 @@
-//! A task's table of rights.
+//! A task's table of rights: what each names, and what may be done with it.
 
 use crate::{notification::Notification, portal::Portal, task::Task, thread::Thread};
+use abi::boot::Range;
 use abi::layout::PAGE;
-use abi::system::{Error, Handle};
+use abi::system::{may, Error, Handle};
 use core::cell::Cell;
 
 pub const COUNT: usize = 256;
 
-/// A range of physical memory and what may be done with it. Page aligned.
+/// A range of physical memory. Page aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     pub base: u64,
     pub size: u64,
-    pub write: bool,
     /// Device registers, not RAM.
     pub device: bool,
 }
@@ -33,31 +33,133 @@ impl Memory {
     }
 }
 
-/// Discriminants and the place of the pointer (8) are used by the entry code.
+/// What a right names. Discriminants and the place of the pointer (8) are used by the entry code.
 #[repr(u32)]
 #[derive(Clone, Copy)]
-pub enum Right {
+pub enum Object {
     None = 0,
     Portal(&'static Portal) = PORTAL,
     Notification(&'static Notification) = 2,
     Task(&'static Task) = 3,
     Thread(&'static Thread) = 4,
-    Memory(Memory) = 5,
-    Platform = 6,
+    /// RAM.
+    Memory(Range) = 5,
+    /// Registers of devices.
+    Registers(Range) = 6,
+    /// All of the machine that is not memory.
+    Platform = 7,
+    /// Interrupt lines by number.
+    Lines(Range) = 8,
+    /// Messages by number.
+    Messages(Range) = 9,
+    /// I/O ports.
+    Ports(Range) = 10,
 }
 pub const PORTAL: u32 = 1;
+
+impl Object {
+    pub fn of(memory: Memory) -> Object {
+        let range = Range {
+            base: memory.base,
+            size: memory.size,
+        };
+        match memory.device {
+            true => Object::Registers(range),
+            false => Object::Memory(range),
+        }
+    }
+}
+
+/// What the numbers of a part of the platform are numbers of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Line,
+    Message,
+    Port,
+}
+
+impl Kind {
+    /// As PLATFORM_PART says it.
+    pub fn from_word(word: u64) -> Result<Kind, Error> {
+        match word {
+            abi::system::part::LINES => Ok(Kind::Line),
+            abi::system::part::MESSAGES => Ok(Kind::Message),
+            abi::system::part::PORTS => Ok(Kind::Port),
+            _ => Err(Error::BadArgument),
+        }
+    }
+
+    fn needs(self) -> u32 {
+        match self {
+            Kind::Line => may::LINES,
+            Kind::Message => may::MESSAGES,
+            Kind::Port => may::PORTS,
+        }
+    }
+
+    pub fn object(self, range: Range) -> Object {
+        match self {
+            Kind::Line => Object::Lines(range),
+            Kind::Message => Object::Messages(range),
+            Kind::Port => Object::Ports(range),
+        }
+    }
+}
+
+/// A right: an object, and what may be done with it ([`may`]).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Right {
+    pub object: Object,
+    pub may: u32,
+}
+
+impl Right {
+    pub const NONE: Right = Right {
+        object: Object::None,
+        may: 0,
+    };
+
+    /// With which everything may be done that there is for its kind of object.
+    pub fn whole(object: Object) -> Right {
+        Right {
+            object,
+            may: may::ALL,
+        }
+    }
+
+    /// What somebody else is given of it: never more than it is.
+    pub fn passed_on(self, may: u32) -> Result<Right, Error> {
+        if matches!(self.object, Object::None) {
+            return Err(Error::BadHandle);
+        }
+        self.allows(may::COPY)?;
+        Ok(Right {
+            may: self.may & may,
+            ..self
+        })
+    }
+
+    #[inline]
+    pub fn allows(&self, need: u32) -> Result<(), Error> {
+        match self.may & need == need {
+            true => Ok(()),
+            false => Err(Error::Denied),
+        }
+    }
+}
 
 /// One entry, of 32 bytes.
 #[repr(C, align(32))]
 pub struct Slot(Cell<Right>);
-const _: () = assert!(size_of::<Slot>() == 32);
+const _: () = assert!(size_of::<Slot>() == 32 && size_of::<Right>() == 32);
 
 #[repr(C)]
 pub struct Rights([Slot; COUNT]);
 
 impl Rights {
     pub const fn new() -> Rights {
-        Rights([const { Slot(Cell::new(Right::None)) }; COUNT])
+        Rights([const { Slot(Cell::new(Right::NONE)) }; COUNT])
     }
 
     #[inline]
@@ -68,41 +170,77 @@ impl Rights {
 
     #[inline]
     pub fn portal(&self, handle: u64) -> Result<&'static Portal, Error> {
-        match self.get(handle)? {
-            Right::Portal(portal) => Ok(portal),
+        match self.get(handle)?.object {
+            Object::Portal(portal) => Ok(portal),
+            _ => Err(Error::BadHandle),
+        }
+    }
+
+    /// A notification that allows what is needed; so do those below.
+    #[inline]
+    pub fn notification(&self, handle: u64, need: u32) -> Result<&'static Notification, Error> {
+        let right = self.get(handle)?;
+        match right.object {
+            Object::Notification(notification) => right.allows(need).map(|()| notification),
             _ => Err(Error::BadHandle),
         }
     }
 
     #[inline]
-    pub fn notification(&self, handle: u64) -> Result<&'static Notification, Error> {
-        match self.get(handle)? {
-            Right::Notification(notification) => Ok(notification),
+    pub fn task(&self, handle: u64, need: u32) -> Result<&'static Task, Error> {
+        let right = self.get(handle)?;
+        match right.object {
+            Object::Task(task) => right.allows(need).map(|()| task),
             _ => Err(Error::BadHandle),
         }
     }
 
     #[inline]
-    pub fn task(&self, handle: u64) -> Result<&'static Task, Error> {
-        match self.get(handle)? {
-            Right::Task(task) => Ok(task),
+    pub fn memory(&self, handle: u64, need: u32) -> Result<Memory, Error> {
+        let right = self.get(handle)?;
+        let (range, device) = match right.object {
+            Object::Memory(range) => (range, false),
+            Object::Registers(range) => (range, true),
+            _ => return Err(Error::BadHandle),
+        };
+        right.allows(need)?;
+        Ok(Memory {
+            base: range.base,
+            size: range.size,
+            device,
+        })
+    }
+
+    /// The whole platform.
+    #[inline]
+    pub fn platform(&self, handle: u64, need: u32) -> Result<(), Error> {
+        let right = self.get(handle)?;
+        match right.object {
+            Object::Platform => right.allows(need),
             _ => Err(Error::BadHandle),
         }
     }
 
-    #[inline]
-    pub fn memory(&self, handle: u64) -> Result<Memory, Error> {
-        match self.get(handle)? {
-            Right::Memory(memory) => Ok(memory),
-            _ => Err(Error::BadHandle),
-        }
-    }
-
-    #[inline]
-    pub fn platform(&self, handle: u64) -> Result<(), Error> {
-        match self.get(handle)? {
-            Right::Platform => Ok(()),
-            _ => Err(Error::BadHandle),
+    /// The platform, or a part of it that has all of these numbers. What may be done with it.
+    pub fn covers(&self, handle: u64, kind: Kind, first: u64, count: u64) -> Result<u32, Error> {
+        let right = self.get(handle)?;
+        let range = match (right.object, kind) {
+            (Object::Platform, _) => {
+                return right.allows(kind.needs()).map(|()| right.may);
+            }
+            (Object::Lines(range), Kind::Line)
+            | (Object::Messages(range), Kind::Message)
+            | (Object::Ports(range), Kind::Port) => range,
+            (Object::Lines(_) | Object::Messages(_) | Object::Ports(_), _) => {
+                return Err(Error::Denied);
+            }
+            _ => return Err(Error::BadHandle),
+        };
+        right.allows(kind.needs())?;
+        let end = first.checked_add(count).ok_or(Error::BadArgument)?;
+        match first >= range.base && end <= range.base + range.size {
+            true => Ok(right.may),
+            false => Err(Error::Denied),
         }
     }
 
@@ -111,7 +249,7 @@ impl Rights {
         let free = self
             .0
             .iter()
-            .position(|slot| matches!(slot.0.get(), Right::None));
+            .position(|slot| matches!(slot.0.get().object, Object::None));
         let handle = free.ok_or(Error::NoRoom)?;
         self.0[handle].0.set(right);
         Ok(handle as Handle)
@@ -125,20 +263,20 @@ impl Rights {
     }
 
     pub fn drop_right(&self, handle: u64) -> Result<(), Error> {
-        match self.get(handle)? {
-            Right::None => Err(Error::BadHandle),
+        match self.get(handle)?.object {
+            Object::None => Err(Error::BadHandle),
             _ => {
-                self.set(handle as Handle, Right::None);
+                self.set(handle as Handle, Right::NONE);
                 Ok(())
             }
         }
     }
 
     /// Drops all that `dead` holds for.
-    pub fn sweep(&self, dead: impl Fn(&Right) -> bool) {
+    pub fn sweep(&self, dead: impl Fn(&Object) -> bool) {
         for slot in &self.0 {
-            if dead(&slot.0.get()) {
-                slot.0.set(Right::None)
+            if dead(&slot.0.get().object) {
+                slot.0.set(Right::NONE)
             }
         }
     }
@@ -146,7 +284,7 @@ impl Rights {
     pub fn used(&self) -> u32 {
         self.0
             .iter()
-            .filter(|slot| !matches!(slot.0.get(), Right::None))
+            .filter(|slot| !matches!(slot.0.get().object, Object::None))
             .count() as u32
     }
 }

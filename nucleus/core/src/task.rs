@@ -80,6 +80,8 @@ pub struct Task {
     pub root: u64,
     pub number: u32,
     pub pool: Pool,
+    /// The highest priority that its threads may have.
+    pub ceiling: u64,
     pub state: Cell<TaskState>,
     pub threads: Cell<Option<&'static Thread>>,
     pub next: Cell<Option<&'static Task>>,
@@ -94,7 +96,7 @@ pub struct Task {
 }
 
 impl Task {
-    pub fn new(pool: Pool, root: u64, space: u64, number: u32) -> Task {
+    pub fn new(pool: Pool, root: u64, space: u64, number: u32, ceiling: u64) -> Task {
         Task {
             space: Cell::new(space),
             special: Cell::new(0),
@@ -102,6 +104,7 @@ impl Task {
             root,
             number,
             pool,
+            ceiling,
             state: Cell::new(TaskState::Running),
             threads: Cell::new(None),
             next: Cell::new(None),

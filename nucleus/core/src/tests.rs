@@ -8,14 +8,14 @@ use crate::{
     paging::{self, Access, Words},
     portal::Portal,
     ranges,
-    rights::{Memory, Right, Rights},
+    rights::{Kind, Memory, Object, Right, Rights},
     same,
     task::{Pool, Task, TaskState},
     thread::{Status, Thread, DEPTH},
     time::{Counter, Ratio},
     State,
 };
-use abi::{boot::Range, layout, layout::PAGE, system::Error};
+use abi::{boot::Range, layout, layout::PAGE, system::may, system::Error};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
@@ -39,7 +39,7 @@ impl World {
         let block: &'static [u128] = vec![0u128; 0x4000].leak();
         let base = (block.as_ptr() as u64).wrapping_sub(layout::DIRECT_MAP);
         let pool = Pool::new(base, size_of_val(block) as u64, 0);
-        let task = keep(Task::new(pool, 0, number.into(), number));
+        let task = keep(Task::new(pool, 0, number.into(), number, 31));
         state.tasks.add(task);
         World {
             task,
@@ -344,14 +344,14 @@ fn nothing_refers_to_a_dead_task() {
     let notification = dead.notification();
     let thread = dead.thread(state, 3);
     let rights = [
-        Right::Task(dead.task),
-        Right::Notification(notification),
-        Right::Portal(dead.portal(1)),
-        Right::Thread(thread),
-        Right::Platform,
+        Object::Task(dead.task),
+        Object::Notification(notification),
+        Object::Portal(dead.portal(1)),
+        Object::Thread(thread),
+        Object::Platform,
     ];
     for right in rights {
-        other.task.rights.add(right).unwrap();
+        other.task.rights.add(Right::whole(right)).unwrap();
     }
     other.task.fault_bound.set(Some((notification, 1)));
     let waiter = other.thread(state, 4);
@@ -456,17 +456,78 @@ fn messages_come_again_without_an_answer() {
 #[test]
 fn handles_are_checked() {
     let rights = Rights::new();
+    let whole = || Right::whole(Object::Platform);
     for handle in [0, 255, 256, 1 << 32, u64::MAX] {
-        assert!(rights.task(handle).is_err() && rights.platform(handle).is_err());
+        assert!(rights.task(handle, 0).is_err() && rights.platform(handle, 0).is_err());
         assert_eq!(rights.drop_right(handle), Err(Error::BadHandle));
     }
     for n in 0..256 {
-        assert_eq!(rights.add(Right::Platform), Ok(n));
+        assert_eq!(rights.add(whole()), Ok(n));
     }
-    assert_eq!(rights.add(Right::Platform), Err(Error::NoRoom));
+    assert_eq!(rights.add(whole()), Err(Error::NoRoom));
     rights.drop_right(17).unwrap();
-    assert_eq!(rights.add(Right::Platform), Ok(17));
-    assert_eq!(rights.memory(17), Err(Error::BadHandle));
+    assert_eq!(rights.add(whole()), Ok(17));
+    assert_eq!(rights.memory(17, 0), Err(Error::BadHandle));
+}
+
+#[test]
+fn a_right_that_is_passed_on_allows_no_more_than_before() {
+    let rights = Rights::new();
+    let ram = Object::of(Memory {
+        base: 0x10_0000,
+        size: PAGE,
+        device: false,
+    });
+    let whole = Right::whole(ram);
+    let read = whole.passed_on(may::READ | may::COPY).unwrap();
+    let again = read.passed_on(may::ALL).unwrap();
+    assert_eq!(again.may, may::READ | may::COPY);
+    let handle = rights.add(again).unwrap().into();
+    assert!(rights.memory(handle, may::READ).is_ok());
+    for deed in [may::WRITE, may::EXECUTE, may::ADDRESS, may::DONATE] {
+        assert_eq!(rights.memory(handle, may::READ | deed), Err(Error::Denied));
+    }
+    let last = read.passed_on(may::READ).unwrap();
+    assert_eq!(last.passed_on(may::ALL).err(), Some(Error::Denied));
+    assert_eq!(Right::NONE.passed_on(0).err(), Some(Error::BadHandle));
+    let state = state();
+    let world = World::new(state, 1);
+    let bell = Object::Notification(world.notification());
+    let ring = Right::whole(bell).passed_on(may::RING).unwrap();
+    let ring = u64::from(rights.add(ring).unwrap());
+    assert!(rights.notification(ring, may::RING).is_ok());
+    assert!(rights
+        .notification(ring, may::WAIT)
+        .is_err_and(|error| error == Error::Denied));
+}
+
+#[test]
+fn a_part_of_the_platform_is_a_range_of_one_kind() {
+    let rights = Rights::new();
+    let add = |right| u64::from(rights.add(right).unwrap());
+    let all = add(Right::whole(Object::Platform));
+    let range = Range { base: 16, size: 8 };
+    let ports = add(Right::whole(Kind::Port.object(range)));
+    let covers = |right, kind, first, count| rights.covers(right, kind, first, count).map(drop);
+    for kind in [Kind::Line, Kind::Message, Kind::Port] {
+        assert_eq!(covers(all, kind, 0, u64::MAX), Ok(()));
+    }
+    assert_eq!(covers(ports, Kind::Port, 16, 8), Ok(()));
+    for (first, count) in [(15, 1), (16, 9), (24, 1), (0, 100)] {
+        assert_eq!(covers(ports, Kind::Port, first, count), Err(Error::Denied));
+    }
+    let endless = covers(ports, Kind::Port, 17, u64::MAX);
+    assert_eq!(endless, Err(Error::BadArgument));
+    assert_eq!(covers(ports, Kind::Line, 16, 1), Err(Error::Denied));
+    assert_eq!(rights.platform(ports, 0), Err(Error::BadHandle));
+    let log = Right::whole(Object::Platform).passed_on(may::LOG).unwrap();
+    let log = add(log);
+    assert_eq!(covers(log, Kind::Line, 1, 1), Err(Error::Denied));
+    assert_eq!(rights.platform(log, may::LOG), Ok(()));
+    assert_eq!(rights.platform(log, may::POWER), Err(Error::Denied));
+    let silent = Right::whole(Kind::Port.object(range));
+    let silent = add(silent.passed_on(may::LINES).unwrap());
+    assert_eq!(covers(silent, Kind::Port, 16, 1), Err(Error::Denied));
 }
 
 #[test]
@@ -474,7 +535,6 @@ fn parts_stay_inside_of_their_memory() {
     let memory = Memory {
         base: 0x10_0000,
         size: 8 * PAGE,
-        write: true,
         device: false,
     };
     assert_eq!(

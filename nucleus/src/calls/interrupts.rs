@@ -4,16 +4,20 @@ use super::Answer;
 use crate::{arch, interrupts, platform, STATE};
 use abi::{
     boot::operation,
-    system::{trigger, Error},
+    system::{may, trigger, Error},
 };
-use nucleus_core::{interrupt::MESSAGE, notification::Notification, thread::Thread};
+use nucleus_core::{interrupt::MESSAGE, notification::Notification, rights::Kind, thread::Thread};
 
 pub fn bind(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [platform, line, flags, notification, bits] =
         [0, 1, 2, 3, 4].map(|n| thread.registers.word(n));
-    rights.platform(platform)?;
-    let notification = rights.notification(notification)?;
+    let kind = match flags {
+        trigger::MESSAGE => Kind::Message,
+        _ => Kind::Line,
+    };
+    rights.covers(platform, kind, line, 1)?;
+    let notification = rights.notification(notification, may::RING)?;
     let line = u32::try_from(line).map_err(|_| Error::BadArgument)?;
     if flags == trigger::MESSAGE {
         return message(line, notification, bits);
@@ -60,7 +64,7 @@ pub fn done(thread: &'static Thread) -> Answer {
         .task
         .get()
         .rights
-        .notification(thread.registers.word(0))?;
+        .notification(thread.registers.word(0), may::WAIT)?;
     let line = u32::try_from(thread.registers.word(1)).map_err(|_| Error::BadArgument)?;
     interrupts::settle(line, STATE.interrupts.done(line, notification)?);
     Ok(0)
@@ -69,8 +73,8 @@ pub fn done(thread: &'static Thread) -> Answer {
 pub fn ports(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [platform, task, first, count] = [0, 1, 2, 3].map(|n| thread.registers.word(n));
-    rights.platform(platform)?;
-    let task = rights.task(task)?;
+    rights.covers(platform, Kind::Port, first, count)?;
+    let task = rights.task(task, may::GIVE)?;
     if !arch::HAS_PORTS {
         return Err(Error::BadArgument);
     }

@@ -2,15 +2,21 @@
 
 use super::Answer;
 use crate::{account, log, platform, space};
-use abi::system::{info as what, Error};
-use nucleus_core::{allegation::Allegation, task::Task, thread::Thread};
+use abi::boot::Range;
+use abi::system::{info as what, may, Error};
+use nucleus_core::{
+    allegation::Allegation,
+    rights::{Kind, Right},
+    task::Task,
+    thread::Thread,
+};
 
 pub fn power(thread: &'static Thread) -> Answer {
     thread
         .task
         .get()
         .rights
-        .platform(thread.registers.word(0))?;
+        .platform(thread.registers.word(0), may::POWER)?;
     match thread.registers.word(1) {
         0 => platform::power_off(),
         1 => platform::power_reset(),
@@ -19,12 +25,26 @@ pub fn power(thread: &'static Thread) -> Answer {
     Err(Error::Denied)
 }
 
+/// Lines, messages or ports by number, out of a right that has at least these.
+pub fn part(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let [platform, kind, base, size] = [0, 1, 2, 3].map(|n| thread.registers.word(n));
+    let kind = Kind::from_word(kind)?;
+    if size == 0 || base.checked_add(size).is_none() {
+        return Err(Error::BadArgument);
+    }
+    let may = rights.covers(platform, kind, base, size)?;
+    let object = kind.object(Range { base, size });
+    rights.add(Right { object, may }).map(u64::from)
+}
+
 /// Bytes one LOG may have.
 const LINE: usize = 256;
 
 pub fn log(thread: &'static Thread) -> Answer {
-    let range =
-        Allegation::new(thread.registers.word(0), thread.registers.word(1)).check(LINE as u64)?;
+    let [platform, address, length] = [0, 1, 2].map(|n| thread.registers.word(n));
+    thread.task.get().rights.platform(platform, may::LOG)?;
+    let range = Allegation::new(address, length).check(LINE as u64)?;
     let mut text = [0; LINE];
     space::read(thread.task.get(), range, &mut text)?;
     log::write(&text[..range.length() as usize]);
@@ -33,8 +53,13 @@ pub fn log(thread: &'static Thread) -> Answer {
 
 pub fn info(thread: &'static Thread) -> Answer {
     let caller = thread.task.get();
-    let task = || caller.rights.task(thread.registers.word(0));
-    match thread.registers.word(1) {
+    let [right, question] = [0, 1].map(|n| thread.registers.word(n));
+    let task = || caller.rights.task(right, may::TELL);
+    match question {
+        what::TASK | what::FAULT => {}
+        _ => caller.rights.platform(right, may::TELL)?,
+    }
+    match question {
         what::MEMORY => tell(thread, caller, &account::of_memory()),
         what::TASK => tell(thread, caller, &account::of_task(task()?)),
         what::FAULT => tell(thread, caller, &task()?.fault.get()),

@@ -4,12 +4,12 @@ use super::Answer;
 use crate::{space, STATE};
 use abi::{
     layout::PAGE,
-    system::{map as flag, Error},
+    system::{map as flag, may, Error},
 };
 use nucleus_core::{
     allegation::Allegation,
     paging::Access,
-    rights::{Memory, Right},
+    rights::{Memory, Object, Right},
     thread::Thread,
 };
 
@@ -19,18 +19,24 @@ const PHYSICAL_END: u64 = 1 << 48;
 pub fn part(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [memory, offset, length] = [0, 1, 2].map(|n| thread.registers.word(n));
-    let part = rights.memory(memory)?.part(offset, length)?;
-    rights.add(Right::Memory(part)).map(u64::from)
+    let part = rights.memory(memory, may::COPY)?.part(offset, length)?;
+    let may = rights.get(memory)?.may;
+    let object = Object::of(part);
+    rights.add(Right { object, may }).map(u64::from)
 }
 
 pub fn map(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [task, memory, offset, length, address, flags] =
         [0, 1, 2, 3, 4, 5].map(|n| thread.registers.word(n));
-    let task = rights.task(task)?;
-    let memory = rights.memory(memory)?.part(offset, length)?;
-    let range = Allegation::new(address, length).check_pages(flag::MOST)?;
     let has = |bit| flags & bit != 0;
+    let needs = |flag, need| if has(flag) { need } else { 0 };
+    let need = may::READ | needs(flag::WRITE, may::WRITE) | needs(flag::EXECUTE, may::EXECUTE);
+    let task = rights.task(task, may::MAP)?;
+    // What it allows is looked at last, so that an answer tells what is wrong with the call first.
+    let allowed = rights.memory(memory, need);
+    let memory = rights.memory(memory, 0)?.part(offset, length)?;
+    let range = Allegation::new(address, length).check_pages(flag::MOST)?;
     let access = Access {
         write: has(flag::WRITE),
         execute: has(flag::EXECUTE),
@@ -41,7 +47,8 @@ pub fn map(thread: &'static Thread) -> Answer {
     if !known || !sensible {
         return Err(Error::BadArgument);
     }
-    if (access.write && !memory.write) || (access.execute && memory.device) {
+    allowed?;
+    if access.execute && memory.device {
         return Err(Error::Denied);
     }
     space::map(task, memory, range, access).map(|()| 0)
@@ -49,7 +56,7 @@ pub fn map(thread: &'static Thread) -> Answer {
 
 pub fn unmap(thread: &'static Thread) -> Answer {
     let [task, address, length] = [0, 1, 2].map(|n| thread.registers.word(n));
-    let task = thread.task.get().rights.task(task)?;
+    let task = thread.task.get().rights.task(task, may::MAP)?;
     space::unmap(
         task,
         Allegation::new(address, length).check_pages(flag::MOST)?,
@@ -60,7 +67,7 @@ pub fn unmap(thread: &'static Thread) -> Answer {
 pub fn device(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [platform, base, size] = [0, 1, 2].map(|n| thread.registers.word(n));
-    rights.platform(platform)?;
+    rights.platform(platform, may::DEVICES)?;
     let end = base
         .checked_add(size)
         .filter(|end| *end <= PHYSICAL_END)
@@ -71,19 +78,18 @@ pub fn device(thread: &'static Thread) -> Answer {
     if STATE.frames.any(base, size) {
         return Err(Error::Denied);
     }
-    rights
-        .add(Right::Memory(Memory {
-            base,
-            size,
-            write: true,
-            device: true,
-        }))
-        .map(u64::from)
+    let registers = Object::of(Memory {
+        base,
+        size,
+        device: true,
+    });
+    rights.add(Right::whole(registers)).map(u64::from)
 }
 
 pub fn address(thread: &'static Thread) -> Answer {
-    let memory = thread.task.get().rights.memory(thread.registers.word(0))?;
-    if !memory.write || memory.device {
+    let memory = thread.registers.word(0);
+    let memory = thread.task.get().rights.memory(memory, may::ADDRESS)?;
+    if memory.device {
         return Err(Error::Denied);
     }
     Ok(memory.base)

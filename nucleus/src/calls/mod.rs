@@ -6,11 +6,11 @@ mod memory;
 mod tasks;
 
 use crate::{clock, leave, STATE};
-use abi::system::{call, Error};
+use abi::system::{call, may, Error};
 use nucleus_core::{
     notification::{Notification, Wait},
     portal::Portal,
-    rights::Right,
+    rights::{Object, Right},
     thread::Thread,
 };
 
@@ -40,6 +40,7 @@ const CALLS: [Call; call::COUNT as usize] = {
     table[call::LOG as usize] = machine::log;
     table[call::INFO as usize] = machine::info;
     table[call::NULL as usize] = |_| Ok(0);
+    table[call::PLATFORM_PART as usize] = machine::part;
     table
 };
 
@@ -120,7 +121,7 @@ fn wait(thread: &'static Thread) {
         .task
         .get()
         .rights
-        .notification(thread.registers.word(0));
+        .notification(thread.registers.word(0), may::WAIT);
     match notification
         .and_then(|notification| STATE.wait(thread, notification, deadline, clock::now))
     {
@@ -143,7 +144,7 @@ fn notify(thread: &'static Thread) -> Answer {
         .task
         .get()
         .rights
-        .notification(thread.registers.word(0))?;
+        .notification(thread.registers.word(0), may::RING)?;
     STATE.notify(notification, thread.registers.word(1));
     Ok(0)
 }
@@ -152,7 +153,7 @@ fn notification_create(thread: &'static Thread) -> Answer {
     let task = thread.task.get();
     let notification = crate::objects::place(task, Notification::default())?;
     task.rights
-        .add(Right::Notification(notification))
+        .add(Right::whole(Object::Notification(notification)))
         .map(u64::from)
 }
 
@@ -161,5 +162,7 @@ fn portal_create(thread: &'static Thread) -> Answer {
     let [entry, stack, badge] = [0, 1, 2].map(|n| thread.registers.word(n));
     tasks::check_start(entry, stack)?;
     let portal = crate::objects::place(task, Portal::new(task, entry, stack, badge))?;
-    task.rights.add(Right::Portal(portal)).map(u64::from)
+    task.rights
+        .add(Right::whole(Object::Portal(portal)))
+        .map(u64::from)
 }

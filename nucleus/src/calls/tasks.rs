@@ -2,9 +2,12 @@
 
 use super::Answer;
 use crate::{account, arch, interrupts, objects, space, STATE};
-use abi::{layout::USER_END, system::root, system::Error};
+use abi::{
+    layout::USER_END,
+    system::{may, root, Error},
+};
 use nucleus_core::{
-    rights::Right,
+    rights::{Object, Right},
     same,
     thread::{Thread, PRIORITIES},
 };
@@ -18,19 +21,28 @@ pub fn check_start(entry: u64, stack: u64) -> Result<(), Error> {
 }
 
 pub fn create(thread: &'static Thread) -> Answer {
-    let rights = &thread.task.get().rights;
-    let donated = rights.memory(thread.registers.word(0))?;
-    if donated.device || !donated.write {
+    let maker = thread.task.get();
+    let [donated, ceiling] = [0, 1].map(|n| thread.registers.word(n));
+    let donated = maker.rights.memory(donated, may::DONATE | may::WRITE)?;
+    if ceiling >= PRIORITIES {
+        return Err(Error::BadArgument);
+    }
+    if donated.device || ceiling > maker.ceiling {
         return Err(Error::Denied);
     }
     STATE.frames.keep(donated.base, donated.size)?;
     let number = STATE.next_task.get();
-    let task = objects::task(donated, number)
+    let task = objects::task(donated, number, ceiling)
         .inspect_err(|_| STATE.frames.release(donated.base, donated.size))?;
     STATE.next_task.set(number.wrapping_add(1));
-    task.rights.set(root::SELF, Right::Task(task));
-    rights
-        .add(Right::Task(task))
+    let own = Right {
+        object: Object::Task(task),
+        may: root::SELF_MAY,
+    };
+    task.rights.set(root::SELF, own);
+    maker
+        .rights
+        .add(Right::whole(Object::Task(task)))
         .map(u64::from)
         .inspect_err(|_| remove(task))
 }
@@ -44,7 +56,8 @@ fn remove(task: &'static nucleus_core::task::Task) {
 }
 
 pub fn destroy(thread: &'static Thread) {
-    match thread.task.get().rights.task(thread.registers.word(0)) {
+    let task = thread.registers.word(0);
+    match thread.task.get().rights.task(task, may::DESTROY) {
         Err(error) => thread.registers.answer(Err(error)),
         Ok(task) => {
             // A caller inside of the task is cut off and gets its answer there; one of its threads is gone.
@@ -70,13 +83,16 @@ pub fn thread_create(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [task, entry, stack, argument, priority] =
         [0, 1, 2, 3, 4].map(|n| thread.registers.word(n));
-    let task = rights.task(task)?;
+    let task = rights.task(task, may::START)?;
     check_start(entry, stack)?;
     if priority >= PRIORITIES {
         return Err(Error::BadArgument);
     }
+    if priority > task.ceiling {
+        return Err(Error::Denied);
+    }
     let new = objects::place(task, Thread::new(task, priority))?;
-    let handle = rights.add(Right::Thread(new))?;
+    let handle = rights.add(Right::whole(Object::Thread(new)))?;
     new.registers.enter(entry, stack);
     new.registers.set_word(0, argument);
     task.add_thread(new);
@@ -87,11 +103,11 @@ pub fn thread_create(thread: &'static Thread) -> Answer {
 
 pub fn right_copy(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
-    let task = rights.task(thread.registers.word(0))?;
-    match rights.get(thread.registers.word(1))? {
-        Right::None => Err(Error::BadHandle),
-        right => task.rights.add(right).map(u64::from),
-    }
+    let [task, right, allowed] = [0, 1, 2].map(|n| thread.registers.word(n));
+    let task = rights.task(task, may::GIVE)?;
+    let allowed = u32::try_from(allowed).map_err(|_| Error::BadArgument)?;
+    let right = rights.get(right)?.passed_on(allowed)?;
+    task.rights.add(right).map(u64::from)
 }
 
 pub fn right_drop(thread: &'static Thread) -> Answer {
@@ -105,8 +121,8 @@ pub fn right_drop(thread: &'static Thread) -> Answer {
 
 pub fn fault_bind(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
-    let task = rights.task(thread.registers.word(0))?;
-    let notification = rights.notification(thread.registers.word(1))?;
+    let task = rights.task(thread.registers.word(0), may::FAULTS)?;
+    let notification = rights.notification(thread.registers.word(1), may::RING)?;
     task.fault_bound
         .set(Some((notification, thread.registers.word(2))));
     Ok(0)

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
-use abi::inventory::{device_at, Installed};
+use abi::inventory::Installed;
 use abi::layout;
 use abi::program::{bit, Startup, INTERRUPTS};
 use alloc::boxed::Box;
@@ -19,12 +19,9 @@ fn main(_argument: u64) {
     let Some(startup) = runtime::startup() else {
         return println!("driver: not started by the manager, so there is no device");
     };
-    let inventory = memory::region(layout::INVENTORY, startup.inventory_size as usize);
-    let installed = usize::try_from(startup.device)
-        .ok()
-        .and_then(|index| device_at(inventory, index));
-    let Some(installed) = installed else {
-        return println!("driver: device {} is not in the inventory", startup.device);
+    let record = memory::region(layout::INVENTORY, startup.inventory_size as usize);
+    let Some(installed) = Installed::read(record) else {
+        return println!("driver: no readable record of device {}", startup.device);
     };
     let Some(class) = Class::of_name(&installed.class) else {
         return println!("{}: no pump for class {}", installed.name, installed.class);

@@ -7,13 +7,15 @@ use crate::task::{blank, fitting, Task};
 use crate::trouble::{Context, Trouble};
 use abi::layout;
 use abi::program::{Session, SESSIONS};
-use abi::system::{map, root, Handle};
+use abi::system::{map, may, root, Handle};
 use manager::regions::Region;
 use runtime::sys;
 
 const STACK: u64 = 0x8000;
 const DONATION: u64 = 0x3_0000;
 const PRIORITY: u64 = 8;
+/// A program that makes tasks of its own may have some of them run before drivers: it measures, or tests.
+const CEILING: u64 = 20;
 /// Heap of the console; of a program that makes tasks of its own.
 const HEAP: u64 = 0x8_0000;
 
@@ -35,14 +37,19 @@ impl Client {
         drivers: &[&Driver],
         faults: (Handle, u64),
     ) -> Result<Task, Trouble> {
-        let (task, ()) = fitting(memory, DONATION, |memory, task| {
+        let ceiling = match self.grant {
+            Some(_) => CEILING,
+            None => PRIORITY,
+        };
+        let (task, ()) = fitting(memory, DONATION, ceiling, |memory, task| {
             task.load(memory, &self.image, STACK)?;
             task.own(memory, HEAP, layout::PAGE, layout::HEAP, map::WRITE)?;
             sys::fault_bind(task.handle, faults.0, faults.1).because("binding faults")?;
             let mut startup = blank();
             startup.heap_size = HEAP;
-            startup.notification = task.give(self.notification)?;
-            startup.manager = task.give(self.portal)?;
+            startup.notification = task.give(self.notification, may::WAIT)?;
+            startup.manager = task.give(self.portal, 0)?;
+            startup.platform = task.give(root::PLATFORM, may::LOG | may::TELL)?;
             self.show(task, &mut startup)?;
             for (n, driver) in drivers.iter().take(SESSIONS).enumerate() {
                 startup.session[n] = session(task, n as u64, driver)?;
@@ -50,7 +57,7 @@ impl Client {
             }
             if let Some((right, region)) = self.grant {
                 startup.own_task = root::SELF;
-                startup.memory = task.give(right)?;
+                startup.memory = task.give(right, may::ALL)?;
                 startup.memory_size = region.size;
             }
             task.start(memory, &startup, self.image.program.entry, PRIORITY)
@@ -87,7 +94,7 @@ fn session(task: &Task, n: u64, driver: &Driver) -> Result<Session, Trouble> {
     task.map(root::MEMORY, pool.offset, pool.size, at, map::WRITE)?;
     Ok(Session {
         device: driver.device as u32,
-        bell: task.give(driver.notification)?,
+        bell: task.give(driver.notification, may::RING)?,
         pool_size: pool.size,
     })
 }

@@ -6,7 +6,7 @@ use crate::task::{blank, fitting, Task};
 use crate::trouble::{Context, Trouble};
 use abi::inventory::Installed;
 use abi::program::{bit, INTERRUPTS};
-use abi::system::{map, root, Handle};
+use abi::system::{map, may, root, Handle};
 use abi::{layout, ring};
 use alloc::vec::Vec;
 use classes::ring::State;
@@ -28,6 +28,8 @@ pub struct Driver {
     pub notification: Handle,
     pub rings: Region,
     pub pool: Region,
+    /// What the inventory says of this device, and its length.
+    record: (Region, u64),
     /// Shared with the device, which may go on writing to it until the next `init` resets it: never given to another.
     arena: Option<Region>,
     /// Number of the window, its pages, the right to them.
@@ -41,7 +43,6 @@ pub struct Driver {
 /// What all drivers' tasks are made of.
 pub struct Parts {
     pub image: Image,
-    pub inventory: Module,
     pub codes: Module,
     /// Notification of the client of all drivers, and of the manager, which is the client of buses.
     pub client: Handle,
@@ -74,8 +75,14 @@ impl Driver {
             0 => None,
             size => Some(memory.zeroed(size.into(), installed.arena_align.into())?),
         };
+        let bytes = installed
+            .to_bytes()
+            .ok_or(Trouble::new("its record cannot be written"))?;
+        let record = memory.zeroed(bytes.len() as u64, layout::PAGE)?;
+        memory.with(record, |page| page.write(0, &bytes))?;
         let mut driver = Driver {
             device,
+            record: (record, bytes.len() as u64),
             arena,
             notification,
             rings: memory.zeroed(ring::BYTES as u64, layout::PAGE)?,
@@ -148,7 +155,7 @@ impl Driver {
         for line in &self.lines {
             let _ = sys::interrupt_done(self.notification, *line);
         }
-        let (task, ()) = fitting(memory, DONATION, |memory, task| {
+        let (task, ()) = fitting(memory, DONATION, PRIORITY, |memory, task| {
             task.load(memory, &parts.image, STACK)?;
             self.furnish(memory, parts, installed, task)?;
             sys::fault_bind(task.handle, faults.0, faults.1).because("binding faults")?;
@@ -190,8 +197,14 @@ impl Driver {
             sys::ports_grant(root::PLATFORM, task.handle, window.base, window.size)
                 .because("granting ports")?;
         }
-        let inventory = parts.inventory;
-        task.map(inventory.right, 0, inventory.pages(), layout::INVENTORY, 0)
+        let (record, _) = self.record;
+        task.map(
+            root::MEMORY,
+            record.offset,
+            record.size,
+            layout::INVENTORY,
+            0,
+        )
     }
 
     /// The arena, whose place in memory the driver must know, and the first thread.
@@ -204,8 +217,9 @@ impl Driver {
     ) -> Result<(), Trouble> {
         let mut startup = blank();
         startup.device = self.device as u64;
-        startup.notification = task.give(self.notification)?;
-        startup.client = task.give(parts.client_of(installed))?;
+        startup.notification = task.give(self.notification, may::WAIT)?;
+        startup.client = task.give(parts.client_of(installed), may::RING)?;
+        startup.platform = task.give(root::PLATFORM, may::LOG)?;
         if let Some(arena) = self.arena {
             task.map(
                 root::MEMORY,
@@ -224,14 +238,14 @@ impl Driver {
         }
         startup.line_count = self.lines.len() as u64;
         startup.message_count = self.messages;
-        startup.inventory_size = parts.inventory.size;
+        startup.inventory_size = self.record.1;
         startup.heap_size = HEAP;
         task.start(memory, &startup, parts.image.program.entry, PRIORITY)
     }
 
-    /// Bytes of rings and pool.
+    /// Bytes of rings, pool and record.
     pub fn shared(&self) -> u64 {
-        self.rings.size + self.pool.size
+        self.rings.size + self.pool.size + self.record.0.size
     }
 
     /// Bytes shared with the device.

@@ -22,12 +22,12 @@ pub struct Task {
 }
 
 impl Task {
-    /// An empty task whose nucleus objects live in `donation` bytes.
-    pub fn create(memory: &mut Memory, donation: u64) -> Result<Task, Trouble> {
+    /// An empty task whose nucleus objects live in `donation` bytes, for threads of at most priority `ceiling`.
+    pub fn create(memory: &mut Memory, donation: u64, ceiling: u64) -> Result<Task, Trouble> {
         let donated = memory.raw(donation)?;
         let made = sys::memory_part(root::MEMORY, donated.offset, donated.size)
             .because("making a right to donated memory")
-            .and_then(|right| match sys::task_create(right) {
+            .and_then(|right| match sys::task_create(right, ceiling) {
                 Ok(handle) => Ok((right, handle)),
                 error => {
                     let _ = sys::right_drop(right);
@@ -147,22 +147,23 @@ impl Task {
         Ok(())
     }
 
-    /// A right of the manager's, in the task's table.
-    pub fn give(&self, right: Handle) -> Result<Handle, Trouble> {
-        sys::right_copy(self.handle, right).because("giving a right to a task")
+    /// A right of the manager's, in the task's table, with which no more than `may` can be done.
+    pub fn give(&self, right: Handle, may: u32) -> Result<Handle, Trouble> {
+        sys::right_copy(self.handle, right, may).because("giving a right to a task")
     }
 }
 
-/// Makes a task, with more donated memory each time the nucleus finds it too little.
+/// Makes a task for threads of at most priority `ceiling`, with more donated memory each time the nucleus finds it too little.
 pub fn fitting<T>(
     memory: &mut Memory,
     first: u64,
+    ceiling: u64,
     mut make: impl FnMut(&mut Memory, &mut Task) -> Result<T, Trouble>,
 ) -> Result<(Task, T), Trouble> {
     const MOST: u64 = 0x20_0000;
     let mut donation = first;
     loop {
-        let mut task = Task::create(memory, donation)?;
+        let mut task = Task::create(memory, donation, ceiling)?;
         match make(memory, &mut task) {
             Ok(made) => return Ok((task, made)),
             Err(trouble) => {
@@ -184,6 +185,7 @@ fn write(page: &Shared, startup: &Startup) {
         (offset_of!(Startup, client), s.client),
         (offset_of!(Startup, manager), s.manager),
         (offset_of!(Startup, sessions), s.sessions),
+        (offset_of!(Startup, platform), s.platform),
         (offset_of!(Startup, own_task), s.own_task),
         (offset_of!(Startup, memory), s.memory),
     ];
@@ -226,6 +228,8 @@ pub fn blank() -> Startup {
         client: u32::MAX,
         manager: u32::MAX,
         sessions: 0,
+        platform: u32::MAX,
+        reserved: 0,
         arena_dma: 0,
         arena_size: 0,
         pool_dma: 0,

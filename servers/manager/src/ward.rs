@@ -111,7 +111,7 @@ impl Ward {
         if let Some(inventory) = inventory {
             self.read(inventory)?;
             let notifications = (client_notification, self.notification);
-            self.parts = parts(boot, inventory, notifications, other.is_some())?;
+            self.parts = parts(boot, notifications, other.is_some())?;
         }
         self.start_drivers();
         let console = other.or_else(|| Module::find(boot, ModuleKind::Console));
@@ -499,7 +499,6 @@ impl Ward {
 /// What drivers are made of, if all of it is there.
 fn parts(
     boot: &BootInfo,
-    inventory: Module,
     (client, manager): (Handle, Handle),
     generous: bool,
 ) -> Result<Option<Parts>, Trouble> {
@@ -510,7 +509,6 @@ fn parts(
     };
     Ok(Some(Parts {
         image: Image::of(program)?,
-        inventory,
         codes,
         client,
         manager,

@@ -36,14 +36,16 @@ extern "C" {
 
 extern "C" fn start<R: Run>(argument: u64) -> ! {
     crate::sync::forget();
+    // Its parent's handle means something else here, or nothing.
+    sys::platform_is(Handle::MAX);
     R::run(argument);
     sys::exit()
 }
 
-/// A task that is a copy of this program as it is now, without threads.
-pub fn create(this: Handle, memory: &mut Memory) -> Result<Handle, Error> {
+/// A task that is a copy of this program as it is now, without threads; these will have at most priority `ceiling`.
+pub fn create(this: Handle, memory: &mut Memory, ceiling: u64) -> Result<Handle, Error> {
     let donated = memory.take(DONATED)?;
-    let task = sys::task_create(donated)?;
+    let task = sys::task_create(donated, ceiling)?;
     sys::right_drop(donated)?;
     let ends = [
         &raw const program_text_end,

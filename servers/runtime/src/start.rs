@@ -30,6 +30,7 @@ extern "C" fn _start() {
 
 extern "C" fn start(argument: u64) -> ! {
     ARGUMENT.store(argument, Ordering::Relaxed);
+    crate::sys::platform_is(startup().map_or(root::PLATFORM, |startup| startup.platform));
     let heap = startup().map_or(root::HEAP_SIZE, |startup| startup.heap_size);
     if heap > 0 {
         // SAFETY: who made this task mapped that much there, for this; and a program starts once.

@@ -2,6 +2,7 @@
 
 use crate::trap::{plain, portal};
 use abi::system::{call, info, trigger, Error, Handle};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// No deadline.
 pub const FOREVER: u64 = u64::MAX;
@@ -43,9 +44,10 @@ pub fn yield_now() {
     let _ = plain(call::YIELD, [0; 6]);
 }
 
-/// A new task whose nucleus objects live in `donated` until it is destroyed. The memory must not be mapped anywhere.
-pub fn task_create(donated: Handle) -> Result<Handle, Error> {
-    plain(call::TASK_CREATE, [donated.into(), 0, 0, 0, 0, 0]).map(handle)
+/// A new task whose nucleus objects live in `donated` until it is destroyed. The memory must not be mapped anywhere. None of
+/// its threads has a higher priority than `ceiling`, which is at most this task's own.
+pub fn task_create(donated: Handle, ceiling: u64) -> Result<Handle, Error> {
+    plain(call::TASK_CREATE, [donated.into(), ceiling, 0, 0, 0, 0]).map(handle)
 }
 
 pub fn task_destroy(task: Handle) -> Result<(), Error> {
@@ -143,9 +145,22 @@ pub fn memory_address(memory: Handle) -> Result<u64, Error> {
     plain(call::MEMORY_ADDRESS, [memory.into(), 0, 0, 0, 0, 0])
 }
 
-/// Copies a right into `task`'s table; its handle there.
-pub fn right_copy(task: Handle, right: Handle) -> Result<Handle, Error> {
-    plain(call::RIGHT_COPY, [task.into(), right.into(), 0, 0, 0, 0]).map(handle)
+/// Copies a right into `task`'s table, with which no more than `may` ([`abi::system::may`]) can be done there; its handle there.
+pub fn right_copy(task: Handle, right: Handle, may: u32) -> Result<Handle, Error> {
+    plain(
+        call::RIGHT_COPY,
+        [task.into(), right.into(), may.into(), 0, 0, 0],
+    )
+    .map(handle)
+}
+
+/// A right to `count` lines, messages or ports ([`abi::system::part`]) alone.
+pub fn platform_part(platform: Handle, kind: u64, first: u64, count: u64) -> Result<Handle, Error> {
+    plain(
+        call::PLATFORM_PART,
+        [platform.into(), kind, first, count, 0, 0],
+    )
+    .map(handle)
 }
 
 pub fn right_drop(right: Handle) -> Result<(), Error> {
@@ -233,13 +248,22 @@ pub fn power_reset(platform: Handle) -> Result<(), Error> {
     plain(call::POWER, [platform.into(), 1, 0, 0, 0, 0]).map(drop)
 }
 
-/// Appends to the log; 256 bytes at a time.
+/// This task's platform right, with which it writes to the log and asks about the machine; `Handle::MAX` if it has none.
+static PLATFORM: AtomicU32 = AtomicU32::new(Handle::MAX);
+
+pub(crate) fn platform_is(right: Handle) {
+    PLATFORM.store(right, Ordering::Relaxed);
+}
+
+fn platform() -> u64 {
+    PLATFORM.load(Ordering::Relaxed).into()
+}
+
+/// Appends to the log, if this task may; 256 bytes at a time.
 pub fn log(text: &[u8]) {
     for piece in text.chunks(256) {
-        let _ = plain(
-            call::LOG,
-            [piece.as_ptr() as u64, piece.len() as u64, 0, 0, 0, 0],
-        );
+        let (at, length) = (piece.as_ptr() as u64, piece.len() as u64);
+        let _ = plain(call::LOG, [platform(), at, length, 0, 0, 0]);
     }
 }
 
@@ -250,7 +274,7 @@ pub fn info_memory() -> Result<info::Memory, Error> {
     plain(
         call::INFO,
         [
-            NONE,
+            platform(),
             info::MEMORY,
             to,
             size_of::<info::Memory>() as u64,
@@ -266,7 +290,7 @@ pub fn info_date() -> Result<info::Date, Error> {
     let mut told = info::Date::default();
     let to = core::ptr::from_mut(&mut told) as u64;
     let size = size_of::<info::Date>() as u64;
-    plain(call::INFO, [NONE, info::DATE, to, size, 0, 0]).map(|_| told)
+    plain(call::INFO, [platform(), info::DATE, to, size, 0, 0]).map(|_| told)
 }
 
 pub fn info_task(task: Handle) -> Result<info::Task, Error> {
@@ -307,12 +331,12 @@ pub fn info_fault(task: Handle) -> Result<info::Fault, Error> {
 /// Copies the newest bytes of the log; how many.
 pub fn info_log(to: &mut [u8]) -> Result<usize, Error> {
     let at = to.as_mut_ptr() as u64;
-    plain(call::INFO, [NONE, info::LOG, at, to.len() as u64, 0, 0])
-        .map(|bytes| (bytes as usize).min(to.len()))
+    plain(
+        call::INFO,
+        [platform(), info::LOG, at, to.len() as u64, 0, 0],
+    )
+    .map(|bytes| (bytes as usize).min(to.len()))
 }
-
-/// "No task" for INFO.
-const NONE: u64 = u32::MAX as u64;
 
 /// Ends the calling thread.
 pub fn exit() -> ! {

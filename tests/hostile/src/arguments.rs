@@ -2,7 +2,7 @@
 
 use crate::{report::Report, Ground};
 use abi::layout::{DIRECT_MAP, NUCLEUS, PAGE, PROGRAM, STACK_TOP, USER_END};
-use abi::system::{call, info, map, trigger, Error};
+use abi::system::{call, info, map, part, trigger, Error};
 use runtime::sys;
 
 /// A call that must be refused.
@@ -15,7 +15,7 @@ fn refused(report: &mut Report, what: &str, number: u64, words: [u64; 6], error:
 pub fn all(report: &mut Report, ground: &mut Ground) {
     numbers(report);
     handles(report, ground);
-    pointers(report);
+    pointers(report, ground);
     ranges(report, ground);
     mappings(report, ground);
     starts(report, ground);
@@ -64,6 +64,8 @@ fn handles(report: &mut Report, ground: &Ground) {
         call::PORTS_GRANT,
         call::FAULT_BIND,
         call::POWER,
+        call::LOG,
+        call::INFO,
     ];
     for number in first_word {
         for handle in [
@@ -96,6 +98,8 @@ fn handles(report: &mut Report, ground: &Ground) {
         call::INTERRUPT_DONE,
         call::PORTS_GRANT,
         call::POWER,
+        call::LOG,
+        call::INFO,
     ];
     for number in not_a_task {
         refused(
@@ -128,9 +132,28 @@ fn handles(report: &mut Report, ground: &Ground) {
         [this, 200, 0, 0, 0, 0],
         Error::BadHandle,
     );
+    for mask in [1 << 32, u64::MAX] {
+        refused(
+            report,
+            "a copy with deeds that are not",
+            call::RIGHT_COPY,
+            [this, memory, mask, 0, 0, 0],
+            Error::BadArgument,
+        );
+    }
+    for handle in [this, memory, 200, 256, u64::MAX] {
+        refused(
+            report,
+            "a part of no platform",
+            call::PLATFORM_PART,
+            [handle, part::LINES, 0, 1, 0, 0],
+            Error::BadHandle,
+        );
+    }
 }
 
-fn pointers(report: &mut Report) {
+fn pointers(report: &mut Report, ground: &Ground) {
+    let tells = u64::from(ground.tells);
     let bad = [
         (DIRECT_MAP, 16),
         (NUCLEUS, 16),
@@ -151,7 +174,7 @@ fn pointers(report: &mut Report) {
             report,
             "a log line that is not ours",
             call::LOG,
-            [address, length, 0, 0, 0, 0],
+            [tells, address, length, 0, 0, 0],
             Error::BadArgument,
         );
     }
@@ -166,7 +189,7 @@ fn pointers(report: &mut Report) {
     ];
     for what in [info::MEMORY, info::MODULES, info::LOG] {
         for address in bad {
-            let words = [u64::from(u32::MAX), what, address, 64, 0, 0];
+            let words = [tells, what, address, 64, 0, 0];
             refused(
                 report,
                 "an answer to where we may not write",
@@ -180,7 +203,7 @@ fn pointers(report: &mut Report) {
         report,
         "an unknown question",
         call::INFO,
-        [0, 99, STACK_TOP - 64, 8, 0, 0],
+        [tells, 99, STACK_TOP - 64, 8, 0, 0],
         Error::BadArgument,
     );
 }
@@ -385,7 +408,7 @@ fn donated(report: &mut Report, ground: &mut Ground) {
     );
     report.same(
         "donating what is mapped",
-        sys::task_create(memory).err(),
+        sys::task_create(memory, 0).err(),
         Some(Error::Denied),
     );
     report.same(
@@ -393,7 +416,7 @@ fn donated(report: &mut Report, ground: &mut Ground) {
         sys::memory_unmap(own, 0x7000_0000, PAGE),
         Ok(()),
     );
-    let Ok(task) = sys::task_create(memory) else {
+    let Ok(task) = sys::task_create(memory, 0) else {
         return report.yes("making a task", false);
     };
     let whole = ground.memory.right;
@@ -403,7 +426,7 @@ fn donated(report: &mut Report, ground: &mut Ground) {
     }
     report.same(
         "donating it again",
-        sys::task_create(memory).err(),
+        sys::task_create(memory, 0).err(),
         Some(Error::Denied),
     );
     report.same("destroying it", sys::task_destroy(task), Ok(()));
@@ -425,7 +448,7 @@ fn donated(report: &mut Report, ground: &mut Ground) {
     let small = sys::memory_part(memory, 0, PAGE);
     report.same(
         "too small",
-        small.and_then(sys::task_create).err(),
+        small.and_then(|small| sys::task_create(small, 0)).err(),
         Some(Error::NoRoom),
     );
 }

@@ -6,6 +6,7 @@
 mod arguments;
 mod deeds;
 mod report;
+mod rights;
 mod tasks;
 
 use abi::system::{root, Handle};
@@ -18,6 +19,10 @@ pub struct Ground {
     pub memory: Memory,
     /// None when somebody else is the first task.
     pub platform: Option<Handle>,
+    /// A platform right with which it may write to the log and ask.
+    pub tells: Handle,
+    /// The highest priority that its threads may have: what the manager gives a program that makes tasks.
+    pub ceiling: u64,
 }
 
 runtime::program!(main);
@@ -30,6 +35,8 @@ fn main(_argument: u64) {
                 next: 0,
             },
             platform: None,
+            tells: startup.platform,
+            ceiling: 20,
         },
         None => Ground {
             this: root::SELF,
@@ -38,11 +45,14 @@ fn main(_argument: u64) {
                 next: 0,
             },
             platform: Some(root::PLATFORM),
+            tells: root::PLATFORM,
+            ceiling: 31,
         },
     };
     runtime::println!("hostile: begins");
     let mut report = Report::default();
     arguments::all(&mut report, &mut ground);
+    rights::all(&mut report, &mut ground);
     tasks::all(&mut report, &mut ground);
     runtime::println!(
         "hostile: {} passed, {} failed",

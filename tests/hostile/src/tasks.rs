@@ -5,7 +5,7 @@ use crate::{
     report::Report,
     Ground,
 };
-use abi::system::{Error, Handle};
+use abi::system::{may, Error, Handle};
 use runtime::child::{self, Run};
 use runtime::sys;
 
@@ -25,19 +25,20 @@ pub fn all(report: &mut Report, ground: &mut Ground) {
 }
 
 /// A child that was given its parent's task and a notification.
-fn child(report: &mut Report, ground: &mut Ground, bell: Handle) -> Option<Handle> {
+pub fn child(report: &mut Report, ground: &mut Ground, bell: Handle) -> Option<Handle> {
     let start = ground.memory.next;
-    let task = child::create(ground.this, &mut ground.memory);
+    let task = child::create(ground.this, &mut ground.memory, PRIORITY + 1);
     // What the last child used is free again when it is destroyed: all children use the same memory.
     ground.memory.next = start;
     report.yes("making a child", task.is_ok());
     let task = task.ok()?;
     report.same(
         "giving it its parent",
-        sys::right_copy(task, ground.this),
+        sys::right_copy(task, ground.this, may::ALL),
         Ok(PARENT),
     );
-    report.same("giving it a bell", sys::right_copy(task, bell), Ok(BELL));
+    let given = sys::right_copy(task, bell, may::ALL);
+    report.same("giving it a bell", given, Ok(BELL));
     Some(task)
 }
 
@@ -129,7 +130,7 @@ impl Run for Server {
             abi::layout::STACK_TOP - 0x2000,
             7,
         );
-        let given = portal.and_then(|portal| sys::right_copy(PARENT, portal));
+        let given = portal.and_then(|portal| sys::right_copy(PARENT, portal, may::ALL));
         let _ = sys::notify(BELL, 1 << 32 | u64::from(given.unwrap_or(0)));
     }
 }
@@ -227,7 +228,8 @@ fn endless(report: &mut Report, ground: &mut Ground) {
     let Some(killer) = child(report, ground, quiet) else {
         return;
     };
-    report.same("giving it its victim", sys::right_copy(killer, task), Ok(3));
+    let given = sys::right_copy(killer, task, may::ALL);
+    report.same("giving it its victim", given, Ok(3));
     report.yes(
         "starting it",
         child::run::<Killer>(killer, 0, PRIORITY).is_ok(),
