@@ -8,6 +8,7 @@ use abi::{
 };
 use core::cell::Cell;
 use nucleus_core::{
+    kernel::Kernel,
     same,
     task::{Task, TaskState},
     thread::{Status, Thread},
@@ -23,9 +24,6 @@ struct Account {
     start: Cell<(u64, u64)>,
 }
 
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl Sync for Account {}
-
 const NO_MODULE: Module = Module {
     kind: 0,
     reserved: 0,
@@ -33,28 +31,31 @@ const NO_MODULE: Module = Module {
     size: 0,
 };
 
-static ACCOUNT: Account = Account {
-    modules: Cell::new([NO_MODULE; MODULES]),
-    memory: Cell::new(info::Memory {
-        total: 0,
-        nucleus_text: 0,
-        nucleus_rodata: 0,
-        nucleus_data: 0,
-        kernel_tables: 0,
-        genesis_returned: 0,
-        kept: 0,
-        modules: 0,
-        frame_table: 0,
-        first_task: 0,
-        small_ranges: 0,
-        free_at_start: 0,
-        executable: 0,
-        ticks_nucleus: 0,
-        ticks_user: 0,
-    }),
-    runs: Cell::new(None),
-    since: Cell::new(0),
-    start: Cell::new((0, 0)),
+// SAFETY: private to this module, whose functions run in the nucleus alone.
+static ACCOUNT: Kernel<Account> = unsafe {
+    Kernel::new(Account {
+        modules: Cell::new([NO_MODULE; MODULES]),
+        memory: Cell::new(info::Memory {
+            total: 0,
+            nucleus_text: 0,
+            nucleus_rodata: 0,
+            nucleus_data: 0,
+            kernel_tables: 0,
+            genesis_returned: 0,
+            kept: 0,
+            modules: 0,
+            frame_table: 0,
+            first_task: 0,
+            small_ranges: 0,
+            free_at_start: 0,
+            executable: 0,
+            ticks_nucleus: 0,
+            ticks_user: 0,
+        }),
+        runs: Cell::new(None),
+        since: Cell::new(0),
+        start: Cell::new((0, 0)),
+    })
 };
 
 /// What became of the RAM that genesis left free, in bytes.

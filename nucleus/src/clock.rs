@@ -3,7 +3,10 @@
 use crate::{platform, STATE};
 use abi::boot::{operation, BootInfo};
 use core::cell::Cell;
-use nucleus_core::time::{Counter, Ratio};
+use nucleus_core::{
+    kernel::Kernel,
+    time::{Counter, Ratio},
+};
 
 /// Nanoseconds a thread runs before the next of its priority.
 const SLICE: u64 = 10_000_000;
@@ -30,18 +33,18 @@ struct Clock {
     until: Cell<u64>,
 }
 
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl Sync for Clock {}
-
-static CLOCK: Clock = Clock {
-    counter: Counter::new(),
-    to_nanoseconds: Cell::new(Ratio::new(0, 1)),
-    to_ticks: Cell::new(Ratio::new(0, 1)),
-    longest: Cell::new(u64::MAX),
-    most: Cell::new(1),
-    wakes: Cell::new(false),
-    armed: Cell::new(Armed::No),
-    until: Cell::new(u64::MAX),
+// SAFETY: private to this module, whose functions run in the nucleus alone.
+static CLOCK: Kernel<Clock> = unsafe {
+    Kernel::new(Clock {
+        counter: Counter::new(),
+        to_nanoseconds: Cell::new(Ratio::new(0, 1)),
+        to_ticks: Cell::new(Ratio::new(0, 1)),
+        longest: Cell::new(u64::MAX),
+        most: Cell::new(1),
+        wakes: Cell::new(false),
+        armed: Cell::new(Armed::No),
+        until: Cell::new(u64::MAX),
+    })
 };
 
 pub fn start(boot: &BootInfo) {

@@ -3,27 +3,27 @@
 use crate::{clock, platform, STATE};
 use abi::boot::BootInfo;
 use core::cell::Cell;
-use nucleus_core::interrupt::{Line, MESSAGE};
+use nucleus_core::{
+    interrupt::{Line, MESSAGE},
+    kernel::Kernel,
+};
 
-struct Timer(Cell<u64>);
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl Sync for Timer {}
-static TIMER: Timer = Timer(Cell::new(u64::MAX));
+/// Vector or ID of the timer.
+// SAFETY: private to this module, whose functions run in the nucleus alone.
+static TIMER: Kernel<Cell<u64>> = unsafe { Kernel::new(Cell::new(u64::MAX)) };
 
 /// Vectors or IDs of messages: the first, and how many.
-struct Messages(Cell<(u64, u64)>);
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl Sync for Messages {}
-static MESSAGES: Messages = Messages(Cell::new((0, 0)));
+// SAFETY: as above.
+static MESSAGES: Kernel<Cell<(u64, u64)>> = unsafe { Kernel::new(Cell::new((0, 0))) };
 
 pub fn start(boot: &BootInfo) {
-    TIMER.0.set(boot.timer_line);
-    MESSAGES.0.set((boot.message_first, boot.message_count));
+    TIMER.set(boot.timer_line);
+    MESSAGES.set((boot.message_first, boot.message_count));
     crate::arch::enable_timer_line(boot.timer_line);
 }
 
 pub fn is_timer(vector: u64) -> bool {
-    vector == TIMER.0.get()
+    vector == TIMER.get()
 }
 
 /// The timer's vector or ID fired.
@@ -43,14 +43,14 @@ pub fn line(line: u32, vector: u64) {
 
 /// The message that comes in by this vector or ID, as bindings know it.
 pub fn message_of(vector: u64) -> Option<u32> {
-    let (first, count) = MESSAGES.0.get();
+    let (first, count) = MESSAGES.get();
     let number = vector.checked_sub(first).filter(|n| *n < count)?;
     Some(number as u32 | MESSAGE)
 }
 
 /// Vector or ID of a message, if there is such a message.
 pub fn vector_of(message: u32) -> Option<u64> {
-    let (first, count) = MESSAGES.0.get();
+    let (first, count) = MESSAGES.get();
     let number = u64::from(message & !MESSAGE);
     (number < count).then(|| first + number)
 }

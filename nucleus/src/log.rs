@@ -3,6 +3,7 @@
 use crate::platform;
 use core::cell::Cell;
 use core::fmt::{self, Write};
+use nucleus_core::kernel::Kernel;
 
 const SIZE: usize = 16 * 1024;
 
@@ -11,14 +12,14 @@ struct Ring {
     put: Cell<usize>,
 }
 
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl Sync for Ring {}
-
 /// Found by name in a memory image of the machine.
 #[no_mangle]
-static NUCLEUS_LOG: Ring = Ring {
-    bytes: [const { Cell::new(0) }; SIZE],
-    put: Cell::new(0),
+// SAFETY: private to this module, whose functions run in the nucleus alone.
+static NUCLEUS_LOG: Kernel<Ring> = unsafe {
+    Kernel::new(Ring {
+        bytes: [const { Cell::new(0) }; SIZE],
+        put: Cell::new(0),
+    })
 };
 
 /// Appends bytes. The console's line ends are carriage return and line feed.

@@ -18,11 +18,12 @@ mod objects;
 mod platform;
 mod space;
 
-use nucleus_core::{thread::Thread, State};
+use nucleus_core::{kernel::Kernel, thread::Thread, State};
 
 /// The machine's only one. First word: the current thread, for the entry code.
 #[no_mangle]
-pub static STATE: State = State::new();
+// SAFETY: used by the nucleus's own code alone.
+pub static STATE: Kernel<State> = unsafe { Kernel::new(State::new()) };
 
 /// From the entry code, on the nucleus's own stack, with the physical address of the boot information.
 #[no_mangle]
@@ -31,7 +32,7 @@ extern "C" fn nucleus_start(boot: u64) -> ! {
     arch::start(); // descriptor tables, exception vectors, system calls
     platform::start(boot); // which generated operations there are
     clock::start(boot);
-    let ram = memory::start(boot); // who has which RAM; the identity map is forgotten
+    let ram = memory::start(boot, first::REGION); // who has which RAM; the identity map is forgotten
     memory::overwrite_genesis(boot);
     first::task(boot, ram); // the manager, with the rights to everything
     interrupts::start(boot);

@@ -65,7 +65,8 @@ pub struct Ram {
 }
 
 /// Makes the table of frames, forgets the identity map, and finds the largest range of free RAM.
-pub fn start(boot: &BootInfo) -> Ram {
+/// `region`: bytes for what the nucleus makes the first task of.
+pub fn start(boot: &BootInfo, region: u64) -> Ram {
     let ticks = arch::ticks();
     let ram = &boot.ram[..(boot.ram_count as usize).min(boot.ram.len())];
     let keep = &boot.keep[..(boot.keep_count as usize).min(boot.keep.len())];
@@ -85,7 +86,6 @@ pub fn start(boot: &BootInfo) -> Ram {
         .map(|range| (range.size / PAGE * 2).next_multiple_of(64))
         .sum::<u64>();
     let counts = counts.next_multiple_of(PAGE);
-    let region = crate::first::REGION;
     assert!(
         largest.size > counts + region + PAGE,
         "not enough memory: {:#x} bytes are free",

@@ -3,11 +3,11 @@
 
 use abi::boot::{operation, BootInfo};
 use core::cell::Cell;
+use nucleus_core::kernel::Kernel;
 
-struct Bound(Cell<u64>);
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl Sync for Bound {}
-static BOUND: Bound = Bound(Cell::new(0));
+/// A bit for each operation that is bound.
+// SAFETY: private to this module, whose functions run in the nucleus alone.
+static BOUND: Kernel<Cell<u64>> = unsafe { Kernel::new(Cell::new(0)) };
 
 extern "C" {
     /// Filled by genesis: the context of each operation.
@@ -16,11 +16,11 @@ extern "C" {
 }
 
 pub fn start(boot: &BootInfo) {
-    BOUND.0.set(boot.bound);
+    BOUND.set(boot.bound);
 }
 
 pub fn bound(operation: usize) -> bool {
-    BOUND.0.get() >> operation & 1 != 0
+    BOUND.get() >> operation & 1 != 0
 }
 
 fn context(operation: usize) -> u64 {

@@ -9,6 +9,7 @@ pub mod allegation;
 pub mod destroy;
 pub mod frames;
 pub mod interrupt;
+pub mod kernel;
 pub mod notification;
 pub mod paging;
 pub mod portal;
@@ -57,10 +58,6 @@ impl Default for State {
         State::new()
     }
 }
-
-// SAFETY: one CPU runs the nucleus, with interrupts off, so no two accesses are ever concurrent. Host tests give each
-// test thread its own.
-unsafe impl Sync for State {}
 
 /// Whether two references name the same object.
 pub fn same<T>(a: &T, b: &T) -> bool {

@@ -4,7 +4,10 @@ use crate::memory::direct;
 use abi::{boot::memory_type, system::Error};
 use core::arch::asm;
 use core::cell::Cell;
-use nucleus_core::paging::{self, Access};
+use nucleus_core::{
+    kernel::Kernel,
+    paging::{self, Access},
+};
 
 const TABLE: u64 = 3;
 const USER: u64 = 1 << 6;
@@ -47,11 +50,9 @@ impl paging::Entries for Entries {
 }
 
 /// Address space IDs in use. 8 bits are what every CPU has; 0 is nobody's.
-struct Identifiers([Cell<u64>; 4]);
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl Sync for Identifiers {}
-static IDENTIFIERS: Identifiers =
-    Identifiers([Cell::new(1), Cell::new(0), Cell::new(0), Cell::new(0)]);
+// SAFETY: private to this module, whose functions run in the nucleus alone.
+static IDENTIFIERS: Kernel<[Cell<u64>; 4]> =
+    unsafe { Kernel::new([Cell::new(1), Cell::new(0), Cell::new(0), Cell::new(0)]) };
 
 /// An empty table: nothing is mapped in the user's half.
 #[repr(C, align(4096))]
@@ -92,7 +93,7 @@ pub fn share_kernel_half(_root: u64) {}
 
 /// What TTBR0 is loaded with: the root and a free identifier.
 pub fn space(root: u64) -> Result<u64, Error> {
-    for (n, word) in IDENTIFIERS.0.iter().enumerate() {
+    for (n, word) in IDENTIFIERS.iter().enumerate() {
         let free = word.get().trailing_ones();
         if free < 64 {
             word.set(word.get() | 1 << free);
@@ -127,7 +128,7 @@ pub fn forget_space(space: u64) {
         }
         asm!("dsb ishst", "tlbi aside1, {}", "dsb ish", "isb", in(reg) identifier << 48, options(nostack));
     }
-    if let Some(word) = IDENTIFIERS.0.get((identifier / 64) as usize) {
+    if let Some(word) = IDENTIFIERS.get((identifier / 64) as usize) {
         word.set(word.get() & !(1 << (identifier % 64)));
     }
 }

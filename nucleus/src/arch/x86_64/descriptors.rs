@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 use core::cell::UnsafeCell;
+use nucleus_core::kernel::Kernel;
 
 pub const NUCLEUS_CODE: u16 = 0x08;
 const TASK_STATE: u16 = 0x28;
@@ -24,12 +25,17 @@ struct TaskState {
 
 /// Written only here and by `ports`, with interrupts off.
 #[repr(C, align(16))]
-pub struct Table<T>(UnsafeCell<T>);
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl<T> Sync for Table<T> {}
+struct Table<T>(Kernel<UnsafeCell<T>>);
+
+impl<T> Table<T> {
+    const fn new(value: T) -> Table<T> {
+        // SAFETY: tables are private to this module, whose functions run in the nucleus alone.
+        Table(unsafe { Kernel::new(UnsafeCell::new(value)) })
+    }
+}
 
 #[no_mangle]
-static NUCLEUS_TSS: Table<TaskState> = Table(UnsafeCell::new(TaskState {
+static NUCLEUS_TSS: Table<TaskState> = Table::new(TaskState {
     reserved0: 0,
     stacks: [0; 3],
     reserved1: 0,
@@ -38,12 +44,12 @@ static NUCLEUS_TSS: Table<TaskState> = Table(UnsafeCell::new(TaskState {
     reserved3: 0,
     bitmap_at: NO_BITMAP,
     bitmap: [0xff; BITMAP + 1],
-}));
+});
 /// Outside of the segment: no port is allowed.
 const NO_BITMAP: u16 = size_of::<TaskState>() as u16;
 const BITMAP_AT: u16 = core::mem::offset_of!(TaskState, bitmap) as u16;
 
-static SEGMENTS: Table<[u64; 7]> = Table(UnsafeCell::new([
+static SEGMENTS: Table<[u64; 7]> = Table::new([
     0,
     0x00af_9a00_0000_ffff, // nucleus code
     0x00cf_9200_0000_ffff, // nucleus data
@@ -51,15 +57,12 @@ static SEGMENTS: Table<[u64; 7]> = Table(UnsafeCell::new([
     0x00af_fa00_0000_ffff, // user code
     0,                     // task state, set below
     0,
-]));
+]);
 
-static INTERRUPTS: Table<[[u64; 2]; 256]> = Table(UnsafeCell::new([[0; 2]; 256]));
+static INTERRUPTS: Table<[[u64; 2]; 256]> = Table::new([[0; 2]; 256]);
 
-#[repr(C, align(16))]
-struct Stack(UnsafeCell<[u8; 4096]>);
-// SAFETY: only the CPU uses it, for an exception that does not return.
-unsafe impl Sync for Stack {}
-static SEPARATE: Stack = Stack(UnsafeCell::new([0; 4096]));
+/// Only the CPU uses it, for an exception that does not return.
+static SEPARATE: Table<[u8; 4096]> = Table::new([0; 4096]);
 
 #[repr(C, packed(2))]
 struct Pointer {

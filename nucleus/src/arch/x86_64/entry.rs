@@ -6,6 +6,7 @@ use core::arch::{asm, global_asm};
 use core::cell::Cell;
 use core::mem::offset_of;
 use nucleus_core::{
+    kernel::Kernel,
     portal::Portal,
     registers::{self as r, Registers},
     rights,
@@ -37,17 +38,12 @@ extern "C" {
     fn nucleus_resume(thread: *const core::ffi::c_void) -> !;
     fn nucleus_idle() -> !;
     /// Not 0: the bitmap of I/O ports is shown to user mode.
-    static nucleus_special: SpecialCell;
+    static nucleus_special: Kernel<Cell<u64>>;
 }
-
-#[repr(transparent)]
-struct SpecialCell(Cell<u64>);
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl Sync for SpecialCell {}
 
 pub fn set_special(special: bool) {
     // SAFETY: a word of the entry code's data, used only with interrupts off.
-    unsafe { nucleus_special.0.set(special.into()) }
+    unsafe { nucleus_special.set(special.into()) }
 }
 
 fn write_model_register(number: u32, value: u64) {

@@ -4,7 +4,10 @@ use crate::memory::{direct, Direct};
 use abi::system::Error;
 use core::arch::asm;
 use core::cell::Cell;
-use nucleus_core::paging::{self, Access, Words};
+use nucleus_core::{
+    kernel::Kernel,
+    paging::{self, Access, Words},
+};
 
 const PRESENT: u64 = 1;
 const WRITE: u64 = 1 << 1;
@@ -39,10 +42,9 @@ impl paging::Entries for Entries {
     }
 }
 
-struct Kernel(Cell<u64>);
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl Sync for Kernel {}
-static KERNEL: Kernel = Kernel(Cell::new(0));
+/// The root of the tables that genesis made.
+// SAFETY: private to this module, whose functions run in the nucleus alone.
+static ROOT: Kernel<Cell<u64>> = unsafe { Kernel::new(Cell::new(0)) };
 
 fn loaded() -> u64 {
     let root: u64;
@@ -58,7 +60,7 @@ fn load(root: u64) {
 
 /// The lower half of the tables that genesis made becomes empty: nothing is mapped there any more.
 pub fn forget_identity(root: u64) {
-    KERNEL.0.set(root);
+    ROOT.set(root);
     for n in 0..256 {
         Direct(None).store(root + 8 * n, 0);
     }
@@ -69,7 +71,7 @@ pub fn forget_identity(root: u64) {
 pub fn share_kernel_half(root: u64) {
     let words = Direct(None);
     for n in 256..512 {
-        words.store(root + 8 * n, words.load(KERNEL.0.get() + 8 * n));
+        words.store(root + 8 * n, words.load(ROOT.get() + 8 * n));
     }
 }
 
@@ -92,7 +94,7 @@ pub fn forget_page(space: u64, address: u64) {
 /// The space's tables are about to be used for something else.
 pub fn forget_space(space: u64) {
     if space == loaded() {
-        load(KERNEL.0.get());
+        load(ROOT.get());
     }
 }
 

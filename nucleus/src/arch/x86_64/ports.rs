@@ -2,16 +2,13 @@
 
 use super::descriptors::{allow_bitmap, set_ports};
 use core::cell::Cell;
-use nucleus_core::task::PORT_RANGES;
+use nucleus_core::{kernel::Kernel, task::PORT_RANGES};
 
-struct Loaded {
-    ranges: [Cell<(u16, u16)>; PORT_RANGES],
-}
-// SAFETY: one CPU in the nucleus, interrupts off.
-unsafe impl Sync for Loaded {}
-static LOADED: Loaded = Loaded {
-    ranges: [const { Cell::new((0, 0)) }; PORT_RANGES],
-};
+type Ranges = [Cell<(u16, u16)>; PORT_RANGES];
+
+/// The ranges that the bitmap allows.
+// SAFETY: private to this module, whose functions run in the nucleus alone.
+static LOADED: Kernel<Ranges> = unsafe { Kernel::new([const { Cell::new((0, 0)) }; PORT_RANGES]) };
 
 /// From the entry code, when the task that is about to run, or the one before it, is a special one.
 #[no_mangle]
@@ -22,13 +19,13 @@ extern "C" fn nucleus_ports(thread: &'static nucleus_core::thread::Thread) {
         && task
             .ports
             .iter()
-            .zip(&LOADED.ranges)
+            .zip(LOADED.iter())
             .any(|(wanted, loaded)| wanted.get() != loaded.get())
     {
-        for range in &LOADED.ranges {
+        for range in LOADED.iter() {
             set_ports(range.get().0, range.get().1, false);
         }
-        for (wanted, loaded) in task.ports.iter().zip(&LOADED.ranges) {
+        for (wanted, loaded) in task.ports.iter().zip(LOADED.iter()) {
             loaded.set(wanted.get());
             set_ports(wanted.get().0, wanted.get().1, true);
         }
