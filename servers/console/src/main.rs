@@ -4,13 +4,9 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
-mod disk;
-mod link;
-mod nic;
 mod see;
 mod shell;
 mod system;
-mod terminal;
 mod world;
 
 use runtime::println;

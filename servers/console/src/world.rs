@@ -1,17 +1,15 @@
 //! All sessions together, and waiting for any of them.
 
-use crate::disk::Disk;
-use crate::link::Link;
-use crate::nic::Nic;
-use crate::terminal::Terminal;
-use abi::inventory::View;
+use abi::inventory::{Installed, View};
 use abi::layout;
-use abi::program::Startup;
+use abi::program::{bit, Startup};
+use abi::system::Handle;
 use alloc::vec::Vec;
 use classes::ring::State;
 use classes::Class;
 use core::fmt;
-use runtime::{memory, println, sys};
+use runtime::{memory, memory::Shared, println, sys};
+use session::{Disk, Ground, Link, Nic, Terminal};
 
 /// A driver that is not ready after this time (ns) is not waited for any longer.
 pub const PATIENCE: u64 = 2_000_000_000;
@@ -19,12 +17,55 @@ pub const PATIENCE: u64 = 2_000_000_000;
 /// Bytes printed before the terminal is given them, unless something is waited for.
 const PIECE: usize = 448;
 
+/// What the console's sessions stand on: a pool that the manager mapped, and the driver's notification.
+pub struct Mapped {
+    pool: Shared,
+    bell: Handle,
+}
+
+impl Ground for Mapped {
+    fn size(&self) -> usize {
+        self.pool.len()
+    }
+
+    fn read(&self, offset: usize, to: &mut [u8]) {
+        self.pool.read(offset, to);
+    }
+
+    fn write(&self, offset: usize, from: &[u8]) {
+        self.pool.write(offset, from);
+    }
+
+    fn ring(&self) {
+        let _ = sys::notify(self.bell, bit::RING);
+    }
+}
+
+/// Session `n` of the startup page, if its device is one that this program can talk to.
+fn open(startup: &Startup, n: usize, devices: &[Installed]) -> Option<Link<Mapped>> {
+    let session = startup.session.get(n)?;
+    let device = session.device as usize;
+    let installed = devices.get(device)?;
+    let class = Class::of_name(&installed.class)?;
+    let (client, pool) = runtime::device::session(n, startup)?;
+    let bell = session.bell;
+    let facts = installed.facts.iter();
+    let facts = facts.map(|(name, value)| (name.as_str(), *value));
+    Some(Link::new(
+        client,
+        Mapped { pool, bell },
+        device,
+        class,
+        facts,
+    ))
+}
+
 pub struct World {
     pub startup: &'static Startup,
     pub view: View<'static>,
-    pub terminal: Option<Terminal>,
-    pub nics: Vec<Nic>,
-    pub disks: Vec<Disk>,
+    pub terminal: Option<Terminal<Mapped>>,
+    pub nics: Vec<Nic<Mapped>>,
+    pub disks: Vec<Disk<Mapped>>,
     /// Printed, and not yet given to the terminal.
     pending: Vec<u8>,
 }
@@ -48,10 +89,10 @@ impl World {
             pending: Vec::new(),
         };
         for n in 0..startup.sessions as usize {
-            let Some(link) = Link::open(startup, n, &world.view.devices) else {
+            let Some(link) = open(startup, n, &world.view.devices) else {
                 continue;
             };
-            match link.class {
+            match link.class() {
                 Class::Serial if world.terminal.is_none() => {
                     world.terminal = Some(Terminal::new(link));
                 }

@@ -1,13 +1,13 @@
 //! Sectors over a disk driver's session, one request at a time.
 
-use crate::link::Link;
+use crate::{Ground, Link};
 use abi::ring::{done, todo, Entry};
 use alloc::vec::Vec;
 use classes::ring::State;
 use classes::Facts;
 
-pub struct Disk {
-    link: Link,
+pub struct Disk<G> {
+    link: Link<G>,
     /// Number of the last request.
     ticket: u32,
     /// Which of the driver's disks it was for.
@@ -16,8 +16,8 @@ pub struct Disk {
     finished: Option<bool>,
 }
 
-impl Disk {
-    pub fn new(link: Link) -> Disk {
+impl<G: Ground> Disk<G> {
+    pub fn new(link: Link<G>) -> Disk<G> {
         Disk {
             link,
             ticket: 0,
@@ -31,7 +31,7 @@ impl Disk {
     }
 
     pub fn device(&self) -> usize {
-        self.link.device
+        self.link.device()
     }
 
     /// How many disks the driver serves.
@@ -66,7 +66,7 @@ impl Disk {
     /// Asks for a sector. `false`: the ring is full, or the sector larger than the pool.
     pub fn ask(&mut self, unit: u64, sector: u64) -> bool {
         let size = self.facts(unit).size;
-        if size > self.link.pool.len() as u64 {
+        if size > self.link.pool.size() as u64 {
             return false;
         }
         self.ticket = self.ticket.wrapping_add(1);
@@ -92,7 +92,7 @@ impl Disk {
 
     /// The sector that was asked for, once it is there.
     pub fn sector(&self) -> Vec<u8> {
-        let size = (self.facts(self.unit).size as usize).min(self.link.pool.len());
+        let size = (self.facts(self.unit).size as usize).min(self.link.pool.size());
         let mut bytes = alloc::vec![0; size];
         self.link.pool.read(0, &mut bytes);
         bytes

@@ -1,7 +1,7 @@
 //! Text in and out over the serial session. Text waits in slots of the pool until the driver has sent it; what a
 //! driver that was started anew has lost is sent again.
 
-use crate::link::Link;
+use crate::{Ground, Link};
 use abi::ring::{done, todo, Entry};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -12,8 +12,8 @@ const SLOT: usize = 512;
 /// Bytes typed ahead that are kept.
 const TYPED: usize = 4096;
 
-pub struct Terminal {
-    link: Link,
+pub struct Terminal<G> {
+    link: Link<G>,
     /// For each slot of the pool, the bytes that wait to be sent in it; 0: it is free.
     slots: Vec<u32>,
     /// Slots in the order in which they were filled.
@@ -23,9 +23,9 @@ pub struct Terminal {
     pub input: VecDeque<u8>,
 }
 
-impl Terminal {
-    pub fn new(link: Link) -> Terminal {
-        let slots = link.pool.len() / SLOT;
+impl<G: Ground> Terminal<G> {
+    pub fn new(link: Link<G>) -> Terminal<G> {
+        let slots = link.pool.size() / SLOT;
         Terminal {
             link,
             slots: alloc::vec![0; slots],
@@ -40,7 +40,7 @@ impl Terminal {
     }
 
     pub fn device(&self) -> usize {
-        self.link.device
+        self.link.device()
     }
 
     pub fn state(&self) -> State {

@@ -1,6 +1,6 @@
 //! Frames over a network driver's session.
 
-use crate::link::Link;
+use crate::{Ground, Link};
 use abi::ring::{done, todo, Entry};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -15,8 +15,8 @@ const WAITING: usize = 16;
 /// Tickets of receive buffers are their numbers; that of the frame being transmitted is this.
 const TRANSMIT: u32 = 0x1000;
 
-pub struct Nic {
-    link: Link,
+pub struct Nic<G> {
+    link: Link<G>,
     supplied: bool,
     /// Buffers to be supplied again.
     returned: Vec<u32>,
@@ -26,8 +26,8 @@ pub struct Nic {
     pub up: Option<bool>,
 }
 
-impl Nic {
-    pub fn new(link: Link) -> Nic {
+impl<G: Ground> Nic<G> {
+    pub fn new(link: Link<G>) -> Nic<G> {
         Nic {
             link,
             supplied: false,
@@ -43,7 +43,7 @@ impl Nic {
     }
 
     pub fn device(&self) -> usize {
-        self.link.device
+        self.link.device()
     }
 
     pub fn facts(&self) -> &Facts {
@@ -99,7 +99,7 @@ impl Nic {
 
     fn supply(&mut self, buffer: u32) -> bool {
         let offset = self.place(buffer.into()) + self.headroom();
-        let room = self.link.pool.len() as u64;
+        let room = self.link.pool.size() as u64;
         if offset + self.size() > room {
             // The pool is smaller than thought: fewer buffers.
             return true;
@@ -121,7 +121,8 @@ impl Nic {
             done::RECEIVED if (entry.ticket as usize) < BUFFERS => {
                 let offset = self.place(entry.ticket.into()) + self.headroom();
                 let length = u64::from(entry.length).min(self.size());
-                if offset + length <= self.link.pool.len() as u64 && self.received.len() < WAITING {
+                if offset + length <= self.link.pool.size() as u64 && self.received.len() < WAITING
+                {
                     let mut frame = alloc::vec![0; length as usize];
                     self.link.pool.read(offset as usize, &mut frame);
                     self.received.push_back(frame);
@@ -153,7 +154,8 @@ impl Nic {
             padded.resize(least, 0);
         }
         let offset = self.place(BUFFERS as u64) + self.headroom();
-        if padded.len() as u64 > self.size() || offset + self.size() > self.link.pool.len() as u64 {
+        if padded.len() as u64 > self.size() || offset + self.size() > self.link.pool.size() as u64
+        {
             return false;
         }
         self.link.pool.write(offset as usize, &padded);
