@@ -7,10 +7,11 @@ use crate::{
 use abi::{
     boot::{self, operation, BootInfo, Module, ModuleKind, Range},
     layout,
-    program::{self, CallSite, Header, NucleusTable, Segment},
+    program::{CallSite, Header, NucleusTable, Segment},
     system::map,
 };
 use alloc::{boxed::Box, format, string::String, vec::Vec};
+use zerocopy::FromBytes;
 
 /// Largest segment or count that a packed program may claim.
 const LARGEST: u64 = 64 << 20;
@@ -39,35 +40,13 @@ struct Laid {
     size: u64,
 }
 
-/// A word of a packed program; the tool wrote them little-endian.
-fn word(bytes: &[u8], at: u64) -> Option<u64> {
-    let at = usize::try_from(at).ok()?;
-    Some(u64::from_le_bytes(
-        bytes.get(at..at.checked_add(8)?)?.try_into().ok()?,
-    ))
-}
-
 fn header(pack: &[u8]) -> Option<Header> {
-    let header = Header {
-        magic: word(pack, 0)?,
-        entry: word(pack, 8)?,
-        segments: word(pack, 16)?,
-        reserved: word(pack, 24)?,
-    };
-    (header.magic == program::MAGIC && header.segments <= 16).then_some(header)
+    Header::of(pack).filter(|header| header.segments <= 16)
 }
 
 fn segment(pack: &[u8], n: u64) -> Option<(Segment, &[u8])> {
-    let at = (size_of::<Header>() + size_of::<Segment>() * n as usize) as u64;
-    let segment = Segment {
-        address: word(pack, at)?,
-        size: word(pack, at + 8)?,
-        file_offset: word(pack, at + 16)?,
-        file_size: word(pack, at + 24)?,
-        flags: word(pack, at + 32)?,
-    };
-    let start = usize::try_from(segment.file_offset).ok()?;
-    let bytes = pack.get(start..start.checked_add(usize::try_from(segment.file_size).ok()?)?)?;
+    let segment = Segment::of(pack, n)?;
+    let bytes = segment.contents(pack)?;
     let whole =
         segment.address.is_multiple_of(layout::PAGE) && segment.size.is_multiple_of(layout::PAGE);
     (whole && segment.file_size <= segment.size && segment.size <= LARGEST)
@@ -75,24 +54,14 @@ fn segment(pack: &[u8], n: u64) -> Option<(Segment, &[u8])> {
 }
 
 fn nucleus_table(pack: &[u8], at: u64) -> Option<(NucleusTable, Vec<CallSite>)> {
-    let table = NucleusTable {
-        code_at: word(pack, at)?,
-        code_size: word(pack, at + 8)?,
-        data_at: word(pack, at + 16)?,
-        data_size: word(pack, at + 24)?,
-        contexts_at: word(pack, at + 32)?,
-        calls: word(pack, at + 40)?,
-    };
-    let first = at + size_of::<NucleusTable>() as u64;
-    let calls = (0..table.calls.min(LARGEST))
-        .map(|n| {
-            Some(CallSite {
-                operation: word(pack, first + 16 * n)?,
-                address: word(pack, first + 16 * n + 8)?,
-            })
-        })
-        .collect::<Option<Vec<_>>>()?;
-    Some((table, calls))
+    let (table, rest) =
+        NucleusTable::read_from_prefix(pack.get(usize::try_from(at).ok()?..)?).ok()?;
+    let bytes = usize::try_from(table.calls)
+        .ok()?
+        .checked_mul(size_of::<CallSite>())?;
+    let sites = rest.get(..bytes)?.chunks_exact(size_of::<CallSite>());
+    let sites = sites.map(|site| CallSite::read_from_bytes(site).ok());
+    Some((table, sites.collect::<Option<Vec<_>>>()?))
 }
 
 fn kept_page() -> u64 {

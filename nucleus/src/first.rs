@@ -4,7 +4,7 @@ use crate::{memory, memory::Ram, objects, space, STATE};
 use abi::{
     boot::{BootInfo, ModuleKind, Range, MAGIC},
     layout::{self, PAGE},
-    program::{self, Header, Segment},
+    program::{Header, Segment},
     system::{map, may, root, Error},
 };
 use nucleus_core::{
@@ -14,6 +14,7 @@ use nucleus_core::{
     task::Task,
     thread::{Thread, PRIORITIES},
 };
+use zerocopy::IntoBytes;
 
 /// Bytes for the first task's nucleus objects and page tables.
 const POOL: u64 = 0x4_0000;
@@ -135,11 +136,7 @@ fn show(task: &Task, memory: Memory, address: u64, flags: u64) -> Result<(), Err
 fn show_boot_info(task: &Task, region: &mut Region, boot: &BootInfo) -> Result<(), Error> {
     const { assert!(size_of::<BootInfo>() <= PAGE as usize) };
     let page = region.take(PAGE);
-    // SAFETY: a structure of integers, read as the bytes it is.
-    let bytes = unsafe {
-        core::slice::from_raw_parts(core::ptr::from_ref(boot).cast(), size_of::<BootInfo>())
-    };
-    memory::fill(page.base, bytes);
+    memory::fill(page.base, boot.as_bytes());
     show(task, page, layout::STARTUP, 0)
 }
 
@@ -151,32 +148,18 @@ fn start(task: &'static Task, entry: u64) -> Result<(), Error> {
     Ok(())
 }
 
-fn word(bytes: &[u8], n: usize) -> Result<u64, Error> {
-    let word = bytes
-        .get(8 * n..8 * n + 8)
-        .and_then(|word| word.try_into().ok());
-    word.map(u64::from_le_bytes).ok_or(Error::BadArgument)
-}
-
 /// Maps a packed program; what it does not write, straight from its module. Its entry.
 fn program(task: &Task, region: &mut Region, base: u64, bytes: &[u8]) -> Result<u64, Error> {
-    const HEAD: usize = size_of::<Header>() / 8;
-    const EACH: usize = size_of::<Segment>() / 8;
-    if word(bytes, 0)? != program::MAGIC {
-        return Err(Error::BadArgument);
-    }
-    for n in 0..word(bytes, 2)?.min(16) as usize {
-        let part = |field: usize| word(bytes, HEAD + EACH * n + field);
-        let (address, size, offset, length, flags) =
-            (part(0)?, part(1)?, part(2)?, part(3)?, part(4)?);
-        let end = offset.checked_add(length).ok_or(Error::BadArgument)?;
-        let content = bytes
-            .get(offset as usize..end as usize)
-            .ok_or(Error::BadArgument)?;
-        let whole = length.next_multiple_of(PAGE) == size && offset.is_multiple_of(PAGE);
+    let header = Header::of(bytes).ok_or(Error::BadArgument)?;
+    for n in 0..header.segments.min(16) {
+        let segment = Segment::of(bytes, n).ok_or(Error::BadArgument)?;
+        let content = segment.contents(bytes).ok_or(Error::BadArgument)?;
+        let (size, flags) = (segment.size, segment.flags);
+        let whole = segment.file_size.next_multiple_of(PAGE) == size
+            && segment.file_offset.is_multiple_of(PAGE);
         let memory = if flags & map::WRITE == 0 && whole {
             Memory {
-                base: base + offset,
+                base: base + segment.file_offset,
                 size,
                 device: false,
             }
@@ -185,7 +168,7 @@ fn program(task: &Task, region: &mut Region, base: u64, bytes: &[u8]) -> Result<
             memory::fill(memory.base, content.get(..size as usize).unwrap_or(content));
             memory
         };
-        show(task, memory, address, flags)?;
+        show(task, memory, segment.address, flags)?;
     }
-    word(bytes, 1)
+    Ok(header.entry)
 }

@@ -1,11 +1,15 @@
 //! What genesis hands to the nucleus.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MetaBoot");
 pub const RANGES: usize = 64;
 pub const MODULES: usize = 16;
 
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq, Eq,
+)]
 pub struct Range {
     /// Physical, page aligned.
     pub base: u64,
@@ -33,7 +37,7 @@ pub enum ModuleKind {
 }
 
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct Module {
     pub kind: u32,
     pub reserved: u32,
@@ -45,7 +49,7 @@ pub struct Module {
 
 /// In memory that the nucleus keeps; its physical address is the nucleus's first argument.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct BootInfo {
     pub magic: u64,
     /// Bytes of this structure: both sides were built from the same source.

@@ -1,9 +1,11 @@
 //! How programs are packed for the boot image, and what a program finds when it starts.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 /// First words of a packed program: header, then `segments` of [`Segment`], then the bytes.
 /// The host tool makes it from an ELF file, so that nothing parses ELF in the machine.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq, Eq)]
 pub struct Header {
     pub magic: u64,
     /// Virtual address of the first instruction.
@@ -14,7 +16,7 @@ pub struct Header {
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MetaProg");
 
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq, Eq)]
 pub struct Segment {
     /// Virtual address, page aligned.
     pub address: u64,
@@ -27,9 +29,34 @@ pub struct Segment {
     pub flags: u64,
 }
 
+impl Header {
+    /// The header at the start of a packed program, if it is one.
+    pub fn of(packed: &[u8]) -> Option<Header> {
+        let (header, _) = Header::read_from_prefix(packed).ok()?;
+        (header.magic == MAGIC).then_some(header)
+    }
+}
+
+impl Segment {
+    /// The description of segment `n`; what it says is still to be checked.
+    pub fn of(packed: &[u8], n: u64) -> Option<Segment> {
+        let before = usize::try_from(n).ok()?.checked_mul(size_of::<Segment>())?;
+        let at = before.checked_add(size_of::<Header>())?;
+        let (segment, _) = Segment::read_from_prefix(packed.get(at..)?).ok()?;
+        Some(segment)
+    }
+
+    /// The bytes of the packed program that it begins with, if they are in it.
+    pub fn contents<'a>(&self, packed: &'a [u8]) -> Option<&'a [u8]> {
+        let from = usize::try_from(self.file_offset).ok()?;
+        let length = usize::try_from(self.file_size).ok()?;
+        packed.get(from..from.checked_add(length)?)
+    }
+}
+
 /// At `layout::STARTUP` in each task that the manager makes; its threads are created with that address as argument.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct Startup {
     /// Index of the device in the inventory (driver tasks), else u64::MAX. For people: a driver sees no other record.
     pub device: u64,
@@ -76,7 +103,7 @@ pub const INTERRUPTS: usize = 4;
 pub const SESSIONS: usize = 8;
 
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct Session {
     /// Index of the device in the inventory.
     pub device: u32,
@@ -131,7 +158,7 @@ pub mod manager {
 
 /// The packed nucleus: [`Header`] whose `reserved` is the byte offset of this, then `calls` of [`CallSite`].
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq, Eq)]
 pub struct NucleusTable {
     /// Virtual address and bytes of the room in section `.platform` for generated code (executable) …
     pub code_at: u64,
@@ -147,7 +174,7 @@ pub struct NucleusTable {
 /// One call instruction in the nucleus that genesis patches: x86-64 `call`/`jmp rel32` (address of the 4-byte
 /// displacement), arm64 `bl`/`b` (address of the instruction).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq, Eq)]
 pub struct CallSite {
     /// `boot::operation`
     pub operation: u64,

@@ -202,6 +202,8 @@ pub mod root {
 
 /// What INFO tells; each fills the structure of that name.
 pub mod info {
+    use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
     /// [`Memory`] of the whole machine. This and all others but [`TASK`] and [`FAULT`] ask for a platform right.
     pub const MEMORY: u64 = 0;
     /// [`Task`] of the given task.
@@ -218,14 +220,14 @@ pub mod info {
 
     /// What the machine's calendar says at this moment.
     #[repr(C)]
-    #[derive(Clone, Copy, Debug, Default)]
+    #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
     pub struct Date {
         /// Seconds since 1970 began, by UTC; 0 when no calendar is bound, or it does not know.
         pub seconds: u64,
     }
 
     #[repr(C)]
-    #[derive(Clone, Copy, Debug, Default)]
+    #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
     pub struct Memory {
         /// Bytes of RAM.
         pub total: u64,
@@ -259,7 +261,7 @@ pub mod info {
     }
 
     #[repr(C)]
-    #[derive(Clone, Copy, Debug, Default)]
+    #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
     pub struct Task {
         pub threads: u32,
         pub rights: u32,
@@ -276,7 +278,7 @@ pub mod info {
     }
 
     #[repr(C)]
-    #[derive(Clone, Copy, Debug, Default)]
+    #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
     pub struct Fault {
         /// 0 none, 1 read, 2 write, 3 execute, 4 illegal instruction, 5 I/O port, 6 other.
         pub kind: u64,

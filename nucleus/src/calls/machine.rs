@@ -10,6 +10,7 @@ use nucleus_core::{
     task::Task,
     thread::Thread,
 };
+use zerocopy::{Immutable, IntoBytes};
 
 pub fn power(thread: &'static Thread) -> Answer {
     thread
@@ -92,13 +93,9 @@ fn tell_log(thread: &'static Thread, caller: &Task) -> Answer {
 }
 
 /// Writes as much of `value` as the caller asked for.
-fn tell<T: Copy>(thread: &'static Thread, caller: &Task, value: &T) -> Answer {
+fn tell<T: IntoBytes + Immutable>(thread: &'static Thread, caller: &Task, value: &T) -> Answer {
     let length = thread.registers.word(3).min(size_of::<T>() as u64);
     let range = Allegation::new(thread.registers.word(2), length).check(length)?;
-    // SAFETY: `T` is one of the structures of `abi::system::info` or the module table: integers without padding.
-    let bytes = unsafe {
-        core::slice::from_raw_parts(core::ptr::from_ref(value).cast::<u8>(), size_of::<T>())
-    };
-    space::write(caller, range, bytes)?;
+    space::write(caller, range, value.as_bytes())?;
     Ok(length)
 }

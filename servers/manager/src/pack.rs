@@ -1,7 +1,7 @@
 //! Packed programs (`abi::program`), read with every number checked: a program may come from outside the image.
 
 use abi::layout::{PAGE, USER_END};
-use abi::program::{Header, Segment, MAGIC};
+use abi::program::{Header, Segment};
 use abi::system::map;
 
 /// Most segments of one program.
@@ -33,22 +33,6 @@ impl core::fmt::Display for Fault {
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
-    let word = bytes.get(at..at.checked_add(8)?)?;
-    Some(u64::from_le_bytes(word.try_into().ok()?))
-}
-
-fn segment(bytes: &[u8], n: u64) -> Option<Segment> {
-    let at = size_of::<Header>() + n as usize * size_of::<Segment>();
-    Some(Segment {
-        address: word(bytes, at)?,
-        size: word(bytes, at + 8)?,
-        file_offset: word(bytes, at + 16)?,
-        file_size: word(bytes, at + 24)?,
-        flags: word(bytes, at + 32)?,
-    })
-}
-
 fn right(segment: &Segment, length: u64) -> bool {
     let whole = |number: u64| number.is_multiple_of(PAGE);
     let end = segment.address.checked_add(segment.size);
@@ -66,35 +50,29 @@ fn right(segment: &Segment, length: u64) -> bool {
 
 impl<'a> Program<'a> {
     pub fn read(bytes: &'a [u8]) -> Result<Program<'a>, Fault> {
-        let head = |at| word(bytes, at).ok_or(Fault::NotAProgram);
-        let segments = head(16)?;
-        if head(0)? != MAGIC || segments > MOST {
-            return Err(Fault::NotAProgram);
-        }
-        for n in 0..segments {
-            let found = segment(bytes, n).ok_or(Fault::Segment(n))?;
+        let header = Header::of(bytes).filter(|header| header.segments <= MOST);
+        let header = header.ok_or(Fault::NotAProgram)?;
+        for n in 0..header.segments {
+            let found = Segment::of(bytes, n).ok_or(Fault::Segment(n))?;
             if !right(&found, bytes.len() as u64) {
                 return Err(Fault::Segment(n));
             }
         }
         Ok(Program {
             bytes,
-            entry: head(8)?,
-            segments,
+            entry: header.entry,
+            segments: header.segments,
         })
     }
 
     pub fn segments(&self) -> impl Iterator<Item = Segment> + 'a {
         let bytes = self.bytes;
-        (0..self.segments).filter_map(move |n| segment(bytes, n))
+        (0..self.segments).filter_map(move |n| Segment::of(bytes, n))
     }
 
     /// The bytes that a segment begins with.
     pub fn contents(&self, segment: &Segment) -> &'a [u8] {
-        let from = segment.file_offset as usize;
-        self.bytes
-            .get(from..from + segment.file_size as usize)
-            .unwrap_or(&[])
+        segment.contents(self.bytes).unwrap_or(&[])
     }
 
     /// Whether a read-only segment can be mapped where it lies: all its pages are in a module of `length` bytes
@@ -109,6 +87,7 @@ impl<'a> Program<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use abi::program::MAGIC;
 
     fn packed(segments: &[Segment], length: usize) -> Vec<u8> {
         let mut bytes = Vec::new();

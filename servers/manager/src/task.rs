@@ -7,10 +7,9 @@ use abi::program::{Session, Startup};
 use abi::system::{map, root, Handle};
 use abi::{layout, system};
 use alloc::vec::Vec;
-use core::mem::offset_of;
 use manager::regions::Region;
-use runtime::memory::Shared;
 use runtime::sys;
+use zerocopy::IntoBytes;
 
 pub struct Task {
     pub handle: Handle,
@@ -131,7 +130,7 @@ impl Task {
     ) -> Result<(), Trouble> {
         let page = memory.zeroed(layout::PAGE, layout::PAGE)?;
         self.owned.push(page);
-        memory.with(page, |bytes| write(bytes, startup))?;
+        memory.with(page, |bytes| bytes.write(0, startup.as_bytes()))?;
         let (offset, size) = (page.offset, page.size);
         self.map(root::MEMORY, offset, size, layout::STARTUP, 0)?;
         let thread = sys::thread_create(
@@ -174,49 +173,6 @@ pub fn fitting<T>(
                 donation *= 2;
             }
         }
-    }
-}
-
-/// Field by field: the page is not a Rust object here.
-fn write(page: &Shared, startup: &Startup) {
-    let s = startup;
-    let halves = [
-        (offset_of!(Startup, notification), s.notification),
-        (offset_of!(Startup, client), s.client),
-        (offset_of!(Startup, manager), s.manager),
-        (offset_of!(Startup, sessions), s.sessions),
-        (offset_of!(Startup, platform), s.platform),
-        (offset_of!(Startup, own_task), s.own_task),
-        (offset_of!(Startup, memory), s.memory),
-    ];
-    for (at, value) in halves {
-        page.write_u32(at, value);
-    }
-    let words = [
-        (offset_of!(Startup, device), s.device),
-        (offset_of!(Startup, arena_dma), s.arena_dma),
-        (offset_of!(Startup, arena_size), s.arena_size),
-        (offset_of!(Startup, pool_dma), s.pool_dma),
-        (offset_of!(Startup, pool_size), s.pool_size),
-        (offset_of!(Startup, line_count), s.line_count),
-        (offset_of!(Startup, message_count), s.message_count),
-        (offset_of!(Startup, inventory_size), s.inventory_size),
-        (offset_of!(Startup, codes_size), s.codes_size),
-        (offset_of!(Startup, graphs_size), s.graphs_size),
-        (offset_of!(Startup, heap_size), s.heap_size),
-        (offset_of!(Startup, memory_size), s.memory_size),
-    ];
-    for (at, value) in words {
-        page.write_u64(at, value);
-    }
-    for (n, line) in s.lines.iter().enumerate() {
-        page.write_u32(offset_of!(Startup, lines) + 4 * n, *line);
-    }
-    for (n, session) in s.session.iter().enumerate() {
-        let at = offset_of!(Startup, session) + n * size_of::<Session>();
-        page.write_u32(at + offset_of!(Session, device), session.device);
-        page.write_u32(at + offset_of!(Session, bell), session.bell);
-        page.write_u64(at + offset_of!(Session, pool_size), session.pool_size);
     }
 }
 

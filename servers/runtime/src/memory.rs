@@ -5,6 +5,7 @@
 
 use abi::layout;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicU8, Ordering};
+use zerocopy::{FromBytes, Immutable};
 
 /// The addresses these functions speak for: between the stacks and the heap, or above the largest heap.
 fn check(address: u64, length: u64) {
@@ -29,27 +30,13 @@ pub fn region(address: u64, length: usize) -> &'static [u8] {
 
 /// A structure that nobody writes, at the start of a mapping.
 ///
-/// Only for the plain-data structures of `abi`, which are valid for every bit pattern: see [`Plain`].
-pub fn record<T: Plain>(address: u64) -> &'static T {
+/// Only for structures that are valid for every bit pattern.
+pub fn record<T: FromBytes + Immutable>(address: u64) -> &'static T {
     check(address, size_of::<T>() as u64);
     assert!(address.is_multiple_of(align_of::<T>() as u64));
     // SAFETY: as `region`; aligned, and every bit pattern is a `T`.
     unsafe { &*(address as *const T) }
 }
-
-/// Data of which every bit pattern is valid.
-///
-/// # Safety
-/// That must be so, with no padding that matters and no pointers.
-pub unsafe trait Plain: Copy + 'static {}
-// SAFETY: integers and arrays of integers throughout.
-unsafe impl Plain for abi::program::Startup {}
-// SAFETY: as above.
-unsafe impl Plain for abi::boot::BootInfo {}
-// SAFETY: as above.
-unsafe impl Plain for abi::program::Header {}
-// SAFETY: as above.
-unsafe impl Plain for abi::program::Segment {}
 
 /// Bytes that somebody else may read and write at any moment: a device, or another task.
 #[derive(Clone, Copy, Debug)]
@@ -149,33 +136,6 @@ impl Shared {
     pub fn fill(&self, byte: u8) {
         // SAFETY: inside the mapping; no Rust object lies there.
         unsafe { core::ptr::write_bytes(self.address as *mut u8, byte, self.length) }
-    }
-
-    /// One entry of a ring, copied out.
-    pub fn read_entry(&self, offset: usize) -> abi::ring::Entry {
-        let head = self.read_u64(offset);
-        let place = self.read_u64(offset + 8);
-        abi::ring::Entry {
-            kind: head as u16,
-            ok: (head >> 16) as u16,
-            ticket: (head >> 32) as u32,
-            offset: place as u32,
-            length: (place >> 32) as u32,
-            value: self.read_u64(offset + 16),
-            unit: self.read_u64(offset + 24),
-        }
-    }
-
-    pub fn write_entry(&self, offset: usize, entry: &abi::ring::Entry) {
-        let head =
-            u64::from(entry.kind) | u64::from(entry.ok) << 16 | u64::from(entry.ticket) << 32;
-        self.write_u64(offset, head);
-        self.write_u64(
-            offset + 8,
-            u64::from(entry.offset) | u64::from(entry.length) << 32,
-        );
-        self.write_u64(offset + 16, entry.value);
-        self.write_u64(offset + 24, entry.unit);
     }
 }
 
