@@ -40,6 +40,12 @@ struct Laid {
     size: u64,
 }
 
+impl Laid {
+    fn holds(&self, address: u64) -> bool {
+        address.wrapping_sub(self.address) < self.size
+    }
+}
+
 fn header(pack: &[u8]) -> Option<Header> {
     Header::of(pack).filter(|header| header.segments <= 16)
 }
@@ -94,12 +100,16 @@ pub fn nucleus(pack: &[u8]) -> Kernel {
         if access.write && access.execute {
             crate::stop!("segment {n} of the nucleus is writable and executable");
         }
-        tables.map(segment.address, physical, segment.size, access);
-        segments.push(Laid {
+        let laid = Laid {
             address: segment.address,
             physical,
             size: segment.size,
-        });
+        };
+        // How much of the room for generated code is needed is known at the end.
+        if !laid.holds(table.code_at) {
+            tables.map(segment.address, physical, segment.size, access);
+        }
+        segments.push(laid);
     }
     let ram = memory::with(|memory| memory.ram);
     for range in ram.all() {
@@ -153,6 +163,7 @@ fn empty_info() -> Box<BootInfo> {
         message_count: 0,
         bound: 0,
         ticks_start: 0,
+        room_mapped: 0,
     })
 }
 
@@ -368,9 +379,36 @@ impl Kernel {
         at + (base - from)
     }
 
+    /// Maps the room for generated code as far as its byte at `end` is not yet reached. The physical address of `end`, and the
+    /// bytes mapped.
+    fn open_room(&mut self, end: u64) -> Option<(u64, u64)> {
+        let laid = self
+            .segments
+            .iter()
+            .find(|laid| laid.holds(self.table.code_at))?;
+        let used = end.checked_sub(laid.address)?;
+        let mapped = used.next_multiple_of(layout::PAGE);
+        if mapped > laid.size {
+            return None;
+        }
+        let access = Access {
+            write: false,
+            execute: true,
+            device: false,
+            global: true,
+        };
+        self.tables.map(laid.address, laid.physical, mapped, access);
+        Some((laid.physical + used, mapped))
+    }
+
     /// Writes the last of what the nucleus is told, and jumps to it. It overwrites everything that is not kept.
     pub fn vanish(mut self, ticks_start: u64) -> ! {
         crate::door::check_stack();
+        // The last 16 bytes of what is mapped are for the switch of page tables.
+        let room = self.table.code_at + self.code_used + 16;
+        let Some((room_physical, mapped)) = self.open_room(room) else {
+            crate::stop!("the nucleus has no room for generated code");
+        };
         let info_at = memory::keep(size_of::<BootInfo>() as u64, layout::PAGE, false);
         let info = &mut self.info;
         let used = memory::used();
@@ -379,6 +417,7 @@ impl Kernel {
             info.keep_count = list(&mut info.keep, memory.keep.all());
             info.genesis_count = list(&mut info.genesis, used.all());
         });
+        info.room_mapped = mapped;
         info.page_root = self.tables.root;
         info.page_tables = self.tables.bytes;
         info.ticks_start = ticks_start;
@@ -387,18 +426,8 @@ impl Kernel {
         for laid in &self.segments {
             arch::code_written(laid.physical, laid.size);
         }
-        let room = self.table.code_at + self.table.code_size;
-        let Some(room_physical) = self.physical(room.saturating_sub(16), 16) else {
-            crate::stop!("the nucleus has no room for generated code");
-        };
         crate::log!("genesis: jumping to the nucleus at {:#x}", self.entry);
-        arch::enter(
-            self.tables.root,
-            self.entry,
-            info_at,
-            room,
-            room_physical + 16,
-        )
+        arch::enter(self.tables.root, self.entry, info_at, room, room_physical)
     }
 }
 

@@ -82,7 +82,7 @@ pub fn memory(boot: &BootInfo, given: Given, ticks_nucleus: u64) {
         .skip(boot.module_count as usize)
         .for_each(|module| *module = NO_MODULE);
     ACCOUNT.modules.set(modules);
-    let [text, rodata, data] = arch::image_sizes();
+    let [text, rodata, data, room] = arch::image_sizes();
     ACCOUNT.memory.set(info::Memory {
         total: sum(&boot.ram, boot.ram_count),
         nucleus_text: text,
@@ -102,7 +102,7 @@ pub fn memory(boot: &BootInfo, given: Given, ticks_nucleus: u64) {
         first_task: given.first_task,
         small_ranges: given.small,
         free_at_start: given.free,
-        executable: 0,
+        executable: text - room + boot.room_mapped,
         ticks_nucleus,
         ticks_user: 0,
     });
@@ -124,7 +124,7 @@ pub fn modules() -> [Module; MODULES] {
 pub fn of_memory() -> info::Memory {
     let told = ACCOUNT.memory.get();
     info::Memory {
-        executable: told.nucleus_text + STATE.frames.executable(),
+        executable: told.executable + STATE.frames.executable(),
         ..told
     }
 }

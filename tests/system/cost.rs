@@ -85,6 +85,26 @@ fn no_boot_costs_more_than_it_is_allowed_to() {
     assert!(!failed, "dearer than allowed:\n{told}");
 }
 
+/// KiB that can be executed at the prompt, each page counted once (`memory --json`).
+const EXECUTABLE: &[(&str, u64)] = &[("q35-virtio", 512), ("virt-gicv3", 512)];
+
+#[test]
+fn no_more_can_be_executed_than_is_allowed() {
+    for (name, most) in EXECUTABLE {
+        let machine = machine(name);
+        let answer = boot_with(&machine, &image(machine.arch), &[]).ask_well("memory --json");
+        let line = answer.lines().find(|line| line.starts_with('{'));
+        let told = line.and_then(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let told = told.unwrap_or_else(|| panic!("no JSON: {answer}"));
+        let executable = told["executable"]
+            .as_u64()
+            .expect("a number")
+            .div_ceil(1024);
+        assert!(executable > 100, "{name}: not even the nucleus: {answer}");
+        assert!(executable <= *most, "{name}: {executable} KiB of {most}");
+    }
+}
+
 #[test]
 fn every_machine_of_the_emulator_has_a_bound() {
     let all = meta::machines::all(&crate::boots::workspace()).expect("machines are described");

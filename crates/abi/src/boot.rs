@@ -85,6 +85,8 @@ pub struct BootInfo {
     pub bound: u64,
     /// Counter at the first instruction of genesis.
     pub ticks_start: u64,
+    /// Bytes of the segment with the room for generated code that are mapped: no more than the code needs.
+    pub room_mapped: u64,
 }
 
 pub mod operation {

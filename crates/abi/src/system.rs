@@ -252,8 +252,8 @@ pub mod info {
         /// Bytes handed to the first task as free memory. All RAM is the sum of these and of what stands above, apart from
         /// what genesis used.
         pub free_at_start: u64,
-        /// Bytes that can be executed now: the nucleus's code with the room for generated code, and each page once that any
-        /// task has mapped to be executed.
+        /// Bytes that can be executed now: the nucleus's code, what is mapped of the room for generated code, and each page once
+        /// that any task has mapped to be executed.
         pub executable: u64,
         /// Guest instructions or counter ticks at nucleus entry and at the first user instruction.
         pub ticks_nucleus: u64,

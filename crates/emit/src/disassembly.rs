@@ -4,7 +4,6 @@ use crate::{Code, Target};
 use alloc::string::String;
 use core::fmt::Write;
 use graph::Entry;
-use yaxpeax_arch::{Decoder, LengthedInstruction, U8Reader};
 
 /// Bytes that an instruction's line has room for; longer ones push the text to the right.
 const COLUMN: usize = 24;
@@ -97,40 +96,13 @@ pub fn stubs(code: &Code, target: Target, base: u64) -> String {
     }
 }
 
-/// A program on the machine itself only shows that machine's code: the other decoder is left out of it.
-const fn known(target: Target) -> bool {
-    match target {
-        Target::X86_64 => cfg!(any(not(target_os = "none"), target_arch = "x86_64")),
-        Target::Aarch64 => cfg!(any(not(target_os = "none"), target_arch = "aarch64")),
-    }
-}
-
 /// Writes one instruction and gives its length.
 fn instruction(bytes: &[u8], target: Target, text: &mut String) -> usize {
-    let mut reader = U8Reader::new(bytes);
-    match target {
-        Target::X86_64 if const { known(Target::X86_64) } => {
-            let decoder = yaxpeax_x86::long_mode::InstDecoder::default();
-            match decoder.decode(&mut reader) {
-                Ok(instruction) => {
-                    let _ = write!(text, "{instruction}");
-                    instruction.len().to_const() as usize
-                }
-                Err(_) => data(&bytes[..1], text),
-            }
-        }
-        Target::Aarch64 if const { known(Target::Aarch64) } => {
-            let decoder = yaxpeax_arm::armv8::a64::InstDecoder::default();
-            match decoder.decode(&mut reader) {
-                Ok(instruction) => {
-                    let _ = write!(text, "{instruction}");
-                    4
-                }
-                Err(_) => data(&bytes[..bytes.len().min(4)], text),
-            }
-        }
-        _ => data(&bytes[..1], text),
-    }
+    let (length, smallest) = match target {
+        Target::X86_64 => (decode::x86_64(bytes, text), 1),
+        Target::Aarch64 => (decode::aarch64(bytes, text), 4),
+    };
+    length.unwrap_or_else(|| data(&bytes[..bytes.len().min(smallest)], text))
 }
 
 fn data(bytes: &[u8], text: &mut String) -> usize {

@@ -20,8 +20,9 @@ extern "C" {
     static nucleus_end: u8;
 }
 
-/// Bytes of code, read-only data and data, the rooms for generated code and its data counted with the first and last.
-pub fn image_sizes() -> [u64; 3] {
+/// Bytes of code, read-only data and data, the rooms for generated code and its data counted with the first and last; and of
+/// the room for code alone.
+pub fn image_sizes() -> [u64; 4] {
     let [text, rodata, data, room, room_end, end] = [
         &raw const nucleus_text,
         &raw const nucleus_text_end,
@@ -35,5 +36,6 @@ pub fn image_sizes() -> [u64; 3] {
         rodata - text + (room_end - room),
         data - rodata,
         room - data + (end - room_end),
+        room_end - room,
     ]
 }

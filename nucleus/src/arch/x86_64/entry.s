@@ -20,7 +20,6 @@ nucleus_syscall:
 
 10: mov     [rip + nucleus_user_stack], rsp
     mov     rsp, [rip + STATE]
-    mov     [rsp + {RAX}], rax
     mov     [rsp + {RDI}], rdi
     mov     [rsp + {RSI}], rsi
     mov     [rsp + {RDX}], rdx
@@ -29,7 +28,6 @@ nucleus_syscall:
     mov     [rsp + {R9}], r9
     mov     [rsp + {RIP}], rcx
     mov     [rsp + {RFLAGS}], r11
-    mov     qword ptr [rsp + {VECTOR}], {BY_CALL}
     mov     rdi, [rip + nucleus_user_stack]
     mov     [rsp + {RSP}], rdi
     mov     rdi, rsp
@@ -63,10 +61,13 @@ nucleus_syscall:
     mov     [\thread + {RBP}], rbp
 .endm
 12: mov     rdi, [rsp]                  # somebody else goes on: the caller's other registers are still here
+    mov     qword ptr [rdi + {VECTOR}], {BY_CALL}
     save_rest rdi
     lea     rdi, [rax - 1]
     jmp     nucleus_resume
-13: save_rest rdi
+13: mov     [rdi + {RAX}], rax
+    mov     qword ptr [rdi + {VECTOR}], {BY_CALL}
+    save_rest rdi
     lea     rsp, [rip + nucleus_stack_top]
     call    nucleus_move
     mov     rdi, rax
