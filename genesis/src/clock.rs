@@ -1,6 +1,6 @@
 //! Time for residuals that genesis runs: the processor's counter until a clock rule has been specialised, then that.
 
-use crate::{arch, single::Single};
+use crate::{arch, idle, single::Single};
 use abi::context::Context;
 
 /// Nanoseconds; never goes back.
@@ -19,11 +19,17 @@ pub fn now() -> u64 {
     now()
 }
 
-/// Returns after at least so many nanoseconds.
+/// Returns after at least so many nanoseconds; the processor rests meanwhile, once there is something that wakes it.
 pub fn pause(ns: u64) {
     let end = now().saturating_add(ns);
-    while now() < end {
-        core::hint::spin_loop();
+    loop {
+        let left = end.saturating_sub(now());
+        if left == 0 {
+            return;
+        }
+        if !idle::rest(left) {
+            core::hint::spin_loop();
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod door;
 mod generate;
 mod hardware;
 mod heap;
+mod idle;
 mod install;
 mod journal;
 mod live;

@@ -1,11 +1,12 @@
-//! State of which there is one: genesis runs on one processor with interrupts off.
+//! State of which there is one: genesis runs on one processor, and no interrupt handler of it touches such state.
 
 use core::cell::UnsafeCell;
 
 /// A value that the one thread of genesis may change. [`Single::with`] calls must not nest for one value.
 pub struct Single<T>(UnsafeCell<T>);
 
-// SAFETY: genesis starts no second processor and takes no interrupt; the exception handlers only read the log.
+// SAFETY: genesis starts no second processor; the handler of the interrupts that it lets in only notes their number in an
+// atomic, and the exception handlers only read the log.
 unsafe impl<T> Sync for Single<T> {}
 
 impl<T> Single<T> {

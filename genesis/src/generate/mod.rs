@@ -148,7 +148,12 @@ pub fn all(
     let mut drivers: Vec<Driver> = Vec::new();
     let mut supply: Option<Supply> = None;
     let alone = alone(&jobs);
+    let mut wakers = None;
     for (job, alone) in jobs.into_iter().zip(alone) {
+        // Those that wait for what others answer come behind timers and interrupt controllers.
+        if wakers.is_none() && !job.choice.direct && drivers.iter().any(timer) {
+            wakers = Some(platform::rest(&drivers));
+        }
         let offered = match &supply {
             Some(supply) if alone => supply.offer(book, machine, &job, probing),
             _ => None,
@@ -234,12 +239,19 @@ pub fn all(
             }
         }
     }
+    if let Some(Some(wakers)) = wakers {
+        platform::end_rest(&wakers, &mut drivers);
+    }
     say_missing(&drivers);
     Output {
         drivers,
         unmatched,
         messages: supply.map_or((0, 0), |supply| (supply.first, supply.used)),
     }
+}
+
+fn timer(driver: &Driver) -> bool {
+    driver.choice.class == "timer" && driver.usable()
 }
 
 /// Of each job, whether no other one is for the same device: what a message means is one driver's to say.

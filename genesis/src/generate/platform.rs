@@ -1,7 +1,8 @@
-//! Time and a console for genesis itself, as soon as generated code gives them.
+//! Time, rest and a console for genesis itself, as soon as generated code gives them.
 
-use super::{prove, Driver};
-use crate::{clock, log, single::Single};
+use super::{bind, prove, Driver};
+use crate::{clock, idle, log, single::Single};
+use abi::boot::vector;
 use alloc::boxed::Box;
 use classes::direct::Direct;
 
@@ -30,10 +31,9 @@ pub fn clock(driver: &Driver) {
         return;
     };
     let width = driver.fact("width").unwrap_or(64).clamp(1, 64) as u32;
-    let Some(mut direct) = prove::direct(&driver.written, &driver.code) else {
+    let Some(direct) = going_on(driver) else {
         return;
     };
-    direct.resume(&driver.state);
     let direct = Box::leak(Box::new(direct));
     let before = nanoseconds();
     let last = direct.call("now", [0; 4]).unwrap_or(0);
@@ -60,15 +60,84 @@ fn nanoseconds() -> u64 {
     })
 }
 
+/// A driver of a direct class as its proof left it.
+pub fn going_on(driver: &Driver) -> Option<Direct<'static>> {
+    let mut direct = prove::direct(&driver.written, &driver.code)?;
+    direct.resume(&driver.state);
+    Some(direct)
+}
+
+/// Where the drivers stand that wake the processor: the timer, the interrupt controller's part of this processor, and what
+/// receives the timer's wire.
+pub struct Wakers {
+    timer: usize,
+    vectors: usize,
+    lines: Option<usize>,
+}
+
+/// Waits are at rest from now on, if what the nucleus would get wakes the processor.
+pub fn rest(drivers: &[Driver]) -> Option<Wakers> {
+    // A controller of which nobody knows what it lets through may interrupt at any time, with any vector.
+    let unruly = |driver: &Driver| driver.choice.class == "lines" && !driver.usable();
+    if drivers.iter().any(unruly) {
+        return None;
+    }
+    let first = |class| bind::suppliers(drivers, class).first().copied();
+    let (timer, vectors) = (first("timer")?, first("vectors")?);
+    let line = drivers[timer].fact("line");
+    let lines = match line {
+        None => None,
+        Some(line) => {
+            let has = |at: &usize| {
+                bind::range(&drivers[*at]).is_some_and(|own| own.contains(&(line as u32)))
+            };
+            Some(bind::suppliers(drivers, "lines").into_iter().find(has)?)
+        }
+    };
+    let wire = match (line, lines) {
+        (Some(line), Some(at)) => Some((going_on(&drivers[at])?, line)),
+        _ => None,
+    };
+    let started = idle::start(idle::Alarm {
+        timer: going_on(&drivers[timer])?,
+        vectors: going_on(&drivers[vectors])?,
+        wire,
+        number: line.unwrap_or(vector::TIMER),
+        hz: drivers[timer].fact("hz")?,
+        most: drivers[timer].fact("most").filter(|most| *most != 0)?,
+    });
+    match started {
+        Ok(()) => Some(Wakers {
+            timer,
+            vectors,
+            lines,
+        }),
+        Err(why) => {
+            let name = &drivers[timer].name;
+            crate::log!("  {name}: {why}; waits look at the clock instead");
+            None
+        }
+    }
+}
+
+/// Waits look at the clock again. What the drivers remember goes with them.
+pub fn end_rest(wakers: &Wakers, drivers: &mut [Driver]) {
+    let Some(alarm) = idle::end() else { return };
+    drivers[wakers.timer].state = alarm.timer.state().to_vec();
+    drivers[wakers.vectors].state = alarm.vectors.state().to_vec();
+    if let (Some(at), Some((lines, _))) = (wakers.lines, alarm.wire) {
+        drivers[at].state = lines.state().to_vec();
+    }
+}
+
 /// What is logged goes out through the first serial driver from now on.
 pub fn console(driver: &Driver) {
     if driver.entry("put").is_none() || CONSOLE.with(|console| console.is_some()) {
         return;
     }
-    let Some(mut direct) = prove::direct(&driver.written, &driver.code) else {
+    let Some(direct) = going_on(driver) else {
         return;
     };
-    direct.resume(&driver.state);
     let direct = Box::leak(Box::new(direct));
     CONSOLE.with(|console| *console = Some(direct));
     log::console(put);

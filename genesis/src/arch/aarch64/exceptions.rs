@@ -73,6 +73,25 @@ pub fn interrupt(mut late: impl FnMut() -> bool) -> Option<Option<u64>> {
     TAKEN.load(Relaxed).then_some(None)
 }
 
+/// As [`interrupt`], with the processor at rest until one comes: something that will interrupt must have been asked.
+pub fn rest() -> Option<Option<u64>> {
+    TAKEN.store(false, Relaxed);
+    // SAFETY: as in `interrupt`. A pending interrupt ends `wfi` also while interrupts are kept out (Arm ARM, D1.6.2), so
+    // none is taken before it and then waited for in vain.
+    unsafe {
+        asm!(
+            "dsb sy",
+            "wfi",
+            "msr daifclr, #2",
+            "isb",
+            "msr daifset, #2",
+            "isb",
+            options(nostack)
+        )
+    };
+    TAKEN.load(Relaxed).then_some(None)
+}
+
 /// Called by vectors.s; `kind` is the number of the vector.
 #[no_mangle]
 extern "C" fn exception(kind: u64, frame: &mut Frame) {

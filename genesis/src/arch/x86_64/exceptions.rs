@@ -46,6 +46,16 @@ pub fn interrupt(mut late: impl FnMut() -> bool) -> Option<Option<u64>> {
     (vector != NONE).then_some(Some(vector))
 }
 
+/// As [`interrupt`], with the processor at rest until one comes: something that will interrupt must have been asked.
+pub fn rest() -> Option<Option<u64>> {
+    TAKEN.store(NONE, Relaxed);
+    // SAFETY: as in `interrupt`. `sti` lets nothing in before the next instruction has begun (SDM volume 2, STI), so no
+    // interrupt comes before `hlt` and is then waited for in vain.
+    unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
+    let vector = TAKEN.load(Relaxed);
+    (vector != NONE).then_some(Some(vector))
+}
+
 extern "C" {
     static vector_stubs: u8;
     static probe_first: u8;

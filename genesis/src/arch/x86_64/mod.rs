@@ -7,7 +7,7 @@ mod port;
 mod pvh;
 
 use exceptions::set_vectors;
-pub use exceptions::{interrupt, probe_read, probe_register, probe_write, refused, Probe};
+pub use exceptions::{interrupt, probe_read, probe_register, probe_write, refused, rest, Probe};
 pub use port::{port_read, port_write};
 
 use core::arch::asm;

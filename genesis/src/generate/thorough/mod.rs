@@ -10,7 +10,7 @@ mod lines;
 mod timers;
 mod vectors;
 
-use super::{bind, prove, Driver};
+use super::{bind, platform::going_on, prove, Driver};
 use crate::{arch, clock};
 use abi::inventory::Proof;
 use abi::status;
@@ -227,13 +227,6 @@ impl Bench {
             drivers[part.at].state = part.direct.state().to_vec();
         }
     }
-}
-
-/// A driver of a direct class as its proof left it.
-fn going_on(driver: &Driver) -> Option<Direct<'static>> {
-    let mut direct = prove::direct(&driver.written, &driver.code)?;
-    direct.resume(&driver.state);
-    Some(direct)
 }
 
 fn text(words: &str) -> String {
