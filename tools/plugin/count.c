@@ -1,17 +1,19 @@
 /* Counting plugin for the emulator (TCG plugin interface, version 1): how many guest instructions ran between the
  * first instruction of the image and the moment the guest waits for a line, idle time not counted.
  *
- *   -plugin count.so,out=FILE,from=ADDRESS,to=ADDRESS,log=FILE,text=TEXT
+ *   -plugin count.so,out=FILE,from=ADDRESS,to=ADDRESS,log=FILE,text=TEXT[,nucleus=ADDRESS,user=ADDRESS]
  *
  * from, to  addresses of the image: the first instruction executed there is the entry
  * log       the log of the serial port (-chardev …,logfile=): it is written before the guest goes on
  * text      once this ends the log, the next halt is the end
+ * nucleus   virtual address of the nucleus's first instruction; user: of the first user program's, which counts once the
+ *           nucleus has been entered, since others may have used the address before
  *
  * Linux's side has no such prompt: a marker instruction in its first program says where it starts, as
  *   x86-64   nopl 0x4D4B0001(%rax)
  *   arm64    movz xzr, #0x4d01
  *
- * Lines written to `out`: `entry N`, `marker N`, `waits N`, `end N`; N counts from reset.
+ * Lines written to `out`: `entry N`, `nucleus N`, `user N`, `marker N`, `waits N`, `end N`; N counts from reset.
  * The interface's few declarations stand here, so that the emulator's headers are not needed.
  * Build: cc -shared -fPIC -O2 -o count.so count.c
  */
@@ -43,8 +45,8 @@ extern void qemu_plugin_register_vcpu_insn_exec_inline(struct insn *, int, void 
 extern void qemu_plugin_register_vcpu_insn_exec_cb(struct insn *, void (*)(unsigned, void *), int, void *);
 EXPORT int qemu_plugin_version = 1;
 
-static uint64_t count, from, to;
-static bool arm, entered, waits, marked;
+static uint64_t count, from, to, nucleus, user;
+static bool arm, entered, waits, marked, in_nucleus, in_user;
 static FILE *out;
 static const char *log_path, *text;
 
@@ -60,6 +62,24 @@ static void entry(unsigned cpu, void *unused)
     if (!entered) {
         entered = true;
         line("entry", count - 1); /* the instruction itself has been counted */
+    }
+}
+
+static void first_of_nucleus(unsigned cpu, void *unused)
+{
+    (void)cpu, (void)unused;
+    if (!in_nucleus) {
+        in_nucleus = true;
+        line("nucleus", count - 1);
+    }
+}
+
+static void first_of_user(unsigned cpu, void *unused)
+{
+    (void)cpu, (void)unused;
+    if (in_nucleus && !in_user) {
+        in_user = true;
+        line("user", count - 1);
     }
 }
 
@@ -111,6 +131,10 @@ static void translate(plugin id, struct tb *tb)
         qemu_plugin_register_vcpu_insn_exec_inline(insn, INLINE_ADD_U64, &count, 1);
         if (!entered && address >= from && address < to)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, entry, CB_NO_REGS, NULL);
+        if (nucleus && address == nucleus)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, first_of_nucleus, CB_NO_REGS, NULL);
+        if (user && address == user)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, first_of_user, CB_NO_REGS, NULL);
         if (arm ? size == 4 && word == 0xd503207f : size == 1 && bytes[0] == 0xf4)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, halt, CB_NO_REGS, NULL);
         if (arm ? size == 4 && word == 0xd289a03f : size == 7 && !memcmp(bytes, "\x0f\x1f\x80\x01\x00\x4b\x4d", 7))
@@ -140,6 +164,10 @@ EXPORT int qemu_plugin_install(plugin id, const struct info *info, int argc, cha
             from = strtoull(found, NULL, 0);
         else if ((found = value(argv[i], "to")))
             to = strtoull(found, NULL, 0);
+        else if ((found = value(argv[i], "nucleus")))
+            nucleus = strtoull(found, NULL, 0);
+        else if ((found = value(argv[i], "user")))
+            user = strtoull(found, NULL, 0);
         else if ((found = value(argv[i], "log")))
             log_path = found;
         else if ((found = value(argv[i], "text")))

@@ -123,6 +123,46 @@ pub fn build_with_rules(
     })
 }
 
+/// Virtual address of the first instruction of a packed program of the image (`abi::program::Header`).
+///
+/// # Errors
+/// When the image has not been built.
+pub fn entry(workspace: &Workspace, arch: Arch, program: &str) -> Result<u64> {
+    let path = packed(workspace, arch, program);
+    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    let word = bytes.get(8..16).and_then(|word| word.try_into().ok());
+    word.map(u64::from_le_bytes)
+        .with_context(|| format!("{} is no packed program", path.display()))
+}
+
+/// Bytes of the section `.text` of a linked program of the image.
+///
+/// # Errors
+/// When the image has not been built.
+pub fn text_bytes(workspace: &Workspace, arch: Arch, program: &str) -> Result<u64> {
+    section_bytes(&compiled(workspace, arch, program), ".text")
+}
+
+/// Bytes of a section of an ELF file.
+///
+/// # Errors
+/// When it cannot be read, or has no such section.
+pub fn section_bytes(path: &Path, section: &str) -> Result<u64> {
+    use object::{Object, ObjectSection};
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let file = object::File::parse(bytes.as_slice())
+        .with_context(|| format!("{} is no ELF file", path.display()))?;
+    let found = file.section_by_name(section);
+    let found = found.with_context(|| format!("{} has no {section}", path.display()))?;
+    Ok(found.size())
+}
+
+fn packed(workspace: &Workspace, arch: Arch, program: &str) -> PathBuf {
+    (workspace.target.join("payload/images"))
+        .join(arch.name())
+        .join(format!("{program}.pack"))
+}
+
 /// The rulebook that the last image of `arch` was built with.
 pub(crate) fn rulebook(workspace: &Workspace, arch: Arch) -> PathBuf {
     workspace

@@ -2,7 +2,7 @@
 
 use crate::rule_test::list as models;
 use anyhow::{Context, Result};
-use meta::bench::Figures;
+use meta::bench::{Bench, Figures};
 use meta::terminal::Progress;
 use meta::workspace::Workspace;
 use meta::{prove_data, rules};
@@ -18,7 +18,7 @@ use std::path::Path;
 pub fn measure(workspace: &Workspace) -> Result<Figures> {
     let folder = workspace.root.join("rules");
     let book = rules::book(&folder)?;
-    let mut figures = Figures::default();
+    let mut figures = Figures::of(Bench::Rules);
     lengths(workspace, &folder, &mut figures)?;
     let packed = rulebook::pack(&book);
     figures.add("rules.rulebook.bytes", packed.len() as f64);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use machine::Machine;
-use meta::bench::Figures;
+use meta::bench::{Bench, Figures};
 use meta::discover::outside;
 use meta::image::Arch;
 use meta::prove_data::{self, Need};
@@ -91,7 +91,7 @@ pub fn measure(workspace: &Workspace, table: bool) -> Result<Figures> {
 
 fn figures(rows: &[Row], refused: usize) -> Figures {
     let on_pci = |row: &&Row| row.device.starts_with("pci");
-    let mut figures = Figures::default();
+    let mut figures = Figures::of(Bench::Identify);
     figures.add("identify.devices", rows.len() as f64);
     figures.add("identify.not_plugged", refused as f64);
     let pci: Vec<&Row> = rows.iter().filter(on_pci).collect();

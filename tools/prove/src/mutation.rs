@@ -2,7 +2,7 @@
 
 use crate::rule_test::list;
 use anyhow::Result;
-use meta::bench::Figures;
+use meta::bench::{Bench, Figures};
 use meta::rules;
 use meta::terminal::{self, Progress};
 use meta::workspace::Workspace;
@@ -75,7 +75,7 @@ fn figures(counts: &BTreeMap<&str, usize>, possible: usize, tried: usize) -> Fig
     let count = |verdict| counts.get(name(verdict)).copied().unwrap_or(0);
     let caught = count(Verdict::Checked) + count(Verdict::Written) + count(Verdict::Tested);
     let survived = count(Verdict::Survived);
-    let mut figures = Figures::default();
+    let mut figures = Figures::of(Bench::Mutation);
     figures.add("mutation.possible", possible as f64);
     figures.add("mutation.tried", tried as f64);
     for verdict in [

@@ -2,40 +2,49 @@
 
 use super::guest::Boot;
 use super::linux::{self, Linux};
-use super::Figures;
+use super::{Bench, Figures};
 use crate::emulator;
 use crate::image::{self, Arch, Image};
 use crate::machines::{self, Machine};
 use crate::prompt::PROMPT;
 use crate::terminal::{bad, Progress};
 use crate::workspace::Workspace;
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::Endianness;
 use std::process::Command;
+use std::time::Duration;
 
 /// The machines that are measured.
-const MACHINES: [&str; 2] = ["q35-virtio", "virt-gicv3"];
+const MACHINES: [&str; 3] = ["q35-virtio", "microvm", "virt-gicv3"];
+/// Those of them on which drivers' generation is measured by itself.
+const GENERATED: [&str; 2] = ["q35-virtio", "virt-gicv3"];
 /// Wall time is the median of so many boots.
 const BOOTS: usize = 5;
+/// How long a machine with little memory gets to come up: several times what one with enough takes, on a busy host.
+const LITTLE: Duration = Duration::from_secs(20);
 
 pub fn measure(workspace: &Workspace) -> Result<Figures> {
-    let mut figures = Figures::default();
+    let mut figures = Figures::of(Bench::Boot);
+    let mut seen: Vec<Arch> = Vec::new();
     for name in MACHINES {
         let machine = machines::named(workspace, name)?;
-        let image = image::build(workspace, machine.arch)?;
+        let (arch, image) = (machine.arch, image::build(workspace, machine.arch)?);
+        let first = !seen.contains(&arch);
+        seen.push(arch);
         ours(workspace, &machine, &image, &mut figures)?;
-        match linux::get(workspace, machine.arch) {
-            Ok(linux) => theirs(workspace, &machine, &linux, &mut figures)?,
-            Err(error) => eprintln!(
-                "{} {error:#}",
-                bad(&format!("Linux is not measured on {name}:"))
-            ),
+        if first {
+            let kib = image.size.div_ceil(1024) as f64;
+            figures.add(format!("image.{}.kib", arch.name()), kib);
+            let text = image::text_bytes(workspace, arch, "nucleus")?;
+            figures.add(format!("nucleus.{}.text_bytes", arch.name()), text as f64);
         }
-        figures.add(
-            format!("image.{}.kib", machine.arch.name()),
-            image.size.div_ceil(1024) as f64,
-        );
+        let compared = linux::get(workspace, arch)
+            .and_then(|linux| theirs(workspace, &machine, &linux, first, &mut figures));
+        if let Err(error) = compared {
+            let what = format!("not all of Linux is measured on {name}:");
+            eprintln!("{} {error:#}", bad(&what));
+        }
     }
     Ok(figures)
 }
@@ -45,8 +54,8 @@ pub fn measure(workspace: &Workspace) -> Result<Figures> {
 /// # Errors
 /// When a guest does not come to its prompt.
 pub fn generated(workspace: &Workspace) -> Result<Figures> {
-    let mut figures = Figures::default();
-    for name in MACHINES {
+    let mut figures = Figures::of(Bench::Generate);
+    for name in GENERATED {
         let machine = machines::named(workspace, name)?;
         let image = image::build(workspace, machine.arch)?;
         let command = |serial: &str, extra: &[String]| -> Result<Command> {
@@ -57,6 +66,7 @@ pub fn generated(workspace: &Workspace) -> Result<Figures> {
             command: &command,
             ready: PROMPT,
             image: addresses(&image)?,
+            entries: None,
         };
         let _progress = Progress::start(&format!("counting the instructions of a boot on {name}"));
         let (_, answers) = boot.counted(workspace, &["stages"])?;
@@ -85,6 +95,10 @@ fn ours(
         command: &command,
         ready: PROMPT,
         image: addresses(image)?,
+        entries: Some((
+            image::entry(workspace, machine.arch, "nucleus")?,
+            image::entry(workspace, machine.arch, "manager")?,
+        )),
     };
     let progress = Progress::start(&format!("counting the instructions of a boot on {name}"));
     let (counts, answers) = boot.counted(workspace, &["stages", "memory --json"])?;
@@ -97,29 +111,79 @@ fn ours(
         .context("the guest never waited for a line")?;
     figures.add(format!("boot.{name}.instructions"), (waits - entry) as f64);
     figures.add(format!("boot.{name}.firmware_instructions"), entry as f64);
+    if let (Some(nucleus), Some(user)) = (counts.get("nucleus"), counts.get("user")) {
+        let figure = format!("boot.{name}.nucleus_to_user.instructions");
+        figures.add(figure, (user - nucleus) as f64);
+    }
     let scale = instructions_per_tick(machine.arch);
     for (figure, ticks) in stages(answers.first().map_or("", String::as_str)) {
         figures.add(format!("{figure}.{name}.instructions"), ticks * scale);
     }
-    for (figure, value) in memory(kib(machine)?, answers.get(1).map_or("", String::as_str)) {
+    for (figure, value) in memory(
+        mib(machine)? as f64 * 1024.0,
+        answers.get(1).map_or("", String::as_str),
+    ) {
         figures.add(format!("memory.{name}.{figure}"), value);
     }
+    figures.add(
+        format!("memory.{name}.smallest_mib"),
+        smallest(machine, &boot)? as f64,
+    );
     let _progress = Progress::start(&format!("timing boots on {name}"));
     figures.add(format!("boot.{name}.wall_s"), boot.seconds(BOOTS)?);
     Ok(())
+}
+
+/// The smallest `-m`, in MiB, with which the machine still comes up, by halving: each step is a boot.
+fn smallest(machine: &Machine, boot: &Boot) -> Result<u64> {
+    let progress = Progress::start(&format!("looking for the least memory of {}", boot.name));
+    let usual = mib(machine)?;
+    let (mut too_little, mut enough) = (0, usual);
+    while enough - too_little > 1 {
+        let tried = too_little.midpoint(enough);
+        progress.detail(&format!("{tried} MiB"));
+        // The last word counts.
+        let extra = ["-m".to_owned(), tried.to_string()];
+        match boot.comes_up(&extra, LITTLE)? {
+            true => enough = tried,
+            false => too_little = tried,
+        }
+    }
+    let seconds = LITTLE.as_secs();
+    ensure!(
+        enough < usual,
+        "{} does not come up within {seconds} s with less than {usual} MiB",
+        boot.name
+    );
+    Ok(enough)
 }
 
 fn theirs(
     workspace: &Workspace,
     machine: &Machine,
     linux: &Linux,
+    first: bool,
     figures: &mut Figures,
 ) -> Result<()> {
-    let name = &machine.name;
+    let (name, arch) = (&machine.name, machine.arch.name());
+    if first {
+        let kib = linux.kernel_size.div_ceil(1024);
+        figures.add(format!("image.{arch}.kib.linux"), kib as f64);
+        // An arm64 kernel is shipped without its sections.
+        if machine.arch == Arch::X86_64 {
+            let text = image::section_bytes(&linux.kernel, ".text")?;
+            figures.add(format!("nucleus.{arch}.text_bytes.linux"), text as f64);
+        }
+    }
+    let timed = std::cell::Cell::new(false);
     let command = |serial: &str, extra: &[String]| -> Result<Command> {
         let mut command = Command::new(machine.arch.emulator());
+        let mut words = machine.emulator_arguments(workspace)?;
+        if timed.get() {
+            words.iter_mut().for_each(|word| *word = without_acpi(word));
+        }
         command
-            .args(machine.emulator_arguments(workspace)?)
+            .args(words)
             .args(["-serial", serial])
             .args(linux.arguments(machine.arch))
             .args(extra);
@@ -130,6 +194,7 @@ fn theirs(
         command: &command,
         ready: linux::READY,
         image: (0, 0),
+        entries: None,
     };
     let progress = Progress::start(&format!(
         "counting the instructions of Linux's boot on {name}"
@@ -140,17 +205,25 @@ fn theirs(
         .get("marker")
         .context("Linux did not reach its first program")?;
     figures.add(format!("boot.{name}.instructions.linux"), marker as f64);
+    timed.set(true);
+    let least = smallest(machine, &boot)?;
+    figures.add(format!("memory.{name}.smallest_mib.linux"), least as f64);
     let _progress = Progress::start(&format!("timing Linux's boots on {name}"));
     let seconds = boot.seconds(BOOTS)?;
     figures.add(format!("boot.{name}.wall_s.linux"), seconds);
     if let Some(our_seconds) = figures.get(&format!("boot.{name}.wall_s")) {
         figures.add(format!("boot.{name}.wall_ratio"), our_seconds / seconds);
     }
-    figures.add(
-        format!("image.{}.kib.linux", machine.arch.name()),
-        linux.kernel_size.div_ceil(1024) as f64,
-    );
     Ok(())
+}
+
+/// A word of a machine's arguments as Linux needs it where the clock is not the emulator's: on a microvm with ACPI it finds
+/// nothing there to calibrate its clock by, and hangs.
+fn without_acpi(word: &str) -> String {
+    match word.strip_prefix("microvm,acpi=on") {
+        Some(rest) => format!("microvm,acpi=off{rest}"),
+        None => word.to_owned(),
+    }
 }
 
 /// Where the image lies in the guest's physical memory.
@@ -229,13 +302,10 @@ pub(super) fn stages(answer: &str) -> Vec<(&'static str, f64)> {
 }
 
 /// The machine's memory, what its firmware keeps included.
-fn kib(machine: &Machine) -> Result<f64> {
+fn mib(machine: &Machine) -> Result<u64> {
     let mut words = machine.arguments.iter().skip_while(|word| *word != "-m");
-    let mib: f64 = words
-        .nth(1)
-        .and_then(|mib| mib.parse().ok())
-        .with_context(|| format!("{} does not say `-m` MiB", machine.name))?;
-    Ok(mib * 1024.0)
+    (words.nth(1).and_then(|mib| mib.parse().ok()))
+        .with_context(|| format!("{} does not say `-m` MiB", machine.name))
 }
 
 /// KiB by figure, of the prompt's `memory --json`, in a machine with `all_kib`.

@@ -1,7 +1,7 @@
 //! What finding out costs: instructions inside, accesses to configuration space as seen from outside.
 
 use super::boot::{instructions_per_tick, stages};
-use super::Figures;
+use super::{Bench, Figures};
 use crate::discover::outside;
 use crate::emulator;
 use crate::image;
@@ -21,7 +21,7 @@ const ADDED: &str = "virtio-rng-pci,disable-legacy=on";
 const MANY: usize = 8;
 
 pub fn measure(workspace: &Workspace) -> Result<Figures> {
-    let mut figures = Figures::default();
+    let mut figures = Figures::of(Bench::Discovery);
     let book = rules::book(&workspace.root.join("rules"))?;
     let candidates = synthesis::candidates(&book);
     for machine in machines::all(workspace)? {

@@ -21,6 +21,8 @@ pub struct Boot<'a> {
     pub ready: &'static str,
     /// Addresses of the image, to know its first instruction.
     pub image: (u64, u64),
+    /// Virtual addresses of the first instructions of nucleus and first program, where there are such.
+    pub entries: Option<(u64, u64)>,
 }
 
 impl Boot<'_> {
@@ -38,7 +40,7 @@ impl Boot<'_> {
             let _ = std::fs::remove_file(old);
         }
         let plugin = plugin::build(workspace)?;
-        let options = format!(
+        let mut options = format!(
             "out={},from={:#x},to={:#x},log={},text={}",
             counts.display(),
             self.image.0,
@@ -46,6 +48,9 @@ impl Boot<'_> {
             log.display(),
             self.ready
         );
+        if let Some((nucleus, user)) = self.entries {
+            options += &format!(",nucleus={nucleus:#x},user={user:#x}");
+        }
         let mut extra = plugin::arguments(&plugin, &options);
         extra.extend([
             "-chardev".into(),
@@ -61,6 +66,12 @@ impl Boot<'_> {
             answers.push(guest.ask(line, PATIENCE)?);
         }
         Ok((plugin::read(&counts)?, answers))
+    }
+
+    /// Whether it comes up within `patience`, with nothing counted and `extra` arguments.
+    pub fn comes_up(&self, extra: &[String], patience: Duration) -> Result<bool> {
+        let mut guest = Guest::start((self.command)("stdio", extra)?)?;
+        Ok(guest.wait_for(self.ready, patience).is_ok())
     }
 
     /// Seconds from starting the emulator to readiness, with nothing counted: the median of `times`.

@@ -1,6 +1,6 @@
 //! Portal calls and notifications: the program `benches/ipc` is started instead of the console and prints its figures.
 
-use super::Figures;
+use super::{Bench, Figures};
 use crate::emulator;
 use crate::image;
 use crate::machines;
@@ -13,7 +13,7 @@ use std::time::Duration;
 const MACHINES: [&str; 2] = ["q35-virtio", "virt-gicv3"];
 
 pub fn measure(workspace: &Workspace) -> Result<Figures> {
-    let mut figures = Figures::default();
+    let mut figures = Figures::of(Bench::Ipc);
     for name in MACHINES {
         let machine = machines::named(workspace, name)?;
         let image = image::build(workspace, machine.arch)?;
@@ -30,11 +30,11 @@ pub fn measure(workspace: &Workspace) -> Result<Figures> {
         )?)?;
         let ended = guest.wait_for_end(Duration::from_secs(120));
         let transcript = guest.transcript();
-        let before = figures.0.len();
+        let before = figures.count();
         for (figure, value) in read(&transcript) {
             figures.add(format!("ipc.{}.{figure}", machine.arch.name()), value);
         }
-        if figures.0.len() == before {
+        if figures.count() == before {
             ended?;
             bail!("the program printed no figure on {name}:\n{transcript}");
         }

@@ -5,6 +5,7 @@ mod discovery;
 mod guest;
 mod ipc;
 mod linux;
+pub mod names;
 mod plugin;
 
 use crate::workspace::Workspace;
@@ -44,34 +45,74 @@ pub enum Bench {
     Discovery,
 }
 
-/// Figures in the order they were measured.
-#[derive(Debug, Default)]
-pub struct Figures(Vec<(String, f64)>);
+/// Figures of one bench, in the order they were measured.
+#[derive(Debug)]
+pub struct Figures {
+    bench: Bench,
+    list: Vec<(String, f64)>,
+}
 
 impl Figures {
-    pub fn add(&mut self, name: impl Into<String>, value: f64) {
-        self.0.push((name.into(), value));
+    #[must_use]
+    pub fn of(bench: Bench) -> Self {
+        let list = Vec::new();
+        Self { bench, list }
     }
+
+    /// `name` is one of [`names::of`] this bench: [`Figures::show`] fails when another was added.
+    pub fn add(&mut self, name: impl Into<String>, value: f64) {
+        self.list.push((name.into(), value));
+    }
+    /// How many there are so far.
+    fn count(&self) -> usize {
+        self.list.len()
+    }
+
     #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {
-        self.0
+        self.list
             .iter()
             .find(|(n, _)| n == name)
             .map(|(_, value)| *value)
     }
 
-    /// Prints them: one flat object, or a table.
+    /// Prints them: one flat object, or a table. Says on standard error which of its figures the bench did not measure.
     ///
     /// # Errors
-    /// When they cannot be written as JSON.
+    /// When they cannot be written as JSON, or one has a name that nobody knows of.
     pub fn show(&self, json: bool) -> Result<()> {
         crate::terminal::print(if json { self.json()? } else { self.table() });
+        let missing = self.missing();
+        if !missing.is_empty() {
+            eprintln!("not measured this time: {}", missing.join(", "));
+        }
+        let unknown = self.unknown();
+        if !unknown.is_empty() {
+            anyhow::bail!(
+                "tools/src/bench/names.rs does not list {}: add them there and to docs/bench.md",
+                unknown.join(", ")
+            );
+        }
         Ok(())
+    }
+
+    /// Names that the bench prints, and of which there is no figure.
+    fn missing(&self) -> Vec<&'static str> {
+        let all = names::of(self.bench).iter().copied();
+        all.filter(|pattern| !self.list.iter().any(|(name, _)| names::fits(pattern, name)))
+            .collect()
+    }
+
+    /// Figures that are not among the names that the bench prints.
+    fn unknown(&self) -> Vec<&str> {
+        let known = |name: &str| names::of(self.bench).iter().any(|p| names::fits(p, name));
+        let all = self.list.iter().map(|(name, _)| name.as_str());
+        all.filter(|name| !known(name)).collect()
     }
 
     fn json(&self) -> Result<String> {
         let object: serde_json::Map<String, serde_json::Value> = self
-            .0
+            .list
             .iter()
             .map(|(name, value)| (name.clone(), json_number(*value)))
             .collect();
@@ -79,9 +120,11 @@ impl Figures {
     }
 
     fn table(&self) -> String {
-        let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let width = (self.list.iter().map(|(name, _)| name.len()))
+            .max()
+            .unwrap_or(0);
         let lines: Vec<String> = self
-            .0
+            .list
             .iter()
             .map(|(name, value)| format!("{name:width$}  {:>16}", readable(*value)))
             .collect();
@@ -154,7 +197,7 @@ mod tests {
 
     #[test]
     fn figures_are_numbers_in_both_forms() {
-        let mut figures = Figures::default();
+        let mut figures = Figures::of(Bench::Boot);
         figures.add("boot.a.instructions", 1_234_567.0);
         figures.add("boot.a.wall_s", 0.25);
         assert_eq!(
@@ -165,5 +208,16 @@ mod tests {
             figures.table(),
             "boot.a.instructions         1 234 567\nboot.a.wall_s                   0.250"
         );
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_told() {
+        let mut figures = Figures::of(Bench::Generate);
+        assert_eq!(figures.missing(), ["generate.MACHINE.instructions"]);
+        figures.add("generate.q35-virtio.instructions", 1.0);
+        assert!(figures.missing().is_empty() && figures.unknown().is_empty());
+        figures.add("generate.q35-virtio.ticks", 1.0);
+        assert_eq!(figures.unknown(), ["generate.q35-virtio.ticks"]);
+        assert!(figures.show(true).is_err());
     }
 }
