@@ -7,6 +7,8 @@ mod account;
 mod agrees;
 #[path = "system/boots.rs"]
 mod boots;
+#[path = "system/cases.rs"]
+mod cases;
 #[path = "system/cost.rs"]
 mod cost;
 #[path = "system/faults.rs"]

@@ -115,7 +115,11 @@ impl Connected {
 
     /// Writes a port (x86) from outside; `format` is the monitor's: `h` for 16 bits, `w` for 32.
     pub fn port_out(&mut self, format: char, port: u16, value: u32) {
-        let line = format!("o /{format} {port:#x} {value:#x}");
+        self.carry_out_for_people(&format!("o /{format} {port:#x} {value:#x}"));
+    }
+
+    /// A line of the monitor that is made for people.
+    pub fn carry_out_for_people(&mut self, line: &str) {
         let command = serde_json::json!({
             "execute": "human-monitor-command",
             "arguments": { "command-line": line }

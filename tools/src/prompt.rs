@@ -190,6 +190,15 @@ impl Guest {
             .unwrap_or_default()
     }
 
+    /// Ends the emulator; everything that came over the serial port, and what the emulator itself said.
+    #[must_use]
+    pub fn end(mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let complaint = self.complaint();
+        self.transcript() + &complaint
+    }
+
     /// What the emulator itself complained about, as the end of a message.
     fn complaint(&self) -> String {
         // The reader of the messages ends just after the emulator does.

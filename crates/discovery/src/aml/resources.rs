@@ -123,7 +123,8 @@ fn address_space(body: &[u8], at: usize, width: usize) -> Option<Resource> {
     let (first, last, offset, length) = (field(1)?, field(2)?, field(3)?, field(4)?);
     // A length of 0 with both ends fixed is what some firmware writes for the whole range.
     let size = match length {
-        0 if flags & 0xc == 0xc && last > first => last - first + 1,
+        // That of all 64 bits is no number: such a range says nothing.
+        0 if flags & 0xc == 0xc && last > first => (last - first).checked_add(1)?,
         other => other,
     };
     if kind == 2 {

@@ -1,0 +1,158 @@
+//! Inputs of `tests/cases` that need no machine: tables and devicetrees. One that still fails says what is wrong today, and
+//! with which words LIMITS.md tells of it; when it is right, the mark has to go.
+
+mod fake;
+
+use discovery::{discover, Firmware, Request};
+use fake::{Fake, Function};
+use machine::{Arch, Machine};
+
+const PC: &[u8] = include_bytes!("fixtures/q35.acpi");
+const LIMITS: &str = include_str!("../../../LIMITS.md");
+
+/// Why a case fails today: part of what is said, and words of LIMITS.md.
+struct Failing {
+    says: &'static str,
+    limits: &'static str,
+}
+
+#[track_caller]
+fn ends(outcome: Result<(), String>, fails: Option<Failing>) {
+    match (outcome, fails) {
+        (Ok(()), None) => {}
+        (Err(why), None) => panic!("{why}"),
+        (Ok(()), Some(_)) => {
+            panic!("it is right: take the mark out, and the words out of LIMITS.md")
+        }
+        (Err(why), Some(failing)) => {
+            assert!(why.contains(failing.says), "it fails in another way: {why}");
+            let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let told = plain(LIMITS).contains(&plain(failing.limits));
+            assert!(told, "LIMITS.md does not say {:?}", failing.limits);
+        }
+    }
+}
+
+/// A PC whose DSDT is this table, with a card at 00:02.0.
+fn pc(dsdt: &[u8]) -> Machine {
+    let (mut fake, root) = Fake::acpi(PC);
+    fake.mapped = Some(0xb000_0000);
+    *fake.table(b"DSDT") = dsdt.to_vec();
+    let card = Function::new(0x1af4, 0x1000, 0x020000).pin(1);
+    fake.pci.insert((0, 2, 0), card);
+    let request = Request {
+        firmware: Firmware::Acpi(root),
+        ..Request::new(Arch::X86_64)
+    };
+    discover(&mut fake, request)
+}
+
+fn board(blob: &[u8]) -> Machine {
+    let request = Request {
+        firmware: Firmware::Devicetree(blob),
+        ..Request::new(Arch::Aarch64)
+    };
+    discover(&mut Fake::default(), request)
+}
+
+/// The lines of a device's wires; why not, if it is not there.
+fn lines(machine: &Machine, path: &str) -> Result<Vec<u32>, String> {
+    let found = machine.devices.iter().find(|d| d.path == path);
+    let device = found.ok_or_else(|| format!("no {path}; notes: {:?}", machine.notes))?;
+    Ok(device.wires.iter().map(|w| w.line).collect())
+}
+
+#[test]
+fn cases_aml_pic_debug_port() {
+    let machine = pc(include_bytes!(
+        "../../../tests/cases/aml-pic-debug-port/pic.aml"
+    ));
+    let outcome = match lines(&machine, "pci/00:02.0") {
+        Ok(lines) if lines == [22] => Ok(()),
+        other => Err(format!("{other:?}; notes: {:?}", machine.notes)),
+    };
+    ends(
+        outcome,
+        Some(Failing {
+            says: "_PIC failed: it writes to a device",
+            limits: "a `_PIC` that writes to a debug port fails, and the lines are then those of the 8259",
+        }),
+    );
+}
+
+/// A length of two bytes (ACPI 6.5, 20.2.4), which counts itself, and what it is of.
+fn package(body: &[u8]) -> Vec<u8> {
+    let length = body.len() + 2;
+    let mut bytes = vec![0x40 | (length & 15) as u8, (length >> 4) as u8];
+    bytes.extend(body);
+    bytes
+}
+
+#[test]
+fn cases_aml_whole_space() {
+    let resources = include_bytes!("../../../tests/cases/aml-whole-space/whole.bin");
+    // Scope (\\_SB) { Device (WHOL) { Name (_HID, "CASE0009")  Name (_CRS, Buffer () { … }) } }
+    let mut body = b"WHOL\x08_HID\x0dCASE0009\0\x08_CRS\x11".to_vec();
+    body.push(3 + resources.len() as u8);
+    body.extend([0x0a, resources.len() as u8]);
+    body.extend(resources);
+    let body = [&[0x5b, 0x82][..], &package(&body)].concat();
+    let body = [&b"\\_SB_"[..], &body].concat();
+    let mut table = b"DSDT\0\0\0\0\x02\0CASE  WHOLE   \0\0\0\0TEST\0\0\0\0".to_vec();
+    table.push(0x10);
+    table.extend(package(&body));
+    let length = table.len() as u32;
+    table[4..8].copy_from_slice(&length.to_le_bytes());
+    let sum = table.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    table[9] = sum.wrapping_neg();
+    // In a build with overflow checks this was a panic.
+    let machine = pc(&table);
+    let device = fake::device(&machine, "acpi/\\_SB.WHOL");
+    assert!(device.windows.is_empty(), "{:?}", device.windows);
+    // All but one byte can be told.
+    let mut less = table.clone();
+    let last = less.len() - 48 + 22;
+    assert_eq!(less[last..last + 8], [0xff; 8]);
+    less[last] = 0xfe;
+    less[9] = less[9].wrapping_add(1);
+    let machine = pc(&less);
+    let device = fake::device(&machine, "acpi/\\_SB.WHOL");
+    assert_eq!(device.windows.len(), 1, "{:?}", machine.notes);
+}
+
+#[test]
+fn cases_dtb_disabled_parent() {
+    let machine = board(include_bytes!(
+        "../../../tests/cases/dtb-disabled-parent/off.dtb"
+    ));
+    let paths: Vec<&str> = machine.devices.iter().map(|d| d.path.as_str()).collect();
+    let outcome = match paths.iter().any(|path| path.contains("serial@1000")) {
+        false => Ok(()),
+        true => Err(format!("{paths:?}")),
+    };
+    ends(
+        outcome,
+        Some(Failing {
+            says: "dt/serial@1000",
+            limits: "a devicetree node under a disabled bus is taken for a device",
+        }),
+    );
+}
+
+#[test]
+fn cases_dtb_three_cells() {
+    let machine = board(include_bytes!(
+        "../../../tests/cases/dtb-three-cells/three.dtb"
+    ));
+    let outcome = match lines(&machine, "dt/card@a000000") {
+        Ok(lines) if lines.is_empty() => Ok(()),
+        other => Err(format!("wires {other:?}")),
+    };
+    ends(
+        outcome,
+        Some(Failing {
+            says: "wires Ok([35])",
+            limits: "an interrupt specifier of three cells is read as the GIC's, whoever its controller is",
+        }),
+    );
+}
