@@ -1,11 +1,14 @@
 //! What drivers did, made comparable.
 //!
-//! How often a driver polls, or looks for what rests, depends on the host. So calls of these entries that found nothing are
-//! left out, runs of one read are one read, and what an event that found something was called for does not begin a
-//! line of its own. What was written, where, in which order, with which width, and every call of the class stay.
+//! How often a driver polls, or looks for what rests, depends on the host. So calls of these entries that told nothing are
+//! left out where they stand, runs of one read are one read, and what an event that found something was called for does not
+//! begin a line of its own. What was written, where, in which order, with which width, and every call of the class stay.
+//! What events wrote that told nothing stands at the end, each once: which of them there were does not depend on the host, but
+//! when and how often does.
 
 use graph::Residual;
 use qtest::run::Event;
+use std::collections::BTreeSet;
 
 /// One thing that must be the same whoever carries the driver out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,7 @@ impl std::fmt::Display for Difference {
 /// `values`: entries that give a value and no status; it may be time, and so is the number of times they are asked.
 pub fn settled(residual: &Residual, values: &[String], events: &[Event]) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
+    let mut silent: BTreeSet<String> = BTreeSet::new();
     let mut begun = 0;
     for call in calls(events) {
         let name = call.entry(residual);
@@ -44,6 +48,14 @@ pub fn settled(residual: &Residual, values: &[String], events: &[Event]) -> Vec<
             .any(|n| name.starts_with(n));
         let heard = call.events.iter().any(|e| matches!(e, Event::Up(..)));
         if polls && !heard {
+            let mut own = Vec::new();
+            for event in call.events.iter().filter(|e| written(e)) {
+                push(&mut own, residual, event);
+            }
+            let own: Vec<String> = own.into_iter().map(|line| line.0).collect();
+            if !own.is_empty() {
+                silent.insert(format!("{name}, which told nothing: {}", own.join("; ")));
+            }
             continue;
         }
         let before = std::mem::replace(&mut begun, lines.len());
@@ -54,11 +66,7 @@ pub fn settled(residual: &Residual, values: &[String], events: &[Event]) -> Vec<
             push(&mut lines, residual, event);
         }
         if values.contains(&name) {
-            let writes = call
-                .events
-                .iter()
-                .any(|e| matches!(e, Event::Touch(t) if t.write));
-            if !writes && lines[before..begun] == lines[begun..] {
+            if !call.events.iter().any(written) && lines[before..begun] == lines[begun..] {
                 lines.truncate(begun);
                 begun = before;
             }
@@ -66,7 +74,12 @@ pub fn settled(residual: &Residual, values: &[String], events: &[Event]) -> Vec<
             lines.push(Line(format!("{name} gives {status:#x}")));
         }
     }
+    lines.extend(silent.into_iter().map(Line));
     lines
+}
+
+fn written(event: &Event) -> bool {
+    matches!(event, Event::Touch(touch) if touch.write)
 }
 
 /// One entry's run.
@@ -247,5 +260,28 @@ mod tests {
             Some("write 32 bits of r[0x8] = 0x2")
         );
         assert_eq!(difference.before, ["call init", "read 32 bits of r[0x4]"]);
+    }
+    /// An event that only acknowledges calls nobody; a wrong acknowledgement is a difference all the same.
+    #[test]
+    fn what_a_silent_event_writes_is_compared() {
+        let residual = residual();
+        let acknowledges = |value: u64, times: usize| {
+            let once = [
+                Event::Enter(1),
+                touch(4, false, 1),
+                touch(8, true, value),
+                Event::Exit(0),
+            ];
+            let mut events = vec![Event::Enter(0), touch(0, true, 7), Event::Exit(0)];
+            events.extend(std::iter::repeat_n(once, times).flatten());
+            settled(&residual, &[], &events)
+        };
+        assert_eq!(compare(&acknowledges(2, 1), &acknowledges(2, 3)), None);
+        let difference = compare(&acknowledges(2, 1), &acknowledges(4, 1)).unwrap();
+        assert_eq!(
+            difference.second.as_deref(),
+            Some("irq, which told nothing: write 32 bits of r[0x8] = 0x4")
+        );
+        assert!(compare(&acknowledges(2, 1), &acknowledges(2, 0)).is_some());
     }
 }
