@@ -64,7 +64,34 @@ impl tree::Class {
     }
 }
 
+/// The types that are words of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// `bufs`: memory of the client, as place and length. `bufs[N]`: at most N bytes of it.
+    Buffers,
+    /// `ticket`: the number of a request.
+    Ticket,
+}
+
+impl Word {
+    const ALL: [(&'static str, Word); 2] = [("bufs", Word::Buffers), ("ticket", Word::Ticket)];
+
+    /// The words as they are written.
+    pub fn texts() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(text, _)| *text)
+    }
+}
+
 impl tree::Type {
+    /// Which word of the language it is; none when it is a number, or something that a rule declares.
+    pub fn word(&self, book: &Book) -> Option<Word> {
+        let tree::TypeBase::Named(name) = self.base else {
+            return None;
+        };
+        let text = book.name(name);
+        let found = Word::ALL.iter().find(|(word, _)| *word == text);
+        found.map(|(_, word)| *word)
+    }
     /// Bits of one number of this type; none when it is no number.
     pub fn bits(&self) -> Option<u32> {
         use tree::TypeBase::{Big, Bits, Bool, Dma, Named};

@@ -24,6 +24,8 @@ pub struct Book {
     pub files: Vec<String>,
     pub classes: Vec<Class>,
     pub rules: Vec<Rule>,
+    /// `order NAME, NAME`: the classes whose drivers are written first, in this order; the others come after them.
+    pub order: Vec<(Name, Place)>,
 }
 
 /// `class NAME` with its contract and default flows.

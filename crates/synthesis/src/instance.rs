@@ -1,6 +1,9 @@
 //! Instances: a rule, its transport and its parts, each with names, facts and memory of its own.
 
+use crate::execute::Flow;
+use crate::exits::{Exit, Exits};
 use crate::guard::Guarded;
+use crate::proved::Proved;
 use crate::value::{Bits, Num, Spot, Value};
 use crate::{Error, LiveAccess, Result, Subject};
 use alloc::{format, string::String, vec, vec::Vec};
@@ -56,15 +59,15 @@ pub struct Frame<'a> {
     pub returned: Option<Value<'a>>,
     /// Names that are assigned somewhere in the routine after their `let`.
     pub assigned: Vec<Name>,
+    /// Open run-time regions where it begins.
+    pub nest: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub struct Exit {
-    /// `Specialiser::depth` inside the block to leave.
-    pub depth: u32,
-    pub nest: u32,
-    /// Where the value of a `return` goes.
-    pub result: Option<u16>,
+/// How much was known, and taken, when a region was opened.
+#[derive(Clone, Copy)]
+pub struct Mark {
+    pub proved: usize,
+    pub taken: usize,
 }
 
 pub struct Specialiser<'a, 'l> {
@@ -79,8 +82,8 @@ pub struct Specialiser<'a, 'l> {
     pub instances: Vec<Instance<'a>>,
     pub scopes: Vec<(Name, Binding<'a>)>,
     pub frames: Vec<Frame<'a>>,
-    /// Open blocks and loops.
-    pub depth: u32,
+    /// Blocks and loops that are open.
+    pub exits: Exits,
     /// Open run-time regions of any kind.
     pub nest: u32,
     pub windows: Vec<graph::Window>,
@@ -118,17 +121,13 @@ pub struct Specialiser<'a, 'l> {
     pub tails: Option<Vec<(InstanceId, &'a [Stmt])>>,
     /// Local that remembers that a bounded loop met its bound, in an event.
     pub again: Option<u16>,
-    /// What follows in the current region is never reached.
-    pub unreachable: bool,
-    /// A `stop` ended the unrolled loop from inside an expression.
-    pub broke: bool,
+    /// What follows in the current region is never reached, and why: something inside an expression or a call ended it.
+    pub cut: Option<Flow>,
     /// What to do when the thing being asked for cannot be had.
     pub otherwise: Option<&'a Stmt>,
-    /// Bounds that a `check` proved, by node.
-    pub narrowed: Vec<(Id, u64)>,
-    /// The same from below: node, least, and how many of `narrowed` there were by then.
-    pub floors: Vec<(Id, u64, usize)>,
-    pub narrow_marks: Vec<(usize, usize)>,
+    /// What is known of values in the regions that are open.
+    pub proved: Proved,
+    pub marks: Vec<Mark>,
     /// Inside `match`: only pure reads may touch the device.
     pub probing: bool,
     /// … unless an earlier clue held, or the rule itself named the place.
@@ -152,7 +151,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             instances: Vec::new(),
             scopes: Vec::new(),
             frames: Vec::new(),
-            depth: 0,
+            exits: Exits::default(),
             nest: 0,
             windows: Vec::new(),
             state_top: 0,
@@ -176,12 +175,10 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             ended: None,
             tails: None,
             again: None,
-            unreachable: false,
-            broke: false,
+            cut: None,
             otherwise: None,
-            narrowed: Vec::new(),
-            floors: Vec::new(),
-            narrow_marks: Vec::new(),
+            proved: Proved::default(),
+            marks: Vec::new(),
             probing: false,
             may_touch: false,
             touched: false,
@@ -430,6 +427,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             loop_exit: None,
             returned: None,
             assigned,
+            nest: self.nest,
         };
         self.frames.push(frame);
     }
@@ -463,12 +461,10 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     }
 
     pub fn node(&self, id: Id, most: u64) -> Num<'a> {
-        let most = self.b.known(id).unwrap_or(most.min(self.b.most(id)));
-        let most = self
-            .narrowed
-            .iter()
-            .filter(|(n, _)| *n == id)
-            .fold(most, |m, (_, bound)| m.min(*bound));
+        let most = match self.b.known(id) {
+            Some(value) => value,
+            None => self.proved.most(id, most.min(self.b.most(id))),
+        };
         Num {
             id,
             most,

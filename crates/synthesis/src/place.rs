@@ -343,17 +343,6 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<()> {
         let pieces = match value {
             Value::Literal(members, at) => self.build_record(layout, members, at)?,
-            Value::With(base, members, at) => {
-                let Value::Copy(_, mut pieces) = *base else {
-                    return Err(Error::new(
-                        at,
-                        "`with` needs a record on its left",
-                        "name a record's value",
-                    ));
-                };
-                self.set_members(layout, &mut pieces, members, at)?;
-                pieces
-            }
             Value::Copy(_, pieces) => pieces,
             Value::Num(n) => alloc::vec![n],
             _ => {
@@ -388,6 +377,18 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<Vec<Num<'a>>> {
         let zero = self.constant(0);
         let mut pieces = alloc::vec![zero; layout.size.div_ceil(8) as usize];
+        self.set_members(layout, &mut pieces, members, place)?;
+        Ok(pieces)
+    }
+
+    /// A record with other values for some of its members.
+    pub(crate) fn with_members(
+        &mut self,
+        layout: &Rc<Layout<'a>>,
+        mut pieces: Vec<Num<'a>>,
+        members: &'a [Member],
+        place: Place,
+    ) -> Result<Vec<Num<'a>>> {
         self.set_members(layout, &mut pieces, members, place)?;
         Ok(pieces)
     }

@@ -10,33 +10,14 @@ use alloc::{
 };
 use core::cmp::Reverse;
 use machine::{Fact, Machine, Source, Value};
-use rulebook::tree::Book;
-
-/// The order in which classes are written: what others need first, and a console as early as can be.
-const ORDER: [&str; 14] = [
-    "clock",
-    "messages",
-    "serial",
-    "lines",
-    "vectors",
-    "timer",
-    "calendar",
-    "power",
-    "entropy",
-    "nic",
-    "block",
-    "framebuffer",
-    "input",
-    "watchdog",
-];
+use rulebook::tree::{Book, Class, Item, ItemKind};
 
 /// The fact by which rules of one class are compared: where one device serves the whole machine, it is the one for which
 /// this is least.
 pub const COST: &str = "cost";
 
-/// The class of what receives wires, its fact that the processor itself asks it for a vector, by a pin, and what a processor
-/// then knows.
-const LINES: &str = "lines";
+/// The fact of a class of what receives wires, that the processor itself asks it for a vector, by a pin, and what a
+/// processor then knows.
 const PIN: &str = "pin";
 const LINE_PIN: &str = "line_pin";
 
@@ -128,10 +109,14 @@ pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -
     if by_pin(book, machine, &matched) {
         tell_processors(machine);
     }
-    let rank = |class: &str| ORDER.iter().position(|c| *c == class);
+    let rank = |class: &str| {
+        book.order
+            .iter()
+            .position(|(name, _)| book.name(*name) == class)
+    };
     // The dearest first: what is cheaper may be measured by it.
     matched.sort_by_key(|(_, cost, choice)| {
-        let rank = rank(&choice.class).unwrap_or(ORDER.len());
+        let rank = rank(&choice.class).unwrap_or(book.order.len());
         (rank, Reverse(*cost))
     });
     let mut jobs: Vec<Job> = Vec::new();
@@ -148,9 +133,21 @@ pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -
 
 /// Whether the controller that will serve is one that the processor asks for vectors.
 fn by_pin(book: &Book, machine: &Machine, matched: &[(usize, u64, Choice)]) -> bool {
+    let asked = |class: &&Class| {
+        let pin = |item: &Item| matches!(item.kind, ItemKind::Fact { name, .. } if book.name(name) == PIN);
+        class.items.iter().any(pin)
+    };
+    let Some(class) = book
+        .classes
+        .iter()
+        .find(asked)
+        .map(|class| book.name(class.name))
+    else {
+        return false;
+    };
     let lines = matched
         .iter()
-        .filter(|(_, _, choice)| choice.class == LINES);
+        .filter(|(_, _, choice)| choice.class == class);
     let Some((device, _, choice)) = lines.min_by_key(|(_, cost, _)| *cost) else {
         return false;
     };

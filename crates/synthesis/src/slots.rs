@@ -184,7 +184,7 @@ impl<'a> Specialiser<'a, '_> {
         self.unless_had(some)?;
         let index = self.b.lowest_bit(free);
         let index = self.node(index, n - 1);
-        self.narrowed.push((index.id, n - 1));
+        self.proved.at_most(index.id, n - 1);
         let one = self.b.constant(1);
         let bit = self.b.bin(BinOp::Shl, one, index.id);
         let set = self.b.bin(BinOp::Or, set.id, bit);
@@ -250,20 +250,6 @@ impl<'a> Specialiser<'a, '_> {
             return self.dot_value(Value::Spot(spot), member, place);
         }
         Ok(Value::Spot(self.member(&spot, member, place)?))
-    }
-
-    pub fn set_slot_member(
-        &mut self,
-        i: InstanceId,
-        slots: Name,
-        index: Num<'a>,
-        member: Name,
-        value: Value<'a>,
-        place: Place,
-    ) -> Result<()> {
-        let spot = self.slot_spot(i, slots, index, place)?;
-        let member = self.member(&spot, member, place)?;
-        self.store(&member, value, place)
     }
 
     /// The slots or ring that an expression names, for `free` and `busy`.

@@ -150,24 +150,24 @@ impl<'a> Specialiser<'a, '_> {
             let done = self.b.new_local();
             self.b.step(Op::SetLocal(done, zero));
             let bound = self.constant(cut.count);
-            self.looped(bound, |s| {
+            self.looped(bound, |s, exit| {
                 let from = s.b.step(Op::Local(done));
                 let left = s.b.bin(BinOp::Sub, buffer.len.id, from);
-                s.narrowed.push((from, buffer.len.most));
-                s.narrowed.push((left, buffer.len.most));
+                s.proved.at_most(from, buffer.len.most);
+                s.proved.at_most(left, buffer.len.most);
                 let (from, left) = (s.node(from, u64::MAX), s.node(left, u64::MAX));
                 let some = s.truth(left);
                 let k = s.b.step(Op::Local(number));
-                s.narrowed.push((k, cut.count));
+                s.proved.at_most(k, cut.count);
                 let k = s.node(k, cut.count);
                 let end = s.b.constant(cut.count);
                 let room = s.b.bin(BinOp::Lt, k.id, end);
                 let go = s.b.bin(BinOp::And, some.id, room);
                 let go = s.node(go, 1);
-                if s.go_on_if(go)? == Flow::Ended {
+                if s.go_on_if(go, exit, place)? == Flow::Ended {
                     return Ok(Flow::Ended);
                 }
-                s.narrowed.push((k.id, cut.count - 1));
+                s.proved.at_most(k.id, cut.count - 1);
                 let k = s.node(k.id, cut.count - 1);
                 let last = j + 1 == list.len();
                 let piece = s.piece(cut, buffer, from, left, k, last, place)?;
@@ -184,7 +184,7 @@ impl<'a> Specialiser<'a, '_> {
         }
         self.unless_had(fits)?;
         let id = self.b.step(Op::Local(number));
-        self.narrowed.push((id, cut.count));
+        self.proved.at_most(id, cut.count);
         Ok(self.node(id, cut.count))
     }
 
@@ -214,11 +214,11 @@ impl<'a> Specialiser<'a, '_> {
             let room = self.b.bin(BinOp::Sub, size, inside);
             let id = self.b.bin(BinOp::Min, len.id, room);
             len = self.node(id, len.most.min(across));
-            self.narrowed.push((id, len.most));
+            self.proved.at_most(id, len.most);
         }
         // There is something left, so no piece is empty.
-        self.narrowed.push((len.id, len.most));
-        self.floors.push((len.id, 1, self.narrowed.len()));
+        self.proved.at_most(len.id, len.most);
+        self.proved.at_least(len.id, 1);
         let same = self.b.bin(BinOp::Eq, len.id, left.id);
         let ends = self.constant(last as u64);
         let id = self.b.bin(BinOp::And, ends.id, same);

@@ -1,7 +1,7 @@
 //! What an expression of a rule can be while the rule is being specialised.
 
 use crate::instance::InstanceId;
-use alloc::{boxed::Box, rc::Rc, string::String, vec::Vec};
+use alloc::{rc::Rc, string::String, vec::Vec};
 use graph::{Id, Space};
 use rulebook::tree::{Fields, Member, Name, Place, RegItem};
 
@@ -136,7 +136,6 @@ pub enum Value<'a> {
     Region(Region),
     /// `{ … }` until it meets a type, in the frame where it was written.
     Literal(&'a [Member], Place),
-    With(Box<Value<'a>>, &'a [Member], Place),
     Ring(InstanceId, Name),
     Slots(InstanceId, Name),
     OneSlot(InstanceId, Name, Num<'a>),

@@ -23,10 +23,13 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rulebook/tests/run")
 }
 
+/// How a text becomes rules: checked, or only parsed.
+type Reader = fn(&[(&str, &str)]) -> Result<rulebook::Book, Vec<rulebook::Diagnostic>>;
+
 /// The whole trace of one text.
-fn run(text: &str, name: &str, script: &Script) -> Result<String, String> {
+fn run(text: &str, name: &str, script: &Script, reader: Reader) -> Result<String, String> {
     let files = [(name, text)];
-    let book = rulebook::read(&files).map_err(|problems| {
+    let book = reader(&files).map_err(|problems| {
         let shown: Vec<String> = problems.iter().map(|p| p.render("", &files)).collect();
         shown.concat()
     })?;
@@ -233,7 +236,7 @@ fn texts_do_what_their_traces_say() {
             .into_owned();
         let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
         let found = Script::read(&read(&path.with_extension("run")))
-            .and_then(|script| run(&read(&path), &name, &script));
+            .and_then(|script| run(&read(&path), &name, &script, rulebook::read));
         let found = match found {
             Ok(found) => found,
             Err(error) => {
@@ -261,4 +264,68 @@ fn texts_do_what_their_traces_say() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A rule that no checker has seen, with one operation for a device that is memory.
+fn unchecked(operation: &str) -> String {
+    let text = format!(
+        "class lamp
+  op glow(a: 64)
+rule lantern : lamp on pci
+  match vendor == 0x1234 score 9
+  space r = le bar(0)
+  reg OUT 0x00:32 in r
+  reg T[4] 0x10:32
+  slots S 4
+  ring R 4 of T
+  op away {{ OUT = 9;  fail dead }}
+  op glow(a)
+{operation}
+  recover dead {{ OUT = 8 }}
+"
+    );
+    let script = "fact vendor 0x1234\nwindow 0 memory 0x1000 256\ncall glow 9\ncall glow 2\n";
+    let script = Script::read(script).expect("the script is one");
+    match run(&text, "unchecked", &script, rulebook::syntax::parse) {
+        Ok(trace) => trace.lines().skip(1).collect::<Vec<_>>().join("\n"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn nothing_is_believed_after_an_else_that_goes_on() {
+    let found = unchecked("    check a < 4 else OUT = 1\n    T[a] = 5");
+    assert!(
+        found.starts_with("refused: unchecked:13:5: ") && found.contains("index can be anything"),
+        "{found}"
+    );
+    // What was checked of a value says nothing about an equal constant.
+    let constant = unchecked("    let n = 9\n    check n < 4 else OUT = 1\n    OUT = n");
+    let both = "  write 32 r[0x0] = 0x1\n  write 32 r[0x0] = 0x9\n  ok";
+    assert_eq!(constant, format!("glow(0x9)\n{both}\nglow(0x2)\n{both}"));
+}
+
+#[test]
+fn an_else_that_leaves_by_a_call_is_seen_to_leave() {
+    let found = unchecked("    check a < 4 else away()\n    T[a] = 5");
+    let nine = "glow(0x9)\n  write 32 r[0x0] = 0x9\n  fails: dead";
+    assert_eq!(
+        found,
+        format!("{nine}\nglow(0x2)\n  write 32 r[0x18] = 0x5\n  ok")
+    );
+}
+
+#[test]
+fn what_could_not_be_had_is_not_used() {
+    for statement in [
+        "    let s = take S else OUT = 1\n    OUT = s",
+        "    lend R = 7 else OUT = 1",
+    ] {
+        let found = unchecked(statement);
+        let why = "this `else` goes on to what relies on what could not be had";
+        assert!(
+            found.starts_with("refused: ") && found.contains(why),
+            "{found}"
+        );
+    }
 }

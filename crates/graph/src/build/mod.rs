@@ -142,6 +142,28 @@ impl Builder {
         id
     }
 
+    /// Closes the current region and puts its steps into the one around it: it was none of its own.
+    ///
+    /// # Panics
+    /// If fewer than two regions are open.
+    pub fn splice(&mut self) {
+        let region = self.open.pop().expect("no region is open");
+        let around = self.open.last_mut().expect("no region is around it");
+        around.steps.extend(region.steps);
+    }
+
+    /// A `Leave` that goes through a block which became none passes one fewer.
+    pub fn nearer(&mut self, leave: Id) {
+        if let Some(Op::Leave(passed)) = self.nodes.get_mut(leave as usize) {
+            *passed = passed.saturating_sub(1);
+        }
+    }
+
+    /// How many regions are open.
+    pub fn depth(&self) -> usize {
+        self.open.len()
+    }
+
     /// Whether nothing has been appended to the current region yet.
     pub fn current_is_empty(&self) -> bool {
         self.open

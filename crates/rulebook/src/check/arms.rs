@@ -1,9 +1,9 @@
 //! Arms that no facts lead to: a `when` inside another, whose test cannot hold there.
 
 use super::{
+    facts::{possible, show, Guard},
     view::View,
     walk,
-    ways::{possible, show, Guard},
 };
 use crate::{
     diagnostic::Diagnostic,

@@ -501,6 +501,23 @@ pub fn structure(book: &Book, out: &mut Vec<Diagnostic>) {
         }
         twice(book, rule, out);
     }
+    for (at, (name, place)) in book.order.iter().enumerate() {
+        let text = book.name(*name);
+        if class_of(book, *name).is_none() {
+            out.push(Diagnostic::new(
+                *place,
+                format!("`order` names `{text}`, which is no class"),
+                "name a class of the rulebook",
+            ));
+        }
+        if book.order.iter().take(at).any(|(other, _)| other == name) {
+            out.push(Diagnostic::new(
+                *place,
+                format!("`order` names `{text}` twice"),
+                "name it once",
+            ));
+        }
+    }
     for (at, class) in book.classes.iter().enumerate() {
         if book
             .classes

@@ -2,11 +2,11 @@
 
 use super::{
     effects::locals,
+    facts::show,
     names::base_name,
     places::same,
     view::{Symbol, View},
     walk,
-    ways::show,
 };
 use crate::{
     diagnostic::Diagnostic,

@@ -6,6 +6,7 @@ mod bits;
 mod children;
 mod contract;
 mod effects;
+mod facts;
 mod fetch;
 mod names;
 mod places;
@@ -44,6 +45,7 @@ pub fn check(book: &Book) -> Vec<Diagnostic> {
 fn items(view: &View, out: &mut Vec<Diagnostic>) {
     names::check(view, out);
     ways::check(view, out);
+    arms::check(view, out);
     walk::items(view.items, &mut |item| {
         bits::check(view, item, out);
         effects::check(view, item, out);

@@ -277,7 +277,7 @@ impl<'a> Checker<'a, '_, '_> {
         let Some(kind) = kind else { return };
         if let TypeBase::Named(name) = kind.base {
             let text = self.view.text(name);
-            if !words::TYPES.contains(&text) {
+            if !crate::Word::texts().any(|word| word == text) {
                 self.want(name, place, "a record or a set of bits", |s| {
                     matches!(s, Symbol::Record(_) | Symbol::Bits(_))
                 });

@@ -2,7 +2,7 @@
 //!
 //! Only what the text says in numbers is looked at: a place that facts decide is checked when a device is at hand.
 
-use super::{view::View, walk, ways};
+use super::{facts, view::View, walk};
 use crate::{
     diagnostic::Diagnostic,
     tree::{BinaryOp, Effects, Expr, ExprKind, Item, ItemKind, Name, RegItem, Rule, SpaceItem},
@@ -38,12 +38,12 @@ struct Placed<'a> {
     reg: &'a RegItem,
     item: &'a Item,
     space: Option<Name>,
-    guards: Vec<ways::Guard<'a>>,
+    guards: Vec<facts::Guard<'a>>,
 }
 
 fn collect<'a>(
     items: &'a [Item],
-    guards: &mut Vec<ways::Guard<'a>>,
+    guards: &mut Vec<facts::Guard<'a>>,
     space: &mut Option<Name>,
     out: &mut Vec<Placed<'a>>,
 ) {
@@ -374,8 +374,8 @@ fn apart(
     if !a.meets(&b) || meant || two_sides(one.reg, other.reg) || banks(one, other) {
         return;
     }
-    let guards: Vec<ways::Guard> = one.guards.iter().chain(&other.guards).copied().collect();
-    if !ways::possible(view, &guards) {
+    let guards: Vec<facts::Guard> = one.guards.iter().chain(&other.guards).copied().collect();
+    if !facts::possible(view, &guards) {
         return;
     }
     let (name, known) = (view.text(one.reg.name), view.text(other.reg.name));

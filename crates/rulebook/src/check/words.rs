@@ -68,9 +68,6 @@ pub const FACTS: [&str; 20] = [
     "spurious_vector",
 ];
 
-/// Types that are words of the classes.
-pub const TYPES: [&str; 2] = ["bufs", "ticket"];
-
 /// What discovery finds devices on.
 pub const BUSES: [&str; 3] = ["pci", "platform", "cpu"];
 

@@ -419,7 +419,20 @@ impl<'a, 'n> Parser<'a, 'n> {
                     let rule = self.rule(place)?;
                     book.rules.push(rule);
                 }
-                _ => return self.expected("`rule` or `class`"),
+                Kind::Word("order") => {
+                    self.step();
+                    self.order(place, book)?;
+                }
+                _ => return self.expected("`rule`, `class` or `order`"),
+            }
+        }
+    }
+    /// `order NAME, NAME, …`
+    fn order(&mut self, place: Place, book: &mut Book) -> Result<()> {
+        loop {
+            book.order.push((self.name()?, place));
+            if !self.take_sign(",") {
+                return Ok(());
             }
         }
     }

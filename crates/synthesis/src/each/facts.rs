@@ -156,7 +156,7 @@ impl<'a> Specialiser<'a, '_> {
         let n = self.raw_load(Space::State, at, Width::B64);
         let label = format!("{}.{fact}", self.banks[bank].path);
         self.record_loads.push((n.id, label));
-        self.narrowed.push((n.id, most));
+        self.proved.at_most(n.id, most);
         let n = self.node(n.id, most);
         match self.typed_fact(id, name, Value::Num(n)) {
             Value::Num(n) => Some(n),

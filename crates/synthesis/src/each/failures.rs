@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::execute::Flow;
-use crate::instance::Exit;
+use crate::exits::Exit;
 use graph::{Space, Width};
 use rulebook::tree::{Event, Stmt, StmtKind};
 
 impl<'a> Specialiser<'a, '_> {
     /// `claim` in the event of one instance: the others may still have something to say.
-    pub fn claim_one(&mut self, c: Num<'a>, slot: u16, exit: Exit) -> Result<Flow> {
+    pub fn claim_one(&mut self, c: Num<'a>, slot: u16, exit: Exit, place: Place) -> Result<Flow> {
         self.branch(
             c,
             |s| {
@@ -16,34 +16,23 @@ impl<'a> Specialiser<'a, '_> {
                 s.b.step(Op::SetLocal(slot, one));
                 Ok(Flow::Next)
             },
-            |s| {
-                s.b.step(Op::Leave((s.depth - exit.depth) as u8));
-                Ok(Flow::Ended)
-            },
+            |s| s.jump(exit, place),
         )
     }
 
     /// The event of one instance, in a block of its own: `stop` and a `claim` that fails leave it.
     pub fn run_event_of(&mut self, view: InstanceId, event: &'a Event, mine: u16) -> Result<Flow> {
-        self.region_open();
-        self.depth += 1;
-        let exit = Exit {
-            depth: self.depth,
-            nest: self.nest,
-            result: None,
-        };
-        if !claims(&event.body) {
-            let one = self.b.constant(1);
-            self.b.step(Op::SetLocal(mine, one));
-        }
-        let before = self.claims.replace((mine, exit));
-        let flow = self.run_body(view, Vec::new(), &event.body);
-        self.claims = before;
-        self.depth -= 1;
-        let region = self.region_close();
-        flow?;
-        self.unreachable = false;
-        self.b.step(Op::Block(region));
+        self.in_block(None, |s, exit| {
+            if !claims(&event.body) {
+                let one = s.b.constant(1);
+                s.b.step(Op::SetLocal(mine, one));
+            }
+            let before = s.claims.replace((mine, exit));
+            let outcome = s.run_body(view, Vec::new(), &event.body);
+            s.claims = before;
+            outcome
+        })?;
+        self.cut = None;
         Ok(Flow::Next)
     }
 

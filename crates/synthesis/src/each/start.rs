@@ -76,7 +76,7 @@ impl<'a> Specialiser<'a, '_> {
         if let Some(init) = self.own_init(item) {
             self.call_routine(view, init, Vec::new(), item.place)?;
         }
-        if core::mem::take(&mut self.unreachable) || self.ended.is_some() {
+        if self.cut.take().is_some() || self.ended.is_some() {
             return Ok(Flow::Ended);
         }
         self.start_eaches(view)
@@ -114,7 +114,7 @@ impl<'a> Specialiser<'a, '_> {
 
     fn filter_says(&mut self, view: InstanceId, filter: Name, place: Place) -> Result<Flow> {
         let value = self.call_routine(view, filter, Vec::new(), place)?;
-        if core::mem::take(&mut self.unreachable) || self.ended.is_some() {
+        if self.cut.take().is_some() || self.ended.is_some() {
             return Ok(Flow::Ended);
         }
         let says = self.number_for(value, None, place)?;

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::execute::Flow;
-use crate::instance::{Binding, Exit};
+use crate::exits::Exit;
+use crate::instance::Binding;
 use graph::BinOp;
 use rulebook::tree::Stmt;
 
@@ -18,48 +19,61 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         place: Place,
         each: &mut Work<'_, 'a, 'l>,
     ) -> Result<Flow> {
-        for bank in self.banks_of(i, name, place)? {
-            let count = self.banks[bank].members.len() as u64;
-            if count > 1 && !self.is_live() {
-                self.for_bank(i, bank, each)?;
-                continue;
-            }
-            for k in 0..count {
-                if !self.is_member(bank, k) {
-                    continue;
-                }
-                let member = self.constant(k);
-                let view = self.view(i, bank, member)?;
-                let exit = Exit {
-                    depth: 0,
-                    nest: self.nest,
-                    result: None,
-                };
-                match self.in_loop(exit, |s| each(s, view))? {
-                    Flow::Next => {}
-                    Flow::Break => return Ok(Flow::Next),
-                    flow => return Ok(flow),
-                }
+        let banks = self.banks_of(i, name, place)?;
+        if let ([bank], false) = (&banks[..], self.is_live()) {
+            if self.banks[*bank].members.len() > 1 {
+                self.for_bank(i, *bank, None, each)?;
+                return Ok(Flow::Next);
             }
         }
-        Ok(Flow::Next)
+        // `stop` ends all of it, whichever bank it stands in.
+        self.unrolled(place, |s, exit| {
+            for bank in banks {
+                let count = s.banks[bank].members.len() as u64;
+                if count > 1 && !s.is_live() {
+                    s.for_bank(i, bank, Some(exit), each)?;
+                    continue;
+                }
+                for k in 0..count {
+                    if !s.is_member(bank, k) {
+                        continue;
+                    }
+                    let member = s.constant(k);
+                    let view = s.view(i, bank, member)?;
+                    let flow = each(s, view)?;
+                    if flow != Flow::Next {
+                        return Ok(flow);
+                    }
+                }
+            }
+            Ok(Flow::Next)
+        })
     }
 
-    /// The same for the members of one bank, which are several.
-    fn for_bank(&mut self, i: InstanceId, bank: usize, each: &mut Work<'_, 'a, 'l>) -> Result<()> {
+    /// The same for the members of one bank, which are several. `stop` inside goes to `exit`, or else ends this loop.
+    fn for_bank(
+        &mut self,
+        i: InstanceId,
+        bank: usize,
+        exit: Option<Exit>,
+        each: &mut Work<'_, 'a, 'l>,
+    ) -> Result<()> {
         let count = self.banks[bank].members.len() as u64;
         let slot = self.b.new_local();
         let zero = self.b.constant(0);
         self.b.step(Op::SetLocal(slot, zero));
         let count = self.constant(count);
-        self.looped(count, |s| {
+        self.looped(count, |s, _| {
             let id = s.b.step(Op::Local(slot));
-            s.narrowed.push((id, count.most - 1));
+            s.proved.at_most(id, count.most - 1);
             let member = s.node(id, count.most - 1);
             let next = s.plus(member, 1);
             s.b.step(Op::SetLocal(slot, next.id));
             let view = s.view(i, bank, member)?;
-            each(s, view)
+            match exit {
+                Some(exit) => s.in_loop(exit, |s| each(s, view)),
+                None => each(s, view),
+            }
         })?;
         Ok(())
     }
@@ -88,7 +102,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 work(s, at)
             };
             let Some(member) = member else {
-                s.for_bank(around, bank, &mut run)?;
+                s.for_bank(around, bank, None, &mut run)?;
                 return Ok(Flow::Next);
             };
             let member = s.constant(member as u64);
@@ -222,7 +236,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         };
         let view = self.view_at(bank, position)?;
         let flow = work(self, view)?;
-        if core::mem::take(&mut self.unreachable) {
+        if self.cut.take().is_some() {
             return Ok(Flow::Ended);
         }
         Ok(flow)

@@ -35,7 +35,7 @@ pub(super) fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()>
         for (id, event) in found {
             let bound: Vec<(Name, Binding)> = Vec::new();
             s.run_body(id, bound, &event.body)?;
-            if core::mem::take(&mut s.unreachable) {
+            if s.cut.take().is_some() {
                 return Ok(None);
             }
         }

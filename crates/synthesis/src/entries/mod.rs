@@ -270,12 +270,11 @@ pub fn entry<'a>(
     body: impl FnOnce(&mut Specialiser<'a, '_>) -> Result<Option<Num<'a>>>,
 ) -> Result<()> {
     s.b.open();
-    s.depth = 0;
+    s.exits.clear();
     s.nest = 0;
-    s.narrowed.clear();
-    s.floors.clear();
+    s.proved.clear();
     s.taken.clear();
-    s.unreachable = false;
+    s.cut = None;
     let value = body(s)?;
     if let Some(n) = value {
         s.b.step(Op::Return(n.id));
@@ -320,7 +319,7 @@ fn init_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
             if let (Some(init), true) = (init, has_init(s, id)) {
                 s.call_routine(id, init, Vec::new(), Place::default())?;
             }
-            if core::mem::take(&mut s.unreachable) || s.start_eaches(id)? != Flow::Next {
+            if s.cut.take().is_some() || s.start_eaches(id)? != Flow::Next {
                 break;
             }
         }

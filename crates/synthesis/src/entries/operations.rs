@@ -4,25 +4,47 @@ use super::*;
 use crate::value::{Buffer, Value};
 use graph::Space;
 use rulebook::tree::{Item, Parameter, Stmt, TypeBase};
+use rulebook::Word;
 
-/// How many words a parameter is: buffers are place and length.
-fn is_buffer(s: &Specialiser, parameter: &Parameter) -> bool {
-    match parameter.kind.as_ref().map(|t| t.base) {
-        Some(TypeBase::Named(n)) => matches!(
-            s.text(n),
-            "bufs" | "buf" | "buffer" | "frame" | "bytes" | "data"
-        ),
-        _ => false,
+/// What an entry is given for a parameter of an operation.
+#[derive(Clone, Copy)]
+enum Given {
+    /// One word: the most it can be.
+    Number(u64),
+    /// Place and length of memory of the client: the longest.
+    Buffer(u64),
+}
+
+impl Given {
+    fn words(self) -> u8 {
+        match self {
+            Given::Number(_) => 1,
+            Given::Buffer(_) => 2,
+        }
     }
 }
 
-fn bound_of(s: &Specialiser, parameter: &Parameter) -> u64 {
-    match parameter.kind.as_ref().map(|t| t.base) {
-        Some(TypeBase::Bits(n) | TypeBase::Dma(n) | TypeBase::Big(n)) => crate::layout::ones(n),
-        Some(TypeBase::Bool) => 1,
-        Some(TypeBase::Named(n)) if s.text(n) == "ticket" => u32::MAX as u64,
-        _ => u64::MAX,
-    }
+/// By the type that the class gives a parameter.
+fn given<'a>(
+    s: &mut Specialiser<'a, '_>,
+    function: InstanceId,
+    parameter: &'a Parameter,
+) -> Result<Given> {
+    let Some(kind) = &parameter.kind else {
+        return Ok(Given::Number(u64::MAX));
+    };
+    Ok(match (kind.word(s.subject.book), kind.base) {
+        (Some(Word::Buffers), _) => Given::Buffer(match kind.dims.first() {
+            Some(longest) => s.fact_number(function, longest)?,
+            None => u32::MAX.into(),
+        }),
+        (Some(Word::Ticket), _) => Given::Number(u32::MAX.into()),
+        (None, TypeBase::Bits(n) | TypeBase::Dma(n) | TypeBase::Big(n)) => {
+            Given::Number(crate::layout::ones(n))
+        }
+        (None, TypeBase::Bool) => Given::Number(1),
+        (None, TypeBase::Named(_)) => Given::Number(u64::MAX),
+    })
 }
 
 pub(super) fn operation<'a>(
@@ -43,29 +65,26 @@ pub(super) fn operation<'a>(
     }
     let mut words = 0u8;
     let mut plan = Vec::new();
+    s.b.open();
     for parameter in &wanted.parameters {
-        let buffer = is_buffer(s, parameter);
-        plan.push((buffer, words, bound_of(s, parameter)));
-        words += if buffer { 2 } else { 1 };
+        let given = given(s, function, parameter)?;
+        plan.push((given, words));
+        words += given.words();
     }
+    s.b.close();
     let text = s.text(name).to_string();
     let returns = wanted.returns.is_some();
-    // A frame is at most what an Ethernet length can say; the pump refuses longer ones.
-    let longest = if s.text(class.name) == "nic" {
-        0xffff
-    } else {
-        u32::MAX as u64
-    };
+    let told = text.clone();
     s.tails = Some(Vec::new());
     // Which instance is meant comes last.
     let all = words + each.is_some() as u8;
     entry(s, &text, all, |s| {
         let mut values = Vec::new();
-        for (buffer, word, most) in plan {
-            values.push(if buffer {
-                argument_buffer(s, word, longest)
-            } else {
-                Value::Num(argument(s, word, most))
+        for (given, word) in plan {
+            values.push(match given {
+                // The pump has checked that it lies inside the pool, and is no longer.
+                Given::Buffer(longest) => argument_buffer(s, word, longest),
+                Given::Number(most) => Value::Num(argument(s, word, most)),
             });
         }
         let value = match each {
@@ -84,11 +103,14 @@ pub(super) fn operation<'a>(
             }
         };
         match value {
-            Value::Num(n) if returns => Ok(Some(n)),
-            other if returns && !matches!(other, Value::None) => {
-                Ok(Some(s.number_for(other, None, class.place)?))
-            }
-            _ => Ok(None),
+            // Nobody comes here: it ended before.
+            _ if !returns || s.cut.is_some() => Ok(None),
+            Value::None => Err(Error::new(
+                class.place,
+                format!("`{told}` may end without the value that its class asks for"),
+                "end every way through it with `return …`",
+            )),
+            value => Ok(Some(s.number_for(value, None, class.place)?)),
         }
     })?;
     let tails = s.tails.take().unwrap_or_default();
@@ -162,7 +184,7 @@ fn usable<'a>(
 fn tail<'a>(s: &mut Specialiser<'a, '_>, instance: InstanceId, body: &'a [Stmt]) -> Result<()> {
     s.for_alike(instance, &mut |s, at| {
         s.run_body(at, Vec::new(), body)?;
-        let over = core::mem::take(&mut s.unreachable);
+        let over = s.cut.take().is_some();
         Ok(if over { Flow::Ended } else { Flow::Next })
     })?;
     Ok(())
@@ -172,7 +194,7 @@ pub fn argument<'a>(s: &mut Specialiser<'a, '_>, word: u8, most: u64) -> Num<'a>
     let id = s.b.arg(word);
     let n = s.node(id, most);
     // What the class promises of its arguments holds for the whole entry.
-    s.narrowed.push((id, most));
+    s.proved.at_most(id, most);
     n
 }
 

@@ -5,11 +5,11 @@ mod member;
 mod names;
 mod operator;
 
-use crate::instance::{Binding, InstanceId, Specialiser};
+use crate::instance::{Binding, InstanceId, Mark, Specialiser};
 use crate::layout::ones;
 use crate::value::{Bits, Buffer, Kind, Num, Register, Value};
 use crate::{Error, Result};
-use alloc::{boxed::Box, format, string::ToString, vec, vec::Vec};
+use alloc::{format, string::ToString, vec, vec::Vec};
 use graph::{BinOp, Id, Op, Space};
 use rulebook::tree::{BinaryOp, Expr, ExprKind, ItemKind, Name, Place, Stage, UnaryOp};
 
@@ -54,8 +54,18 @@ impl<'a> Specialiser<'a, '_> {
             ExprKind::Literal(members) => Ok(Value::Literal(members, e.place)),
             ExprKind::With(base, members) => {
                 let base = self.value(base)?;
-                let base = self.settle(base, e.place)?;
-                Ok(Value::With(Box::new(base), members, e.place))
+                match self.settle(base, e.place)? {
+                    // What its braces name is read here, once, however often the record is used.
+                    Value::Copy(layout, pieces) => {
+                        let pieces = self.with_members(&layout, pieces, members, e.place)?;
+                        Ok(Value::Copy(layout, pieces))
+                    }
+                    _ => Err(Error::new(
+                        e.place,
+                        "`with` needs a record on its left",
+                        "name a record's value",
+                    )),
+                }
             }
             ExprKind::As(base, record) => self.seen_as(base, *record, e.place),
             ExprKind::Dma(of) => self.dma(of),
@@ -92,7 +102,10 @@ impl<'a> Specialiser<'a, '_> {
                     no: Some(no),
                 },
                 Some(_),
-            ) => return self.choose_number(*stage, test, yes, no, bits),
+            ) => {
+                let test = self.number(test).map(|n| (n, test.place))?;
+                return self.choose_number(*stage, test, yes, no, bits);
+            }
             _ => self.value(e)?,
         };
         self.number_for(value, bits, e.place)
@@ -161,17 +174,28 @@ impl<'a> Specialiser<'a, '_> {
     pub fn region_open(&mut self) {
         self.b.open();
         self.nest += 1;
-        self.narrow_marks
-            .push((self.narrowed.len(), self.taken.len()));
+        let mark = self.mark();
+        self.marks.push(mark);
     }
 
     pub fn region_close(&mut self) -> graph::RegionId {
         self.nest -= 1;
-        // What was proved inside does not hold outside.
-        let (mark, taken) = self.narrow_marks.pop().unwrap_or((0, 0));
-        self.narrowed.truncate(mark);
-        self.floors.retain(|(_, _, at)| *at <= mark);
-        self.taken.truncate(taken);
+        if let Some(mark) = self.marks.pop() {
+            self.back_to(mark);
+        }
         self.b.close()
+    }
+
+    pub fn mark(&self) -> Mark {
+        Mark {
+            proved: self.proved.mark(),
+            taken: self.taken.len(),
+        }
+    }
+
+    /// What was proved inside does not hold outside.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.proved.back_to(mark.proved);
+        self.taken.truncate(mark.taken);
     }
 }

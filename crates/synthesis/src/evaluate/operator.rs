@@ -1,6 +1,7 @@
 //! Operators and choices.
 
 use super::*;
+use crate::proved::Relation;
 
 impl<'a> Specialiser<'a, '_> {
     pub(super) fn invert(&mut self, n: Num<'a>) -> Num<'a> {
@@ -170,6 +171,11 @@ impl<'a> Specialiser<'a, '_> {
         };
         let (a, b): (Id, Id) = if swap { (y.id, x.id) } else { (x.id, y.id) };
         let id = self.b.bin(node, a, b);
+        if matches!(node, BinOp::Lt | BinOp::Le) {
+            let equal = node == BinOp::Le;
+            let (low, high) = (a, b);
+            self.note(id, Relation::Less { low, high, equal });
+        }
         let mut n = self.node(id, most);
         if self.b.known(id).is_none() {
             n.most = n.most.min(self.b.most(id));
@@ -219,6 +225,8 @@ impl<'a> Specialiser<'a, '_> {
         self.region_open();
         let y = self.number(b)?;
         let y = self.truth(y);
+        // Where the right side ends, what the left decided goes on.
+        self.cut = None;
         if self.b.current_is_empty() {
             // Nothing was touched: both sides may be computed.
             self.region_close();
@@ -226,6 +234,9 @@ impl<'a> Specialiser<'a, '_> {
             let id = self
                 .b
                 .bin(if both { BinOp::And } else { BinOp::Or }, x.id, y.id);
+            if both {
+                self.note(id, Relation::Both(x.id, y.id));
+            }
             return Ok(Value::Num(self.node(id, 1)));
         }
         self.b.step(Op::SetLocal(slot, y.id));
@@ -239,7 +250,17 @@ impl<'a> Specialiser<'a, '_> {
             no,
         });
         let id = self.b.step(Op::Local(slot));
+        if both {
+            self.note(id, Relation::Both(x.id, y.id));
+        }
         Ok(Value::Num(self.node(id, 1)))
+    }
+
+    /// Remembers what a comparison is about, where the run decides it.
+    fn note(&mut self, id: Id, relation: Relation) {
+        if self.b.known(id).is_none() {
+            self.proved.note(id, relation);
+        }
     }
 
     pub(super) fn is_in(&mut self, a: &'a Expr, set: &'a Expr) -> Result<Value<'a>> {
@@ -257,6 +278,10 @@ impl<'a> Specialiser<'a, '_> {
                 let low = self.b.bin(BinOp::Le, lo.id, n.id);
                 let high = self.b.bin(BinOp::Lt, n.id, hi.id);
                 let id = self.b.bin(BinOp::And, low, high);
+                let less = |low, high, equal| Relation::Less { low, high, equal };
+                self.note(low, less(lo.id, n.id, true));
+                self.note(high, less(n.id, hi.id, false));
+                self.note(id, Relation::Both(low, high));
                 Ok(Value::Num(self.node(id, 1)))
             }
             Value::List(list) => {
@@ -293,6 +318,7 @@ impl<'a> Specialiser<'a, '_> {
             (Some(0), None) => Ok(Value::Num(self.constant(0))),
             (Some(_), _) => self.value(yes),
             (None, Some(no)) if stage == Stage::Run => {
+                let test = (t, test.place);
                 Ok(Value::Num(self.choose_number(stage, test, yes, no, None)?))
             }
             _ => Err(Error::new(
@@ -303,15 +329,15 @@ impl<'a> Specialiser<'a, '_> {
         }
     }
 
+    /// The same as a number. The test was evaluated by whoever asks: once.
     pub(super) fn choose_number(
         &mut self,
         stage: Stage,
-        test: &'a Expr,
+        (t, at): (Num<'a>, Place),
         yes: &'a Expr,
         no: &'a Expr,
         bits: Option<Bits<'a>>,
     ) -> Result<Num<'a>> {
-        let t = self.number(test)?;
         if stage == Stage::Fact {
             self.decided(t.id);
         }
@@ -320,7 +346,7 @@ impl<'a> Specialiser<'a, '_> {
             Some(_) => return self.number_as(yes, bits),
             None if stage == Stage::Fact => {
                 return Err(Error::new(
-                    test.place,
+                    at,
                     "this choice is made by facts, and its test is none",
                     "use `if … else`, or learn it first",
                 ))
@@ -330,11 +356,14 @@ impl<'a> Specialiser<'a, '_> {
         let slot = self.b.new_local();
         self.region_open();
         let a = self.number_as(yes, bits)?;
+        let first = self.cut.take();
         let pure = self.b.current_is_empty();
         self.b.step(Op::SetLocal(slot, a.id));
         let yes = self.region_close();
         self.region_open();
         let b = self.number_as(no, bits)?;
+        // Where one side ends, the other goes on.
+        self.cut = self.cut.take().and(first);
         if pure && self.b.current_is_empty() {
             self.region_close();
             let id = self.b.select(t.id, a.id, b.id);

@@ -1,6 +1,29 @@
 //! Assignment: to registers, places in memory, variables.
 
 use super::*;
+use crate::value::{Buffer, Register};
+
+/// What an assignment changes. It is worked out once, also where its old value is read first.
+enum Goal<'a> {
+    /// A name bound by `let`: where it stands among those in scope.
+    Bound(usize),
+    Register(Register<'a>),
+    Field(Register<'a>, Name),
+    Ring(InstanceId, Name, Name),
+    /// Bits of a number in memory.
+    Bits {
+        spot: Spot<'a>,
+        bits: u32,
+        names: Bits<'a>,
+        field: Name,
+    },
+    Spot {
+        spot: Spot<'a>,
+        wraps: bool,
+    },
+    Buffer(Buffer<'a>),
+    Bytes(Buffer<'a>),
+}
 
 impl<'a> Specialiser<'a, '_> {
     pub(super) fn assign(
@@ -9,93 +32,165 @@ impl<'a> Specialiser<'a, '_> {
         operator: Option<BinaryOp>,
         value: &'a Expr,
     ) -> Result<()> {
-        let new = match operator {
-            None => {
-                let v = self.value(value)?;
-                if matches!(v, Value::Literal(..)) {
-                    v
-                } else {
-                    self.settle(v, value.place)?
-                }
-            }
-            Some(op) => {
-                let old = self.number(target)?;
-                let by = self.number_as(value, old.bits)?;
-                Value::Num(self.arithmetic(op, old, by, value.place)?)
-            }
+        let Some(op) = operator else {
+            let v = self.value(value)?;
+            let new = match v {
+                Value::Literal(..) => v,
+                v => self.settle(v, value.place)?,
+            };
+            return self.assign_to(target, new, value.place);
         };
-        self.assign_to(target, new, value.place)
+        let at = self.goal(target, value.place)?;
+        let old = self.old(&at, target.place)?;
+        let by = self.number_as(value, old.bits)?;
+        let new = Value::Num(self.arithmetic(op, old, by, value.place)?);
+        self.set(at, new, target.place, value.place)
     }
 
     pub fn assign_to(&mut self, target: &'a Expr, value: Value<'a>, place: Place) -> Result<()> {
-        if let ExprKind::Name(name) = &target.kind {
-            let from = self.frames.last().map_or(0, |f| f.scope);
-            let at = self.scopes[from..]
-                .iter()
-                .rposition(|(n, _)| n == name)
-                .map(|k| from + k);
-            if let Some(at) = at {
-                if let Binding::Local { slot, .. } = self.scopes[at].1 {
+        let at = self.goal(target, place)?;
+        self.set(at, value, target.place, place)
+    }
+
+    /// Where an assignment goes, not yet read.
+    fn goal(&mut self, target: &'a Expr, place: Place) -> Result<Goal<'a>> {
+        let value = match &target.kind {
+            ExprKind::Name(name) => {
+                let from = self.frames.last().map_or(0, |f| f.scope);
+                let bound = self.scopes[from..].iter().rposition(|(n, _)| n == name);
+                if let Some(at) = bound {
+                    return Ok(Goal::Bound(from + at));
+                }
+                let wraps = self.wraps(*name);
+                match self.value(target)? {
+                    Value::Spot(spot) => return Ok(Goal::Spot { spot, wraps }),
+                    value @ Value::Register(_) => value,
+                    _ => {
+                        return Err(Error::new(
+                            target.place,
+                            format!("`{}` cannot be assigned to", self.text(*name)),
+                            "assign to a register, a state or a place in the arena",
+                        ))
+                    }
+                }
+            }
+            ExprKind::Dot(base, field) => {
+                let base = self.value(base)?;
+                match base {
+                    Value::Register(r) => return Ok(Goal::Field(r, *field)),
+                    Value::Ring(i, ring) => return Ok(Goal::Ring(i, ring, *field)),
+                    Value::OneSlot(i, slots, index) => {
+                        let spot = self.slot_spot(i, slots, index, place)?;
+                        Value::Spot(self.member(&spot, *field, place)?)
+                    }
+                    Value::Spot(spot) => match spot.kind {
+                        Kind::Number {
+                            bits,
+                            fields: Some(names),
+                            ..
+                        } => {
+                            return Ok(Goal::Bits {
+                                spot,
+                                bits,
+                                names,
+                                field: *field,
+                            })
+                        }
+                        _ => Value::Spot(self.member(&spot, *field, place)?),
+                    },
+                    base => self.dot_value(base, *field, target.place)?,
+                }
+            }
+            _ => self.value(target)?,
+        };
+        Ok(match value {
+            Value::Register(r) => Goal::Register(r),
+            Value::Spot(spot) => Goal::Spot { spot, wraps: false },
+            Value::Buffer(b) => Goal::Buffer(b),
+            Value::Bytes(b) => Goal::Bytes(b),
+            _ => {
+                return Err(Error::new(
+                    target.place,
+                    "this cannot be assigned to",
+                    "assign to a register, a state or a place in the arena",
+                ))
+            }
+        })
+    }
+
+    /// What a target holds.
+    fn old(&mut self, target: &Goal<'a>, place: Place) -> Result<Num<'a>> {
+        let value = match target {
+            Goal::Bound(at) => match self.scopes[*at].1.clone() {
+                Binding::Value(value) => value,
+                Binding::Local { slot, most } => {
+                    let id = self.b.step(Op::Local(slot));
+                    Value::Num(self.node(id, most))
+                }
+            },
+            Goal::Register(r) => Value::Register(r.clone()),
+            Goal::Field(r, field) => {
+                let n = self.read_one(r)?;
+                self.field_of(n, *field, place)?
+            }
+            Goal::Ring(i, ring, member) => self.ring_member(*i, *ring, *member, place)?,
+            Goal::Bits { spot, field, .. } => {
+                let n = self.load_number(spot);
+                self.field_of(n, *field, place)?
+            }
+            Goal::Spot { spot, .. } => Value::Spot(spot.clone()),
+            Goal::Buffer(b) => Value::Buffer(b.clone()),
+            Goal::Bytes(b) => Value::Bytes(b.clone()),
+        };
+        self.number_for(value, None, place)
+    }
+
+    fn set(&mut self, target: Goal<'a>, value: Value<'a>, at: Place, place: Place) -> Result<()> {
+        match target {
+            Goal::Bound(index) => match self.scopes[index].1 {
+                Binding::Local { slot, .. } => {
                     let n = self.number_for(value, None, place)?;
                     self.b.step(Op::SetLocal(slot, n.id));
-                } else {
-                    self.scopes[at].1 = Binding::Value(value);
+                    Ok(())
                 }
-                return Ok(());
-            }
-            let wraps = self.wraps(*name);
-            return match self.value(target)? {
-                Value::Register(r) => self.write(&r, value, place),
-                Value::Spot(spot) => {
-                    let value = match value {
-                        Value::Num(n) => Value::Num(Num {
-                            open: n.open || wraps,
-                            ..n
-                        }),
-                        v => v,
-                    };
-                    self.store(&spot, value, place)
+                Binding::Value(Value::Num(_)) if self.is_live() => {
+                    let n = self.number_for(value, None, place)?;
+                    self.scopes[index].1 = Binding::Value(Value::Num(n));
+                    Ok(())
                 }
                 _ => Err(Error::new(
-                    target.place,
-                    format!("`{}` cannot be assigned to", self.text(*name)),
-                    "assign to a register, a state or a place in the arena",
+                    at,
+                    "only a number can be assigned to after its `let`",
+                    "give the other value a name of its own",
                 )),
-            };
-        }
-        if let ExprKind::Dot(base, field) = &target.kind {
-            match self.value(base)? {
-                Value::Register(r) => return self.write_field(&r, *field, value, place),
-                Value::Ring(i, ring) => return self.set_ring_member(i, ring, *field, value, place),
-                Value::OneSlot(i, slots, index) => {
-                    return self.set_slot_member(i, slots, index, *field, value, place)
-                }
-                Value::Spot(spot) => {
-                    if let Kind::Number {
-                        bits,
-                        fields: Some(names),
-                        ..
-                    } = spot.kind.clone()
-                    {
-                        return self.set_number_field(&spot, bits, names, *field, value, place);
-                    }
-                    let member = self.member(&spot, *field, place)?;
-                    return self.store(&member, value, place);
-                }
-                _ => {}
+            },
+            Goal::Register(r) => self.write(&r, value, place),
+            Goal::Field(r, field) => self.write_field(&r, field, value, place),
+            Goal::Ring(i, ring, member) => self.set_ring_member(i, ring, member, value, place),
+            Goal::Bits {
+                spot,
+                bits,
+                names,
+                field,
+            } => self.set_number_field(&spot, bits, names, field, value, place),
+            Goal::Spot { spot, wraps } => {
+                let value = match value {
+                    Value::Num(n) => Value::Num(Num {
+                        open: n.open || wraps,
+                        ..n
+                    }),
+                    v => v,
+                };
+                self.store(&spot, value, place)
             }
-        }
-        match self.value(target)? {
-            Value::Register(r) => self.write(&r, value, place),
-            Value::Spot(spot) => self.store(&spot, value, place),
-            Value::Buffer(b) => {
+            Goal::Buffer(b) => {
                 let width = self.word_of(&b, place)?;
                 let n = self.number_for(value, None, place)?;
                 let n = self.fit(n, width.bits(), place)?;
                 self.raw_store(b.space, b.at, width, n);
                 Ok(())
             }
-            Value::Bytes(bytes) => {
+            Goal::Bytes(bytes) => {
                 let size = self.b.known(bytes.len.id).ok_or_else(|| {
                     Error::new(
                         place,
@@ -106,15 +201,10 @@ impl<'a> Specialiser<'a, '_> {
                 let n = self.number_for(value, None, place)?;
                 self.fill(bytes.space, bytes.at, size, n, place)
             }
-            _ => Err(Error::new(
-                target.place,
-                "this cannot be assigned to",
-                "assign to a register, a state or a place in the arena",
-            )),
         }
     }
 
-    pub(super) fn set_number_field(
+    fn set_number_field(
         &mut self,
         spot: &Spot<'a>,
         bits: u32,
@@ -139,7 +229,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// Whether a name is a state that wraps, of this instance or of what it stands in or on.
-    pub(super) fn wraps(&mut self, name: Name) -> bool {
+    fn wraps(&mut self, name: Name) -> bool {
         let mut at = Some(self.here());
         while let Some(i) = at {
             let state = self.find_item(

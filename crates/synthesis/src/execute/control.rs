@@ -1,6 +1,7 @@
 //! Branches, returns, stops, waits and fences.
 
 use super::*;
+use crate::exits::no_way_out;
 
 impl<'a> Specialiser<'a, '_> {
     /// `if c { yes } else { no }`, decided now if it can be.
@@ -11,17 +12,17 @@ impl<'a> Specialiser<'a, '_> {
         no: impl FnOnce(&mut Self) -> Result<Flow>,
     ) -> Result<Flow> {
         match self.b.known(c.id) {
-            Some(0) => return no(self),
-            Some(_) => return yes(self),
+            Some(0) => return self.arm(no),
+            Some(_) => return self.arm(yes),
             None => {}
         }
         let scope = self.scopes.len();
         self.region_open();
-        let first = yes(self)?;
+        let first = self.arm(yes)?;
         self.scopes.truncate(scope);
         let yes = self.region_close();
         self.region_open();
-        let second = no(self)?;
+        let second = self.arm(no)?;
         self.scopes.truncate(scope);
         let no = self.region_close();
         self.b.step(Op::If {
@@ -33,6 +34,18 @@ impl<'a> Specialiser<'a, '_> {
             Flow::Ended
         } else {
             Flow::Next
+        })
+    }
+
+    /// What one side of a choice comes to: also where something inside an expression or a call ended it.
+    pub fn arm(&mut self, run: impl FnOnce(&mut Self) -> Result<Flow>) -> Result<Flow> {
+        let before = self.cut.take();
+        let flow = run(self)?;
+        let cut = self.cut.take();
+        self.cut = before;
+        Ok(match flow {
+            Flow::Next => cut.unwrap_or(Flow::Next),
+            flow => flow,
         })
     }
 
@@ -71,7 +84,7 @@ impl<'a> Specialiser<'a, '_> {
         }
     }
 
-    pub(super) fn return_value(&mut self, value: Option<&'a Expr>) -> Result<Flow> {
+    pub(super) fn return_value(&mut self, value: Option<&'a Expr>, place: Place) -> Result<Flow> {
         let value = match value {
             Some(e) => {
                 let v = self.value(e)?;
@@ -81,38 +94,33 @@ impl<'a> Specialiser<'a, '_> {
         };
         let exit = self.frames.last().and_then(|f| f.exit);
         if let (Some(exit), false) = (exit, self.is_live()) {
-            if let (Some(slot), Some(Value::Num(n))) = (exit.result, value) {
+            if let (Some(slot), Some(value)) = (exit.result, value) {
+                let n = self.number_for(value, None, place)?;
                 self.b.step(Op::SetLocal(slot, n.id));
             }
-            if self.nest == exit.nest {
-                return Ok(Flow::Return);
-            }
-            self.b.step(Op::Leave((self.depth - exit.depth) as u8));
-            return Ok(Flow::Ended);
+            return match self.decides(exit) {
+                true => Ok(Flow::Return),
+                false => self.jump(exit, place),
+            };
         }
+        let nest = self.nest;
         if let Some(frame) = self.frames.last_mut() {
+            if frame.nest != nest {
+                return Err(no_way_out(place));
+            }
             frame.returned = value;
         }
         Ok(Flow::Return)
     }
 
-    pub(super) fn stop(&mut self) -> Result<Flow> {
-        let exit = self.frames.last().and_then(|f| f.loop_exit);
-        match exit {
-            Some(_) if self.is_live() => Ok(Flow::Break),
-            // A loop that is unrolled has no block unless something inside needs it.
-            Some(exit) if exit.depth == 0 => Ok(Flow::Break),
-            Some(exit) => {
-                self.b.step(Op::Leave((self.depth - exit.depth) as u8));
-                Ok(Flow::Ended)
-            }
-            None => match self.claims {
-                Some((_, exit)) if !self.is_live() => {
-                    self.b.step(Op::Leave((self.depth - exit.depth) as u8));
-                    Ok(Flow::Ended)
-                }
-                _ => self.finish(status::OK),
-            },
+    /// `stop`: the innermost loop of the routine ends, or else the event or operation.
+    pub(super) fn stop(&mut self, place: Place) -> Result<Flow> {
+        if let Some(exit) = self.frames.last().and_then(|f| f.loop_exit) {
+            return self.stop_loop(exit, place);
+        }
+        match self.claims {
+            Some((_, exit)) if !self.is_live() => self.jump(exit, place),
+            _ => self.finish(status::OK),
         }
     }
 

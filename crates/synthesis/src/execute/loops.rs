@@ -23,21 +23,14 @@ impl<'a> Specialiser<'a, '_> {
     pub fn looped(
         &mut self,
         most: Num<'a>,
-        body: impl FnOnce(&mut Self) -> Result<Flow>,
+        body: impl FnOnce(&mut Self, Exit) -> Result<Flow>,
     ) -> Result<Num<'a>> {
         let scope = self.scopes.len();
-        self.region_open();
-        self.depth += 1;
-        let exit = Exit {
-            depth: self.depth,
-            nest: self.nest,
-            result: None,
-        };
-        let outcome = self.in_loop(exit, body);
-        self.depth -= 1;
-        let region = self.region_close();
+        let (region, flow) = self.leavable(None, |s, exit| {
+            s.in_loop(exit, |s| s.arm(|s| body(s, exit)))
+        })?;
         self.scopes.truncate(scope);
-        if outcome? == Flow::Return {
+        if flow == Flow::Return {
             return Err(Error::new(
                 Place::default(),
                 "a loop that always returns",
@@ -51,16 +44,9 @@ impl<'a> Specialiser<'a, '_> {
         Ok(self.node(id, 1))
     }
 
-    /// Ends the innermost run-time loop unless the condition holds.
-    pub fn go_on_if(&mut self, c: Num<'a>) -> Result<Flow> {
-        self.branch(
-            c,
-            |_| Ok(Flow::Next),
-            |s| {
-                s.b.step(Op::Leave(0));
-                Ok(Flow::Ended)
-            },
-        )
+    /// Ends a loop unless the condition holds.
+    pub fn go_on_if(&mut self, c: Num<'a>, exit: Exit, place: Place) -> Result<Flow> {
+        self.branch(c, |_| Ok(Flow::Next), |s| s.jump(exit, place))
     }
 
     pub(super) fn while_loop(
@@ -72,27 +58,23 @@ impl<'a> Specialiser<'a, '_> {
         let bound = self.number(most)?;
         if self.is_live() {
             let times = self.b.known(bound.id).unwrap_or(0);
-            let exit = Exit {
-                depth: 0,
-                nest: self.nest,
-                result: None,
-            };
-            for _ in 0..times {
-                let c = self.condition(test)?;
-                if self.b.known(c.id) == Some(0) {
-                    break;
+            return self.unrolled(test.place, |s, _| {
+                for _ in 0..times {
+                    let c = s.condition(test)?;
+                    if s.b.known(c.id) == Some(0) {
+                        break;
+                    }
+                    let flow = s.block(body)?;
+                    if flow != Flow::Next {
+                        return Ok(flow);
+                    }
                 }
-                match self.in_loop(exit, |s| s.block(body))? {
-                    Flow::Next => {}
-                    Flow::Break => break,
-                    flow => return Ok(flow),
-                }
-            }
-            return Ok(Flow::Next);
+                Ok(Flow::Next)
+            });
         }
-        let bounded = self.looped(bound, |s| {
+        let bounded = self.looped(bound, |s, exit| {
             let c = s.condition(test)?;
-            if s.go_on_if(c)? == Flow::Ended {
+            if s.go_on_if(c, exit, test.place)? == Flow::Ended {
                 return Ok(Flow::Ended);
             }
             s.block(body)
@@ -125,7 +107,7 @@ impl<'a> Specialiser<'a, '_> {
         let slot = self.b.new_local();
         let zero = self.b.constant(0);
         self.b.step(Op::SetLocal(slot, zero));
-        self.looped(count, |s| {
+        self.looped(count, |s, _| {
             let id = s.b.step(Op::Local(slot));
             let k = s.node(id, count.most.saturating_sub(1));
             let next = s.plus(k, 1);
@@ -176,7 +158,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             Value::List(list) => list,
             Value::Each(i, each) => return self.for_each(names, i, each, body, place),
-            Value::SetBits(mask) => return self.for_bits(names, mask, body),
+            Value::SetBits(mask) => return self.for_bits(names, mask, body, place),
             Value::Back(i, ring) => return self.for_back(names, i, ring, body, place),
             _ => {
                 return Err(Error::new(
@@ -186,28 +168,22 @@ impl<'a> Specialiser<'a, '_> {
                 ))
             }
         };
-        let exit = Exit {
-            depth: 0,
-            nest: self.nest,
-            result: None,
-        };
-        for (k, v) in values.into_iter().enumerate() {
-            let scope = self.scopes.len();
-            self.scopes.push((names[0], Binding::Value(v)));
-            if let Some(second) = names.get(1) {
-                let k = self.constant(k as u64);
-                self.scopes.push((*second, Binding::Value(Value::Num(k))));
+        self.unrolled(place, |s, _| {
+            for (k, v) in values.into_iter().enumerate() {
+                let scope = s.scopes.len();
+                s.bind(names[0], v);
+                if let Some(second) = names.get(1) {
+                    let k = s.constant(k as u64);
+                    s.scopes.push((*second, Binding::Value(Value::Num(k))));
+                }
+                let flow = s.block(body)?;
+                s.scopes.truncate(scope);
+                if flow != Flow::Next {
+                    return Ok(flow);
+                }
             }
-            let flow = self.in_loop(exit, |s| s.block(body))?;
-            self.scopes.truncate(scope);
-            if core::mem::take(&mut self.broke) || flow == Flow::Break {
-                break;
-            }
-            if flow != Flow::Next {
-                return Ok(flow);
-            }
-        }
-        Ok(Flow::Next)
+            Ok(Flow::Next)
+        })
     }
 
     pub(super) fn for_range(
@@ -235,14 +211,14 @@ impl<'a> Specialiser<'a, '_> {
         let slot = self.b.new_local();
         let zero = self.b.constant(0);
         self.b.step(Op::SetLocal(slot, zero));
-        self.looped(count, |s| {
+        self.looped(count, |s, _| {
             let id = s.b.step(Op::Local(slot));
             let k = s.node(id, count.most.saturating_sub(1));
-            s.narrowed.push((id, k.most));
+            s.proved.at_most(id, k.most);
             let next = s.plus(k, 1);
             s.b.step(Op::SetLocal(slot, next.id));
             let value = s.sum(lo, k);
-            s.scopes.push((names[0], Binding::Value(Value::Num(value))));
+            s.bind(names[0], Value::Num(value));
             s.block(body)
         })?;
         Ok(Flow::Next)
@@ -254,43 +230,39 @@ impl<'a> Specialiser<'a, '_> {
         names: &'a [Name],
         mask: Num<'a>,
         body: &'a [Stmt],
+        place: Place,
     ) -> Result<Flow> {
         if let Some(mut m) = self.b.known(mask.id) {
-            let exit = Exit {
-                depth: 0,
-                nest: self.nest,
-                result: None,
-            };
-            while m != 0 {
-                let k = self.constant(m.trailing_zeros() as u64);
-                m &= m - 1;
-                let scope = self.scopes.len();
-                self.scopes.push((names[0], Binding::Value(Value::Num(k))));
-                let flow = self.in_loop(exit, |s| s.block(body))?;
-                self.scopes.truncate(scope);
-                match flow {
-                    Flow::Next => {}
-                    Flow::Break => break,
-                    flow => return Ok(flow),
+            return self.unrolled(place, |s, _| {
+                while m != 0 {
+                    let k = s.constant(m.trailing_zeros() as u64);
+                    m &= m - 1;
+                    let scope = s.scopes.len();
+                    s.bind(names[0], Value::Num(k));
+                    let flow = s.block(body)?;
+                    s.scopes.truncate(scope);
+                    if flow != Flow::Next {
+                        return Ok(flow);
+                    }
                 }
-            }
-            return Ok(Flow::Next);
+                Ok(Flow::Next)
+            });
         }
         let slot = self.b.new_local();
         self.b.step(Op::SetLocal(slot, mask.id));
         let bound = self.constant(64);
-        self.looped(bound, |s| {
+        self.looped(bound, |s, exit| {
             let left = s.b.step(Op::Local(slot));
             let left = s.node(left, mask.most);
             let some = s.truth(left);
-            s.go_on_if(some)?;
+            s.go_on_if(some, exit, place)?;
             let one = s.b.constant(1);
             let less = s.b.bin(BinOp::Sub, left.id, one);
             let rest = s.b.bin(BinOp::And, left.id, less);
             s.b.step(Op::SetLocal(slot, rest));
             let k = s.b.lowest_bit(left.id);
             let k = s.node(k, 63 - mask.most.leading_zeros().min(63) as u64);
-            s.scopes.push((names[0], Binding::Value(Value::Num(k))));
+            s.bind(names[0], Value::Num(k));
             s.block(body)
         })?;
         Ok(Flow::Next)
@@ -307,14 +279,14 @@ impl<'a> Specialiser<'a, '_> {
         let n = self.ring_count(i, ring, place)?;
         let bound = self.constant(n);
         let in_memory = self.ring_cells(i, ring, place).is_ok();
-        let round = |s: &mut Self| {
+        let round = |s: &mut Self, exit: Exit| {
             let cell = s.ring_cell(i, ring, place)?;
             let c = s.is_back_with(i, ring, cell.clone(), place)?;
             match s.is_live() {
                 true if s.b.known(c.id) == Some(0) => return Ok(Flow::Break),
                 true => {}
                 false => {
-                    s.go_on_if(c)?;
+                    s.go_on_if(c, exit, place)?;
                 }
             }
             // What else is in the cell, or where it leads, was stored before the mark that says it is back.
@@ -335,21 +307,16 @@ impl<'a> Specialiser<'a, '_> {
             self.looped(bound, round)?;
             return Ok(Flow::Next);
         }
-        let exit = Exit {
-            depth: 0,
-            nest: self.nest,
-            result: None,
-        };
-        for _ in 0..n {
-            let scope = self.scopes.len();
-            let flow = self.in_loop(exit, round)?;
-            self.scopes.truncate(scope);
-            match flow {
-                Flow::Next => {}
-                Flow::Break => break,
-                flow => return Ok(flow),
+        self.unrolled(place, |s, exit| {
+            for _ in 0..n {
+                let scope = s.scopes.len();
+                let flow = round(s, exit)?;
+                s.scopes.truncate(scope);
+                if flow != Flow::Next {
+                    return Ok(flow);
+                }
             }
-        }
-        Ok(Flow::Next)
+            Ok(Flow::Next)
+        })
     }
 }

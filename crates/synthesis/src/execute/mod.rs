@@ -8,7 +8,8 @@ mod learn;
 mod loops;
 mod routine;
 
-use crate::instance::{Binding, Exit, InstanceId, Specialiser};
+use crate::exits::Exit;
+use crate::instance::{Binding, InstanceId, Specialiser};
 use crate::value::{Bits, Kind, Num, Spot, Value};
 use crate::{Error, Result};
 use abi::status;
@@ -40,7 +41,10 @@ impl<'a> Specialiser<'a, '_> {
         let mut flow = Flow::Next;
         for stmt in body {
             flow = self.statement(stmt)?;
-            if core::mem::take(&mut self.unreachable) || self.ended.is_some() {
+            if let (Flow::Next, Some(cut)) = (flow, self.cut.take()) {
+                flow = cut;
+            }
+            if self.ended.is_some() {
                 flow = Flow::Ended;
             }
             if flow != Flow::Next {
@@ -60,10 +64,10 @@ impl<'a> Specialiser<'a, '_> {
             } => {
                 for (name, e) in bindings {
                     let value = self.with_otherwise(otherwise.as_deref(), |s| s.value(e))?;
-                    let value = match (&value, &e.kind) {
-                        // `let r = { … }` keeps its text; everything the device could change is copied once.
-                        (Value::Literal(..), _) => value,
-                        _ => self.settle(value, e.place)?,
+                    // Everything that the device could change is copied here, once.
+                    let value = match value {
+                        Value::Literal(..) => return Err(untyped(e.place)),
+                        value => self.settle(value, e.place)?,
                     };
                     self.bind(*name, value);
                 }
@@ -91,7 +95,7 @@ impl<'a> Specialiser<'a, '_> {
                 self.branch(
                     c,
                     |s| {
-                        s.narrow(test);
+                        s.believe(c);
                         s.block(yes)
                     },
                     |s| s.block(no),
@@ -131,8 +135,11 @@ impl<'a> Specialiser<'a, '_> {
             }
             StmtKind::Check { test, otherwise } => {
                 let c = self.condition(test)?;
-                let flow = self.branch(c, |_| Ok(Flow::Next), |s| s.statement(otherwise))?;
-                self.narrow(test);
+                let (flow, goes_on) = self.unless(c, |s| s.statement(otherwise))?;
+                // Whoever comes here has passed the test, unless the `else` goes on.
+                if !goes_on {
+                    self.believe(c);
+                }
                 Ok(flow)
             }
             StmtKind::Fail(name) => {
@@ -140,8 +147,8 @@ impl<'a> Specialiser<'a, '_> {
                 self.remember_failed()?;
                 self.finish(status::FAIL + n)
             }
-            StmtKind::Return(value) => self.return_value(value.as_ref()),
-            StmtKind::Stop => self.stop(),
+            StmtKind::Return(value) => self.return_value(value.as_ref(), s.place),
+            StmtKind::Stop => self.stop(s.place),
             StmtKind::Busy => self.finish(status::BUSY),
             StmtKind::Reset => self.finish(status::RESET),
             StmtKind::Start(call) => {
@@ -170,7 +177,7 @@ impl<'a> Specialiser<'a, '_> {
             StmtKind::Claim(test) => {
                 let c = self.condition(test)?;
                 match self.claims {
-                    Some((slot, exit)) if !self.is_live() => self.claim_one(c, slot, exit),
+                    Some((slot, exit)) if !self.is_live() => self.claim_one(c, slot, exit, s.place),
                     _ => self.branch(c, |_| Ok(Flow::Next), |s| s.finish(status::NOT_MINE)),
                 }
             }
@@ -234,21 +241,41 @@ impl<'a> Specialiser<'a, '_> {
     /// `if cannot { otherwise }`: busy when nothing else was said.
     pub fn unless_had(&mut self, had: Num<'a>) -> Result<()> {
         let otherwise = self.otherwise.take();
-        let flow = self.branch(
-            had,
-            |_| Ok(Flow::Next),
-            |s| match otherwise {
-                Some(stmt) => s.statement(stmt),
-                None => s.finish(status::BUSY),
-            },
-        )?;
+        let (flow, goes_on) = self.unless(had, |s| match otherwise {
+            Some(stmt) => s.statement(stmt),
+            None => s.finish(status::BUSY),
+        })?;
+        self.otherwise = otherwise;
+        if let (true, Some(stmt)) = (goes_on, otherwise) {
+            return Err(Error::new(
+                stmt.place,
+                "this `else` goes on to what relies on what could not be had",
+                "end it: `busy`, `stop`, `return …` or `fail …`; or write an `if` around what relies on it",
+            ));
+        }
         if flow != Flow::Next {
-            self.unreachable = true;
-            if flow == Flow::Break {
-                self.broke = true;
-            }
+            self.cut = Some(flow);
         }
         Ok(())
+    }
+
+    /// `if !c { otherwise }`: where control is, and whether it may come there by `otherwise`.
+    fn unless(
+        &mut self,
+        c: Num<'a>,
+        otherwise: impl FnOnce(&mut Self) -> Result<Flow>,
+    ) -> Result<(Flow, bool)> {
+        let mut goes_on = false;
+        let flow = self.branch(
+            c,
+            |_| Ok(Flow::Next),
+            |s| {
+                let flow = s.arm(otherwise)?;
+                goes_on = flow == Flow::Next;
+                Ok(flow)
+            },
+        )?;
+        Ok((flow, goes_on))
     }
 
     fn bind(&mut self, name: Name, value: Value<'a>) {
@@ -269,4 +296,13 @@ impl<'a> Specialiser<'a, '_> {
         };
         self.scopes.push((name, binding));
     }
+}
+
+/// Braces take their meaning from what they are stored to: without that, nobody knows what they name.
+fn untyped(place: Place) -> Error {
+    Error::new(
+        place,
+        "`{ … }` has no type here",
+        "write it where it is stored, or give the parameter a type",
+    )
 }

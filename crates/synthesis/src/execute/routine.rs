@@ -70,7 +70,7 @@ impl<'a> Specialiser<'a, '_> {
                 (v @ Value::Literal(..), Some(TypeBase::Named(n))) => {
                     Value::Num(self.number_for(v, Some(Bits::Named(i, n)), place)?)
                 }
-                (v @ Value::Literal(..), _) => v,
+                (Value::Literal(_, at), _) => return Err(untyped(at)),
                 (v, _) => self.settle(v, place)?,
             };
             bound.push((parameter.name, Binding::Value(value)));
@@ -89,34 +89,33 @@ impl<'a> Specialiser<'a, '_> {
         assigned_names(body, &mut assigned);
         let wrapped = !self.is_live() && returns_inside(body, false);
         self.enter(i, assigned);
-        self.scopes.extend(bound);
-        let mut slot = None;
-        if wrapped {
-            let s = self.b.new_local();
-            slot = Some(s);
-            self.region_open();
-            self.depth += 1;
-            let exit = Exit {
-                depth: self.depth,
-                nest: self.nest,
-                result: slot,
-            };
-            if let Some(f) = self.frames.last_mut() {
-                f.exit = Some(exit);
+        for (name, binding) in bound {
+            match binding {
+                Binding::Value(value) => self.bind(name, value),
+                local => self.scopes.push((name, local)),
             }
         }
-        let flow = self.block(body);
-        if wrapped {
-            self.depth -= 1;
-            let region = self.region_close();
-            self.b.step(Op::Block(region));
-        }
+        let mut slot = None;
+        let outcome = match wrapped {
+            true => {
+                let result = self.b.new_local();
+                slot = Some(result);
+                self.in_block(slot, |s, exit| {
+                    if let Some(f) = s.frames.last_mut() {
+                        f.exit = Some(exit);
+                    }
+                    s.block(body)
+                })
+            }
+            false => self.block(body),
+        };
         let returned = self.leave();
-        let flow = flow?;
+        let flow = outcome?;
         if flow == Flow::Ended && !wrapped && !self.is_live() {
-            self.unreachable = true;
+            self.cut = Some(Flow::Ended);
         }
-        if let (Some(slot), true) = (slot, returns_value(body)) {
+        // Who comes to the end of the text without a `return` brings no value.
+        if let (Some(slot), true, true) = (slot, returns_value(body), flow != Flow::Next) {
             let id = self.b.step(Op::Local(slot));
             return Ok(Value::Num(self.node(id, u64::MAX)));
         }
@@ -247,51 +246,56 @@ fn assigned_names(body: &[Stmt], names: &mut Vec<Name>) {
                     names.push(*n);
                 }
             }
-            StmtKind::If { yes, no, .. } | StmtKind::When { yes, no, .. } => {
-                assigned_names(yes, names);
-                assigned_names(no, names);
-            }
-            StmtKind::For { body, .. }
-            | StmtKind::While { body, .. }
-            | StmtKind::Quirk { body, .. }
-            | StmtKind::Then(body) => assigned_names(body, names),
             _ => {}
+        }
+        for (body, _) in inside(s) {
+            assigned_names(body, names);
         }
     }
 }
 
-/// Whether a `return` stands where run time may decide whether it is reached.
-fn returns_inside(body: &[Stmt], inside: bool) -> bool {
-    body.iter().any(|s| match &s.kind {
-        StmtKind::Return(_) => inside,
-        StmtKind::If { yes, no, .. } => returns_inside(yes, true) || returns_inside(no, true),
-        StmtKind::When { yes, no, .. } => returns_inside(yes, inside) || returns_inside(no, inside),
-        StmtKind::Quirk { body, .. } => returns_inside(body, inside),
-        StmtKind::For { body, .. } | StmtKind::While { body, .. } => returns_inside(body, true),
-        StmtKind::Check { otherwise, .. } => returns_inside(core::slice::from_ref(otherwise), true),
+/// The statements inside one, and whether the run decides whether they are reached.
+fn inside(s: &Stmt) -> [(&[Stmt], bool); 2] {
+    let one = core::slice::from_ref::<Stmt>;
+    let none: (&[Stmt], bool) = (&[], false);
+    match &s.kind {
+        StmtKind::If { yes, no, .. } => [(yes, true), (no, true)],
+        StmtKind::When { yes, no, .. } => [(yes, false), (no, false)],
+        StmtKind::Quirk { body, .. } | StmtKind::Then(body) => [(body, false), none],
+        StmtKind::For { body, .. } | StmtKind::While { body, .. } => [(body, true), none],
+        StmtKind::Check { otherwise, .. } => [(one(otherwise), true), none],
         StmtKind::Await {
             otherwise: Some(o), ..
         }
         | StmtKind::Let {
             otherwise: Some(o), ..
         }
+        | StmtKind::Assign {
+            otherwise: Some(o), ..
+        }
+        | StmtKind::Lend {
+            otherwise: Some(o), ..
+        }
         | StmtKind::Do {
             otherwise: Some(o), ..
-        } => returns_inside(core::slice::from_ref(o), true),
-        _ => false,
+        } => [(one(o), true), none],
+        _ => [none, none],
+    }
+}
+
+/// Whether a `return` stands where run time may decide whether it is reached.
+fn returns_inside(body: &[Stmt], decided: bool) -> bool {
+    body.iter().any(|s| match &s.kind {
+        StmtKind::Return(_) => decided,
+        _ => inside(s)
+            .iter()
+            .any(|(body, run)| returns_inside(body, decided || *run)),
     })
 }
 
 fn returns_value(body: &[Stmt]) -> bool {
     body.iter().any(|s| match &s.kind {
         StmtKind::Return(v) => v.is_some(),
-        StmtKind::If { yes, no, .. } | StmtKind::When { yes, no, .. } => {
-            returns_value(yes) || returns_value(no)
-        }
-        StmtKind::For { body, .. }
-        | StmtKind::While { body, .. }
-        | StmtKind::Quirk { body, .. } => returns_value(body),
-        StmtKind::Check { otherwise, .. } => returns_value(core::slice::from_ref(otherwise)),
-        _ => false,
+        _ => inside(s).iter().any(|(body, _)| returns_value(body)),
     })
 }
