@@ -1,6 +1,7 @@
 //! Shows the code of a sample residual, or only its size: `cargo run -p emit --example show -- SEED [size]`.
 
-use emit::{emit, entries, Target};
+use disassembly::entries;
+use emit::{emit, Target};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);

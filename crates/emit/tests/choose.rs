@@ -4,7 +4,8 @@
 #[allow(dead_code)]
 mod native;
 
-use emit::{choose, disassemble, Supplier, Target};
+use disassembly::disassemble;
+use emit::{choose, Supplier, Target};
 
 extern "C" fn told(context: u64, line: u64, a: u64, b: u64, c: u64) -> u64 {
     context.wrapping_add(line.wrapping_mul(1000)) + a * 100 + b * 10 + c

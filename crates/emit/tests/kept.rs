@@ -92,7 +92,7 @@ fn store(b: &mut Builder, space: Option<Space>, at: Id, width: Width, value: u64
 
 fn text(residual: &Residual, target: Target) -> String {
     let code = emit(residual, target).unwrap();
-    emit::entries(&code, &residual.entries, target, 0)
+    disassembly::entries(&code, &residual.entries, target, 0)
 }
 
 fn marked(text: &str) -> Vec<String> {
@@ -282,7 +282,7 @@ fn only_general_registers_are_used() {
         let residual = graph::sample::residual(seed);
         for target in BOTH {
             let code = emit(&residual, target).unwrap();
-            let text = emit::entries(&code, &residual.entries, target, 0);
+            let text = disassembly::entries(&code, &residual.entries, target, 0);
             for line in text.lines() {
                 let code = line.get(36..).unwrap_or_default();
                 let vector = match target {

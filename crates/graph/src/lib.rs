@@ -9,6 +9,7 @@ extern crate alloc;
 pub mod access;
 pub mod build;
 pub mod check;
+pub mod code;
 pub mod hash;
 pub mod interpret;
 mod prune;

@@ -62,10 +62,10 @@ pub fn print(world: &mut World, name: &str, operation: Option<&str>, form: Form)
         }
     }
     if shows(Form::Assembly) {
-        let code = code(world, &device, *at, *size).zip(emit::Target::here());
+        let code = code(world, &device, *at, *size).zip(graph::code::Target::here());
         match code {
             Some((code, target)) => {
-                let text = emit::function(code, target, u64::from(*at));
+                let text = disassembly::function(code, target, u64::from(*at));
                 section(world, "assembly", &text)?;
             }
             None => writeln!(world, "the code of {name}.{operation} was not kept")?,

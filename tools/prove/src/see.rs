@@ -47,7 +47,7 @@ pub fn run(workspace: &Workspace, arguments: &SeeArguments) -> Result<()> {
             text(*entry).trim_end()
         ));
     }
-    let stubs = emit::stubs(&code, target, 0);
+    let stubs = disassembly::stubs(&code, target, 0);
     if !stubs.is_empty() {
         terminal::print(format!("\n{}", stubs.trim_end()));
     }
@@ -65,7 +65,7 @@ fn assembly(shown: &Shown, code: &Code, placed: &[Placed], target: Target, entry
     let mut steps = placed.iter().filter(inside).peekable();
     let mut last = None;
     let bytes = code.bytes.get(offset as usize..end as usize);
-    emit::noted(
+    disassembly::noted(
         bytes.unwrap_or_default(),
         target,
         offset.into(),

@@ -1,8 +1,11 @@
 //! Machine code back to text, one instruction a line.
+#![no_std]
+#![forbid(unsafe_code)]
+extern crate alloc;
 
-use crate::{Code, Target};
 use alloc::string::String;
 use core::fmt::Write;
+use graph::code::{Code, Target};
 use graph::Entry;
 
 /// Bytes that an instruction's line has room for; longer ones push the text to the right.
