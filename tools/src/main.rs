@@ -40,10 +40,16 @@ struct CommandLine {
 enum Command {
     /// Boot a machine: talk to its prompt here, or have lines run with --exec
     Run(RunArguments),
-    /// Run the tests, all or those whose name contains FILTER; ends with `N passed, N failed`
+    /// Run the tests, or those whose name contains FILTER; ends with `N passed, N failed`
+    ///
+    /// Without a filter, campaigns that start an emulator for each of many devices, and the second architecture's clippy,
+    /// are left out, and their number is said; --long runs them too. A filter runs all that it names.
     Test {
         #[arg(value_name = "FILTER")]
         filter: Option<String>,
+        /// Also run what takes long
+        #[arg(long)]
+        long: bool,
     },
     /// Measure, beside Linux in the same emulated machine (docs/bench.md says what each figure is)
     Bench(bench::BenchArguments),
@@ -92,7 +98,7 @@ fn main() -> ExitCode {
 fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(arguments) => run::run(workspace, &arguments),
-        Command::Test { filter } => suite::run(workspace, filter.as_deref()),
+        Command::Test { filter, long } => suite::run(workspace, filter.as_deref(), long),
         Command::Bench(arguments) => bench::run(workspace, &arguments),
         Command::Image { what: Some(what) } => {
             let arch = match Arch::ALL.into_iter().find(|arch| arch.name() == what) {

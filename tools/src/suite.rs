@@ -12,20 +12,26 @@ use std::process::{Command, Stdio};
 struct Count {
     passed: usize,
     failed: usize,
+    /// Not run, for they take long.
+    left_out: usize,
 }
 
-/// Runs the tests whose name contains `filter`.
+/// Runs the tests whose name contains `filter`. Those that take long (test functions with `#[ignore]`, and checks that say
+/// so) are run only if `long`, or if there is a filter that names them.
 ///
 /// # Errors
 /// When one fails, or none has such a name.
-pub fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+pub fn run(workspace: &Workspace, filter: Option<&str>, long: bool) -> Result<()> {
+    let long = long || filter.is_some();
     let filter = filter.unwrap_or_default();
     let mut count = Count::default();
     // No test function has a space in its name: then there is nothing to build.
-    let only_a_check = filter.contains(' ') || checks().iter().any(|(name, _)| name == filter);
-    for (name, check) in checks() {
-        if name.contains(filter) {
-            single(&mut count, &name, || check(workspace));
+    let checks = checks();
+    let only_a_check = filter.contains(' ') || checks.iter().any(|check| check.name == filter);
+    for check in checks.iter().filter(|check| check.name.contains(filter)) {
+        match check.long && !long {
+            true => count.left_out += 1,
+            false => single(&mut count, &check.name, || (check.run)(workspace)),
         }
     }
     for (name, words) in [
@@ -36,18 +42,22 @@ pub fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         if only_a_check {
             continue;
         }
-        let now = cargo_tests(workspace, name, words, filter);
+        let now = cargo_tests(workspace, name, words, filter, long);
         count.passed += now.passed;
         count.failed += now.failed;
+        count.left_out += now.left_out;
+    }
+    if count.left_out > 0 && !long {
+        let left_out = count.left_out;
+        crate::terminal::print(format!(
+            "{left_out} that take long were left out: ./meta test --long"
+        ));
     }
     crate::terminal::print(format!("{} passed, {} failed", count.passed, count.failed));
-    match count {
-        Count {
-            failed: 0,
-            passed: 0,
-        } => bail!("no test's name contains {filter:?}"),
-        Count { failed: 0, .. } => Ok(()),
-        Count { failed, .. } => bail!("{failed} failed; what they said is above"),
+    match (count.passed, count.failed) {
+        (0, 0) => bail!("no test's name contains {filter:?}"),
+        (_, 0) => Ok(()),
+        (_, failed) => bail!("{failed} failed; what they said is above"),
     }
 }
 
@@ -66,27 +76,42 @@ const LIBRARY_TESTS: &[&str] = &[
 /// They boot machines and talk to the prompt; cargo leaves them out unless they are named.
 const SYSTEM_TESTS: &[&str] = &["-p", "meta", "--test", "system"];
 
-type Check = Box<dyn Fn(&Workspace) -> Result<()>>;
+/// A check that is not a cargo test.
+struct Check {
+    name: String,
+    long: bool,
+    run: Box<dyn Fn(&Workspace) -> Result<()>>,
+}
 
-/// The checks that are not cargo tests, quick ones first.
-fn checks() -> Vec<(String, Check)> {
-    let mut checks: Vec<(String, Check)> = vec![
-        ("format".into(), Box::new(format)),
-        (
-            "no device outside the rules".into(),
-            Box::new(sources::check),
-        ),
-        ("clippy on the host".into(), Box::new(clippy_host)),
+impl Check {
+    fn new(name: impl Into<String>, run: impl Fn(&Workspace) -> Result<()> + 'static) -> Self {
+        Self {
+            name: name.into(),
+            long: false,
+            run: Box::new(run),
+        }
+    }
+}
+
+/// The checks, quick ones first.
+fn checks() -> Vec<Check> {
+    let mut checks = vec![
+        Check::new("format", format),
+        Check::new("no device outside the rules", sources::check),
+        Check::new("clippy on the host", clippy_host),
     ];
     for arch in Arch::ALL {
-        checks.push((
-            format!("image {}", arch.name()),
-            Box::new(move |workspace| image::build(workspace, arch).map(drop)),
-        ));
-        checks.push((
-            format!("clippy {}", arch.name()),
-            Box::new(move |workspace| clippy_freestanding(workspace, arch)),
-        ));
+        let name = arch.name();
+        checks.push(Check::new(format!("image {name}"), move |workspace| {
+            image::build(workspace, arch).map(drop)
+        }));
+        checks.push(Check {
+            // Most of what is linted for both is the same source.
+            long: arch == Arch::Aarch64,
+            ..Check::new(format!("clippy {name}"), move |workspace| {
+                clippy_freestanding(workspace, arch)
+            })
+        });
     }
     checks
 }
@@ -128,19 +153,23 @@ fn clippy_host(workspace: &Workspace) -> Result<()> {
 }
 
 fn clippy_freestanding(workspace: &Workspace, arch: Arch) -> Result<()> {
-    // One by one, as they are built: together they would share the union of their libraries' features.
-    let mut packages = vec![
-        "genesis", "nucleus", "manager", "driver", "console", "hostile", "ipc",
+    // Those of one group want the same features of their libraries, or more; the nucleus is to have no heap.
+    let groups: [&[&str]; 3] = [
+        &["genesis", "manager", "driver", "console"],
+        &["hostile", "ipc"],
+        match arch {
+            Arch::X86_64 => &["nucleus"],
+            Arch::Aarch64 => &["nucleus", "arm64-side"],
+        },
     ];
-    if arch == Arch::Aarch64 {
-        packages.push("arm64-side");
-    }
-    for package in packages {
+    for packages in groups {
         let mut cargo = workspace.cargo("clippy");
         cargo.args(Workspace::freestanding_words());
         cargo.args(["--profile", "image", "--target", arch.target()]);
-        cargo.args(["-p", package, "--", "-D", "warnings"]);
-        workspace.run_cargo(cargo, &format!("clippy of {package} for {}", arch.name()))?;
+        cargo.args(packages.iter().flat_map(|package| ["-p", package]));
+        cargo.args(["--", "-D", "warnings"]);
+        let packages = packages.join(", ");
+        workspace.run_cargo(cargo, &format!("clippy of {packages} for {}", arch.name()))?;
     }
     let mut cargo = workspace.cargo("clippy");
     cargo.args(Workspace::freestanding_words());
@@ -153,8 +182,14 @@ fn clippy_freestanding(workspace: &Workspace, arch: Arch) -> Result<()> {
 }
 
 /// Runs cargo's tests with their output read as it comes: a count while it goes well, the whole story of what fails.
-fn cargo_tests(workspace: &Workspace, what: &str, words: &[&str], filter: &str) -> Count {
-    match try_cargo_tests(workspace, what, words, filter) {
+fn cargo_tests(
+    workspace: &Workspace,
+    what: &str,
+    words: &[&str],
+    filter: &str,
+    long: bool,
+) -> Count {
+    match try_cargo_tests(workspace, what, words, filter, long) {
         Ok(count) => {
             let verdict = if count.failed == 0 {
                 good("passed")
@@ -172,8 +207,8 @@ fn cargo_tests(workspace: &Workspace, what: &str, words: &[&str], filter: &str) 
         Err(error) => {
             crate::terminal::print(format!("{} {what}: {error:#}", bad("FAILED")));
             Count {
-                passed: 0,
                 failed: 1,
+                ..Count::default()
             }
         }
     }
@@ -184,6 +219,7 @@ fn try_cargo_tests(
     what: &str,
     words: &[&str],
     filter: &str,
+    long: bool,
 ) -> Result<Count> {
     let mut build = workspace.cargo("test");
     build.args(words).arg("--no-run");
@@ -191,6 +227,9 @@ fn try_cargo_tests(
 
     let mut cargo = workspace.cargo("test");
     cargo.args(words).args(["--no-fail-fast", "--"]);
+    if long {
+        cargo.arg("--include-ignored");
+    }
     if !filter.is_empty() {
         // Test functions cannot have dashes in their names; machines do.
         cargo.arg(filter.replace('-', "_"));
@@ -250,6 +289,7 @@ impl Reader {
             self.running = 0;
             self.count.passed += before(result, " passed");
             self.count.failed += before(result, " failed");
+            self.count.left_out += before(result, " ignored");
         }
         if self.telling {
             self.story.push_str(line);
@@ -276,7 +316,7 @@ mod tests {
         let mut reader = Reader::default();
         for line in [
             "test a::works ... ok",
-            "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test result: ok. 3 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "test b::breaks ... FAILED",
             "failures:",
             "---- b::breaks stdout ----",
@@ -286,6 +326,7 @@ mod tests {
             reader.line(line);
         }
         assert_eq!((reader.count.passed, reader.count.failed), (15, 2));
+        assert_eq!(reader.count.left_out, 2);
         assert!(reader.story.contains("left is not right"));
         assert!(!reader.story.contains("a::works"));
     }

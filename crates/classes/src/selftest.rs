@@ -3,7 +3,7 @@
 //! Each is a client of the pump, polls instead of waiting for interrupts, and has an error case, since recovery
 //! written from memory is wrong. None writes to a disk. What no peer answered is *unverified*, not rejected.
 //!
-//! ```ignore
+//! ```text
 //! let area = unsafe { Area::new(memory_for_rings) };
 //! let mut pump = Pump::new(class, facts, residual, upcalls, memory, area.driver())?;
 //! match selftest::run(&mut pump, area.client(), Effort::Quick) { … }

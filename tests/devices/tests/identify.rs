@@ -144,6 +144,7 @@ fn shape(device: &Device) -> String {
 }
 
 #[test]
+#[ignore = "takes long"]
 fn devices_are_known_by_what_they_do() {
     let mut missed = Vec::new();
     for (argument, rule) in KNOWN {
@@ -157,6 +158,7 @@ fn devices_are_known_by_what_they_do() {
 }
 
 #[test]
+#[ignore = "takes long"]
 fn no_device_is_taken_for_another() {
     let mut tried = 0;
     for argument in FOREIGN {
