@@ -1,7 +1,7 @@
 //! Interrupts: the timer, and lines and messages that are bound to notifications.
 
 use crate::{clock, platform, STATE};
-use abi::boot::BootInfo;
+use abi::boot::{BootInfo, Lines, CONTROLLERS, NO_VECTOR};
 use core::cell::Cell;
 use nucleus_core::interrupt::{Line, MESSAGE};
 
@@ -16,7 +16,30 @@ struct Messages(Cell<(u64, u64)>);
 unsafe impl Sync for Messages {}
 static MESSAGES: Messages = Messages(Cell::new((0, 0)));
 
+/// What the controllers that genesis bound say of themselves.
+struct Controllers {
+    lines: Cell<[Lines; CONTROLLERS]>,
+    spurious: Cell<u64>,
+}
+// SAFETY: one CPU in the nucleus, interrupts off.
+unsafe impl Sync for Controllers {}
+static CONTROLLERS_BOUND: Controllers = Controllers {
+    lines: Cell::new(
+        [Lines {
+            first: 0,
+            count: 0,
+            fixed: 0,
+            reserved: 0,
+        }; CONTROLLERS],
+    ),
+    spurious: Cell::new(NO_VECTOR),
+};
+
 pub fn start(boot: &BootInfo) {
+    CONTROLLERS_BOUND.lines.set(boot.lines);
+    CONTROLLERS_BOUND.spurious.set(boot.spurious);
+    let fixed = boot.lines.iter().map(|lines| lines.fixed).max();
+    STATE.interrupts.fix(fixed.unwrap_or(0));
     TIMER.0.set(boot.timer_line);
     MESSAGES.0.set((boot.message_first, boot.message_count));
     crate::arch::enable_timer_line(boot.timer_line);
@@ -24,6 +47,17 @@ pub fn start(boot: &BootInfo) {
 
 pub fn is_timer(vector: u64) -> bool {
     vector == TIMER.0.get()
+}
+
+/// Whether this is the number by which a controller says that there was no interrupt.
+pub fn is_none(vector: u64) -> bool {
+    vector == NO_VECTOR || vector == CONTROLLERS_BOUND.spurious.get()
+}
+
+/// Whether a controller has such a line.
+pub fn is_line(line: u32) -> bool {
+    let all = CONTROLLERS_BOUND.lines.get();
+    all.iter().any(|lines| lines.has(line))
 }
 
 /// The timer's vector or ID fired.
@@ -61,6 +95,12 @@ pub fn message(message: u32, vector: u64) {
     if !STATE.fire(message) {
         spurious();
     }
+}
+
+/// An interrupt came that is neither a line nor anything else that the nucleus knows: it is ended, and that is all.
+pub fn unknown(vector: u64) {
+    platform::vectors_end(vector);
+    spurious();
 }
 
 /// Nobody asked for this one.

@@ -3,6 +3,10 @@
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MetaBoot");
 pub const RANGES: usize = 64;
 pub const MODULES: usize = 16;
+/// Devices that receive interrupt lines, at most.
+pub const CONTROLLERS: usize = 16;
+/// What `vectors.take` gives when there was no interrupt: all ones of its 32 bits (`rules/classes.rule`).
+pub const NO_VECTOR: u64 = u32::MAX as u64;
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +47,24 @@ pub struct Module {
     pub size: u64,
 }
 
+/// The interrupt lines of one controller: the facts of class `lines`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    pub first: u32,
+    pub count: u32,
+    /// Its lines below this number have the vector [`vector::LINES`] + line, whatever they are routed to.
+    pub fixed: u32,
+    pub reserved: u32,
+}
+
+impl Lines {
+    pub fn has(&self, line: u32) -> bool {
+        line.checked_sub(self.first)
+            .is_some_and(|n| n < self.count)
+    }
+}
+
 /// In memory that the nucleus keeps; its physical address is the nucleus's first argument.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +99,12 @@ pub struct BootInfo {
     /// Vector (x86) or interrupt ID (arm64) of the first message that a device may send, and how many there are.
     pub message_first: u64,
     pub message_count: u64,
+    /// A vector or interrupt ID that means that there was no interrupt, beside [`NO_VECTOR`], which it is where a machine
+    /// has no such number.
+    pub spurious: u64,
+    /// The lines of each controller that is bound.
+    pub lines: [Lines; CONTROLLERS],
+    pub lines_count: u64,
     /// Which operations of [`operation`] genesis bound: bit n for operation n.
     pub bound: u64,
     /// Counter at the first instruction of genesis.
@@ -125,7 +153,11 @@ pub mod vector {
     pub const MESSAGES: u64 = 0x80;
     pub const MOST_MESSAGES: u64 = 64;
     pub const TIMER: u64 = 0xf0;
-    pub const SPURIOUS: u64 = 0xff;
+
+    /// Whether a vector is the processor's, or means something to the nucleus.
+    pub const fn in_use(vector: u64) -> bool {
+        vector < 32 || vector == TIMER || LINES <= vector && vector < MESSAGES + MOST_MESSAGES
+    }
 }
 
 /// arm64: indices into `MAIR_EL1` ([`memory_type::MAIR`]), which genesis sets and the nucleus keeps.

@@ -64,7 +64,7 @@ pub enum ItemKind {
         test: Expr,
         score: u32,
     },
-    /// `candidate ports(0x100, 8), ports(0x180, 2) line 5`: where such a device stands when no table names it.
+    /// `candidate ports(0x100, 8), ports(0x200, 2) line 5`: where such a device stands when no table names it.
     Candidate {
         window: Expr,
         more: Vec<Expr>,

@@ -75,6 +75,11 @@ impl Driver {
             .map(|(_, v)| *v)
     }
 
+    /// The number, beside all ones, by which it says that there was no interrupt.
+    pub fn spurious(&self) -> u64 {
+        self.fact("spurious").unwrap_or(abi::boot::NO_VECTOR)
+    }
+
     pub fn usable(&self) -> bool {
         !matches!(self.proof, Proof::Rejected(_))
     }
