@@ -60,8 +60,7 @@ pub struct Lines {
 
 impl Lines {
     pub fn has(&self, line: u32) -> bool {
-        line.checked_sub(self.first)
-            .is_some_and(|n| n < self.count)
+        line.checked_sub(self.first).is_some_and(|n| n < self.count)
     }
 }
 
@@ -111,41 +110,14 @@ pub struct BootInfo {
     pub ticks_start: u64,
 }
 
-pub mod operation {
-    //! Platform operations. The nucleus image has a symbol `platform_NAME` for each, in its section `.platform`;
-    //! genesis writes the generated code into that section and patches each call site to call it directly.
-    //! `PLATFORM_CONTEXTS[n]` (a symbol `platform_contexts`, 16 words) is the context for operation n.
-    pub const CONSOLE_PUT: usize = 0;
-    pub const CLOCK_NOW: usize = 1;
-    pub const TIMER_ARM: usize = 2;
-    pub const TIMER_DISARM: usize = 3;
-    pub const VECTORS_TAKE: usize = 4;
-    pub const VECTORS_END: usize = 5;
-    pub const VECTORS_SEND: usize = 6;
-    pub const LINES_ROUTE: usize = 7;
-    pub const LINES_MASK: usize = 8;
-    pub const LINES_UNMASK: usize = 9;
-    pub const POWER_OFF: usize = 10;
-    pub const POWER_RESET: usize = 11;
-    pub const CALENDAR_NOW: usize = 12;
-    pub const COUNT: usize = 13;
-    /// (class, operation) of each, as rules spell them.
-    pub const NAMES: [(&str, &str); COUNT] = [
-        ("serial", "put"),
-        ("clock", "now"),
-        ("timer", "arm"),
-        ("timer", "disarm"),
-        ("vectors", "take"),
-        ("vectors", "end"),
-        ("vectors", "send"),
-        ("lines", "route"),
-        ("lines", "mask"),
-        ("lines", "unmask"),
-        ("power", "off"),
-        ("power", "reset"),
-        ("calendar", "now"),
-    ];
-}
+/// Platform operations, as `rules/classes.rule` lists them. The nucleus image has a symbol `platform_CLASS_OPERATION` for
+/// each, in its section `.platform`; genesis writes the generated code into that section and patches each call site to call
+/// it directly. Word n of the symbol `platform_contexts` is the context for operation n.
+pub use contract::operation;
+
+/// Platform operations that the nucleus has room for: bits of [`BootInfo::bound`], and words of `platform_contexts`.
+pub const OPERATIONS: usize = 64;
+const _: () = assert!(operation::COUNT <= OPERATIONS);
 
 /// Vectors (x86). Line vectors are `LINES + n`, those of messages `MESSAGES + n`.
 pub mod vector {

@@ -177,11 +177,7 @@ fn told(book: &Book, model: &Machine, plan: &Plan, line: &str) -> Report {
     });
     let rows: Vec<Row> = rows.collect();
     let served = |class: &str| plan.jobs.iter().any(|job| job.choice.class == class);
-    let everyday = [
-        ("serial", "serial port"),
-        ("nic", "network device"),
-        ("block", "disk"),
-    ];
+    let everyday = contract::MISSED;
     let missing = everyday.into_iter().filter(|(class, _)| !served(class));
     let ram = model.memory.iter().filter(|r| r.kind == MemoryKind::Ram);
     Report {

@@ -116,7 +116,7 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
         }
     }
     for (n, (class, name)) in operation::NAMES.iter().enumerate() {
-        if !bound[n] && !optional(n) {
+        if !bound[n] && !operation::OPTIONAL[n] {
             crate::log!("  no {class}.{name} on this machine");
         }
     }
@@ -158,15 +158,4 @@ fn bindable(driver: &Driver, operation: &str, arch: Arch) -> Result<(), &'static
         return Err("it uses private state, which the driver's task has");
     }
     Ok(())
-}
-
-/// Operations that a machine may do without: a processor that is told the vector by its controller needs no `take`.
-fn optional(n: usize) -> bool {
-    matches!(
-        n,
-        operation::VECTORS_TAKE
-            | operation::POWER_RESET
-            | operation::VECTORS_SEND
-            | operation::CALENDAR_NOW
-    )
 }

@@ -261,11 +261,7 @@ fn heard(written: &Written) -> u64 {
 
 /// Says plainly which everyday class has no device.
 fn say_missing(drivers: &[Driver]) {
-    for (class, what) in [
-        ("serial", "serial port"),
-        ("nic", "network device"),
-        ("block", "disk"),
-    ] {
+    for (class, what) in contract::MISSED {
         if !drivers
             .iter()
             .any(|d| d.choice.class == class && d.usable())

@@ -76,11 +76,7 @@ fn unmatched(out: &mut dyn Write, view: &View) -> Result {
 
 /// Says plainly which everyday class has no device.
 pub fn missing(out: &mut dyn Write, view: &View) -> Result {
-    for (class, what) in [
-        ("serial", "serial port"),
-        ("nic", "network device"),
-        ("block", "disk"),
-    ] {
+    for (class, what) in contract::MISSED {
         let there = |device: &Installed| device.class == class && is_installed(device);
         if !view.devices.iter().any(there) {
             writeln!(out, "there is no {what} that can be used")?;

@@ -34,6 +34,14 @@ macro_rules! call {
 }
 pub(crate) use call;
 
+/// The instructions of a function that gives 0.
+macro_rules! nothing {
+    () => {
+        "mov x0, xzr\nret"
+    };
+}
+pub(crate) use nothing;
+
 /// Exception vectors; no floating point; the counter may be read by programs.
 pub fn start() {
     entry::load_vectors();
