@@ -1,4 +1,4 @@
-//! The table of interrupt controllers and processors (5.2.12).
+//! The table of interrupt controllers and processors (MADT, signature APIC; 5.2.12).
 
 use super::{described::Described, tables::number};
 use crate::{processor::Listed, Notes};

@@ -1,4 +1,4 @@
-//! Intel SDM volume 2A, CPUID.
+//! What an x86-64 processor says of itself (Intel SDM volume 2A, CPUID).
 
 use super::{caches, fact, features, number, topology::Bits};
 use crate::hardware::Hardware;
