@@ -2,7 +2,9 @@
 
 fn main() {
     let arch = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/link/nucleus.ld");
+    // Of this run, not of the run that compiled this script: a build folder may have been copied with its checkout.
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let script = format!("{here}/link/nucleus.ld");
     println!("cargo:rerun-if-changed={script}");
     println!("cargo:rerun-if-changed=src/arch/{arch}/entry.s");
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("none") {

@@ -1,4 +1,4 @@
-//! Step 1: what is this machine? And how its devices may be asked after that.
+//! Step 1: finds out what the machine is, and says how its devices may be probed after that.
 
 use crate::{
     door::{Firmware, Handover},

@@ -1,4 +1,4 @@
-//! What every door hands over, whatever it was told and how.
+//! The handover: what every door (boot protocol) passes on to `main`, in one form.
 
 use crate::memory::{self, Ranges};
 use abi::boot::Range;

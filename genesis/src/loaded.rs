@@ -1,4 +1,4 @@
-//! The door of a loader that stands on UEFI: what it tells (`abi::door`) becomes a [`Handover`].
+//! The door that the UEFI loader enters: what it tells (`abi::door`) becomes a [`Handover`].
 
 use crate::door::{Firmware, Handover};
 use crate::probe;

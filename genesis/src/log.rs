@@ -1,4 +1,4 @@
-//! What genesis says. Lines go to a ring in memory, and to a console once a rule has made one.
+//! Genesis's log. Lines go to a ring in memory, and also to a console as soon as there is a serial driver.
 //!
 //! The ring stands behind the words `MetaLog!` (8 bytes), bytes written so far (8 bytes) and its size (8 bytes), so that a
 //! memory dump shows it; see `tests/boot.py`.

@@ -1,4 +1,4 @@
-//! Which RAM is whose: genesis's own heap grows up from the bottom of the largest free range, what the nucleus keeps
+//! Who uses which RAM: genesis's own heap grows up from the bottom of the largest free range, what the nucleus keeps
 //! grows down from its top, so that what is left afterwards is one range.
 
 use crate::{probe, single::Single};

@@ -1,7 +1,7 @@
 //! Interrupts: the timer, and lines and messages that are bound to notifications.
 
 use crate::{clock, platform, STATE};
-use abi::boot::BootInfo;
+use abi::boot::{BootInfo, Lines, CONTROLLERS, NO_VECTOR};
 use core::cell::Cell;
 use nucleus_core::{
     interrupt::{Line, MESSAGE},
@@ -16,7 +16,28 @@ static TIMER: Kernel<Cell<u64>> = unsafe { Kernel::new(Cell::new(u64::MAX)) };
 // SAFETY: as above.
 static MESSAGES: Kernel<Cell<(u64, u64)>> = unsafe { Kernel::new(Cell::new((0, 0))) };
 
+/// The lines of the controllers that genesis bound.
+// SAFETY: as above.
+static LINES: Kernel<Cell<[Lines; CONTROLLERS]>> = unsafe {
+    Kernel::new(Cell::new(
+        [Lines {
+            first: 0,
+            count: 0,
+            fixed: 0,
+            reserved: 0,
+        }; CONTROLLERS],
+    ))
+};
+
+/// The number by which a controller says that there was no interrupt.
+// SAFETY: as above.
+static SPURIOUS: Kernel<Cell<u64>> = unsafe { Kernel::new(Cell::new(NO_VECTOR)) };
+
 pub fn start(boot: &BootInfo) {
+    LINES.set(boot.lines);
+    SPURIOUS.set(boot.spurious);
+    let fixed = boot.lines.iter().map(|lines| lines.fixed).max();
+    STATE.interrupts.fix(fixed.unwrap_or(0));
     TIMER.set(boot.timer_line);
     MESSAGES.set((boot.message_first, boot.message_count));
     crate::arch::enable_timer_line(boot.timer_line);
@@ -24,6 +45,17 @@ pub fn start(boot: &BootInfo) {
 
 pub fn is_timer(vector: u64) -> bool {
     vector == TIMER.get()
+}
+
+/// Whether this is the number by which a controller says that there was no interrupt.
+pub fn is_none(vector: u64) -> bool {
+    vector == NO_VECTOR || vector == SPURIOUS.get()
+}
+
+/// Whether a controller has such a line.
+pub fn is_line(line: u32) -> bool {
+    let all = LINES.get();
+    all.iter().any(|lines| lines.has(line))
 }
 
 /// The timer's vector or ID fired.
@@ -61,6 +93,12 @@ pub fn message(message: u32, vector: u64) {
     if !STATE.fire(message) {
         spurious();
     }
+}
+
+/// An interrupt came that is neither a line nor anything else that the nucleus knows: it is ended, and that is all.
+pub fn unknown(vector: u64) {
+    platform::vectors_end(vector);
+    spurious();
 }
 
 /// Nobody asked for this one.

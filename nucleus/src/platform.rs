@@ -1,7 +1,7 @@
 //! The operations that genesis generated. Each is called directly: genesis patches the calls in `call!`, and until it
 //! does they reach stubs that return 0. An operation that is not bound is not called.
 
-use abi::boot::{operation, BootInfo};
+use abi::boot::{operation, BootInfo, OPERATIONS};
 use core::cell::Cell;
 use nucleus_core::kernel::Kernel;
 
@@ -12,8 +12,22 @@ static BOUND: Kernel<Cell<u64>> = unsafe { Kernel::new(Cell::new(0)) };
 extern "C" {
     /// Filled by genesis: the context of each operation.
     #[link_name = "platform_contexts"]
-    static CONTEXTS: [u64; 16];
+    static CONTEXTS: [u64; OPERATIONS];
 }
+
+/// The symbols of all operations: until genesis fills the room behind them, they do nothing and give 0.
+macro_rules! stubs {
+    ($($name:literal)*) => {
+        core::arch::global_asm!(
+            ".pushsection .platform, \"ax\"",
+            $(concat!(".global platform_", $name),
+              concat!("platform_", $name, ":"),
+              crate::arch::nothing!(),)*
+            ".popsection",
+        );
+    };
+}
+contract::platform_operations!(stubs);
 
 pub fn start(boot: &BootInfo) {
     BOUND.set(boot.bound);
@@ -24,8 +38,8 @@ pub fn bound(operation: usize) -> bool {
 }
 
 fn context(operation: usize) -> u64 {
-    // SAFETY: 16 words that genesis filled before the nucleus started; nobody writes them.
-    unsafe { CONTEXTS[operation & 15] }
+    // SAFETY: words that genesis filled before the nucleus started; nobody writes them.
+    unsafe { CONTEXTS[operation % OPERATIONS] }
 }
 
 /// Operation `$number` with its context and up to five words.
@@ -41,12 +55,8 @@ macro_rules! call {
 }
 
 pub fn console_put(byte: u8) {
-    if bound(operation::CONSOLE_PUT) {
-        call!(
-            platform_console_put,
-            operation::CONSOLE_PUT,
-            u64::from(byte)
-        );
+    if bound(operation::SERIAL_PUT) {
+        call!(platform_serial_put, operation::SERIAL_PUT, u64::from(byte));
     }
 }
 

@@ -1,7 +1,9 @@
 //! Links the program where every user program lies.
 
 fn main() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../program.ld");
+    // Of this run, not of the run that compiled this script: a build folder may have been copied with its checkout.
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let script = format!("{here}/../program.ld");
     println!("cargo:rerun-if-changed={script}");
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("none") {
         println!("cargo:rustc-link-arg-bins=-T{script}");

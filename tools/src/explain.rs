@@ -142,16 +142,9 @@ fn summary(model: &Machine, plan: &Plan) -> String {
         model.devices.len(),
         plan.unmatched.len()
     );
-    let wanted = [
-        ("serial", "no console"),
-        ("nic", "no network card"),
-        ("block", "no disk"),
-        ("timer", "no timer"),
-        ("lines", "no interrupt controller"),
-    ];
-    for (class, lack) in wanted {
+    for (class, what) in contract::MISSED {
         if !plan.jobs.iter().any(|job| job.choice.class == class) {
-            text += &format!("; {lack} that can be used");
+            text += &format!("; no {what} that can be used");
         }
     }
     text

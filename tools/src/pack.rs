@@ -141,19 +141,10 @@ fn nucleus(elf: &Elf) -> Result<Option<(NucleusTable, Vec<CallSite>)>> {
 
 fn operation_of(name: &str) -> Option<u64> {
     let name = name.strip_prefix("platform_")?;
-    let of = |(class, operation): &(&str, &str)| format!("{class}_{operation}");
     operation::NAMES
         .iter()
-        .position(|known| of(known) == name || alias(known) == name)
+        .position(|(class, operation)| format!("{class}_{operation}") == name)
         .map(|n| n as u64)
-}
-
-/// The serial class's `put` is the nucleus's console.
-fn alias(known: &(&str, &str)) -> String {
-    match known.0 {
-        "serial" => format!("console_{}", known.1),
-        class => format!("{class}_{}", known.1),
-    }
 }
 
 /// Call sites, from the relocations that the linker kept (`--emit-relocs`).

@@ -5,6 +5,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MetaBoot");
 pub const RANGES: usize = 64;
 pub const MODULES: usize = 16;
+/// Devices that receive interrupt lines, at most.
+pub const CONTROLLERS: usize = 16;
+/// What `vectors.take` gives when there was no interrupt: all ones of its 32 bits (`rules/classes.rule`).
+pub const NO_VECTOR: u64 = u32::MAX as u64;
 
 #[repr(C)]
 #[derive(
@@ -47,6 +51,25 @@ pub struct Module {
     pub size: u64,
 }
 
+/// The interrupt lines of one controller: the facts of class `lines`.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout, PartialEq, Eq,
+)]
+pub struct Lines {
+    pub first: u32,
+    pub count: u32,
+    /// Its lines below this number have the vector [`vector::LINES`] + line, whatever they are routed to.
+    pub fixed: u32,
+    pub reserved: u32,
+}
+
+impl Lines {
+    pub fn has(&self, line: u32) -> bool {
+        line.checked_sub(self.first).is_some_and(|n| n < self.count)
+    }
+}
+
 /// In memory that the nucleus keeps; its physical address is the nucleus's first argument.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
@@ -81,6 +104,12 @@ pub struct BootInfo {
     /// Vector (x86) or interrupt ID (arm64) of the first message that a device may send, and how many there are.
     pub message_first: u64,
     pub message_count: u64,
+    /// A vector or interrupt ID that means that there was no interrupt, beside [`NO_VECTOR`], which it is where a machine
+    /// has no such number.
+    pub spurious: u64,
+    /// The lines of each controller that is bound.
+    pub lines: [Lines; CONTROLLERS],
+    pub lines_count: u64,
     /// Which operations of [`operation`] genesis bound: bit n for operation n.
     pub bound: u64,
     /// Counter at the first instruction of genesis.
@@ -89,41 +118,14 @@ pub struct BootInfo {
     pub room_mapped: u64,
 }
 
-pub mod operation {
-    //! Platform operations. The nucleus image has a symbol `platform_NAME` for each, in its section `.platform`;
-    //! genesis writes the generated code into that section and patches each call site to call it directly.
-    //! `PLATFORM_CONTEXTS[n]` (a symbol `platform_contexts`, 16 words) is the context for operation n.
-    pub const CONSOLE_PUT: usize = 0;
-    pub const CLOCK_NOW: usize = 1;
-    pub const TIMER_ARM: usize = 2;
-    pub const TIMER_DISARM: usize = 3;
-    pub const VECTORS_TAKE: usize = 4;
-    pub const VECTORS_END: usize = 5;
-    pub const VECTORS_SEND: usize = 6;
-    pub const LINES_ROUTE: usize = 7;
-    pub const LINES_MASK: usize = 8;
-    pub const LINES_UNMASK: usize = 9;
-    pub const POWER_OFF: usize = 10;
-    pub const POWER_RESET: usize = 11;
-    pub const CALENDAR_NOW: usize = 12;
-    pub const COUNT: usize = 13;
-    /// (class, operation) of each, as rules spell them.
-    pub const NAMES: [(&str, &str); COUNT] = [
-        ("serial", "put"),
-        ("clock", "now"),
-        ("timer", "arm"),
-        ("timer", "disarm"),
-        ("vectors", "take"),
-        ("vectors", "end"),
-        ("vectors", "send"),
-        ("lines", "route"),
-        ("lines", "mask"),
-        ("lines", "unmask"),
-        ("power", "off"),
-        ("power", "reset"),
-        ("calendar", "now"),
-    ];
-}
+/// Platform operations, as `rules/classes.rule` lists them. The nucleus image has a symbol `platform_CLASS_OPERATION` for
+/// each, in its section `.platform`; genesis writes the generated code into that section and patches each call site to call
+/// it directly. Word n of the symbol `platform_contexts` is the context for operation n.
+pub use contract::operation;
+
+/// Platform operations that the nucleus has room for: bits of [`BootInfo::bound`], and words of `platform_contexts`.
+pub const OPERATIONS: usize = 64;
+const _: () = assert!(operation::COUNT <= OPERATIONS);
 
 /// Vectors (x86). Line vectors are `LINES + n`, those of messages `MESSAGES + n`.
 pub mod vector {
@@ -131,7 +133,11 @@ pub mod vector {
     pub const MESSAGES: u64 = 0x80;
     pub const MOST_MESSAGES: u64 = 64;
     pub const TIMER: u64 = 0xf0;
-    pub const SPURIOUS: u64 = 0xff;
+
+    /// Whether a vector is the processor's, or means something to the nucleus.
+    pub const fn in_use(vector: u64) -> bool {
+        vector < 32 || vector == TIMER || LINES <= vector && vector < MESSAGES + MOST_MESSAGES
+    }
 }
 
 /// arm64: indices into `MAIR_EL1` ([`memory_type::MAIR`]), which genesis sets and the nucleus keeps.

@@ -1,4 +1,4 @@
-//! The words with which a machine is told how to start: the command line, from whichever door it comes.
+//! The command line: the words that tell MetaOS how to start, whichever door (boot protocol) they come through.
 
 /// Most bytes of a command line that are read.
 pub const LONGEST: usize = 512;

@@ -166,7 +166,7 @@ pub struct NucleusTable {
     /// … and for contexts, state and arenas of platform operations (writable).
     pub data_at: u64,
     pub data_size: u64,
-    /// Virtual address of `platform_contexts`: `boot::operation::COUNT` words.
+    /// Virtual address of `platform_contexts`: `boot::OPERATIONS` words.
     pub contexts_at: u64,
     pub calls: u64,
 }

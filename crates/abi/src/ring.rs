@@ -55,30 +55,11 @@ pub struct Entry {
 
 const _: () = assert!(core::mem::size_of::<Entry>() == 32);
 
-pub mod todo {
-    //! Requests. Numbers are the class's operations in the order of its contract.
-    pub const SERIAL_SEND: u16 = 1;
-    pub const NIC_TRANSMIT: u16 = 1;
-    pub const NIC_SUPPLY: u16 = 2;
-    pub const BLOCK_READ: u16 = 1;
-    pub const BLOCK_WRITE: u16 = 2;
-    pub const BLOCK_FLUSH: u16 = 3;
-    pub const ENTROPY_FILL: u16 = 1;
-    /// `value`: nanoseconds until it resets the machine.
-    pub const WATCHDOG_START: u16 = 1;
-    pub const WATCHDOG_KICK: u16 = 2;
-    pub const WATCHDOG_STOP: u16 = 3;
-    /// `value`: width, and height from bit 32.
-    pub const FRAMEBUFFER_MODE: u16 = 1;
-    /// Bytes of the pool become pixels; `value`: bytes from the first pixel.
-    pub const FRAMEBUFFER_DRAW: u16 = 2;
-    /// `value`: the line shown first.
-    pub const FRAMEBUFFER_PAN: u16 = 3;
-    /// `value`: one bit a lamp: scroll, number, capitals.
-    pub const INPUT_LEDS: u16 = 1;
-    /// `value`: the place whose child nobody uses any more: it may be taken out.
-    pub const BUS_RELEASE: u16 = 1;
-}
+/// Numbers of requests. Beside the ticket, `value` says: `BLOCK_READ`, `BLOCK_WRITE` the block; `WATCHDOG_START` nanoseconds
+/// until it resets the machine; `FRAMEBUFFER_MODE` the width, and the height from bit 32; `FRAMEBUFFER_DRAW` bytes from the
+/// first pixel; `FRAMEBUFFER_PAN` the line that is shown first; `INPUT_LEDS` one bit a lamp: scroll, number, capitals;
+/// `BUS_RELEASE` the place whose child nobody uses any more: it may be taken out.
+pub use contract::todo;
 
 pub mod done {
     //! Answers and news.

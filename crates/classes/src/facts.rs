@@ -1,117 +1,8 @@
-//! The classes that have a pump, and what each wants to know about a device.
+//! What the pump of each class wants to know about a device.
 
-use abi::ring::todo;
+use contract::default;
 
-/// A class with requests and completions. (Direct classes have no pump: see [`crate::direct`].)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    Serial,
-    Nic,
-    Block,
-    Entropy,
-    Watchdog,
-    Framebuffer,
-    Input,
-    Bus,
-}
-
-impl Class {
-    /// By the name rules use; `None` for direct and unknown classes.
-    pub fn of_name(name: &str) -> Option<Class> {
-        Some(match name {
-            "serial" => Class::Serial,
-            "nic" => Class::Nic,
-            "block" => Class::Block,
-            "entropy" => Class::Entropy,
-            "watchdog" => Class::Watchdog,
-            "framebuffer" => Class::Framebuffer,
-            "input" => Class::Input,
-            "bus" => Class::Bus,
-            _ => return None,
-        })
-    }
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Class::Serial => "serial",
-            Class::Nic => "nic",
-            Class::Block => "block",
-            Class::Entropy => "entropy",
-            Class::Watchdog => "watchdog",
-            Class::Framebuffer => "framebuffer",
-            Class::Input => "input",
-            Class::Bus => "bus",
-        }
-    }
-}
-
-/// What the client asks for: the operations of all classes that have a pump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Send,
-    Transmit,
-    Supply,
-    Read,
-    Write,
-    Flush,
-    Fill,
-    Start,
-    Kick,
-    Stop,
-    Mode,
-    Draw,
-    Pan,
-    Leds,
-    Release,
-}
-
-impl Kind {
-    /// The operation that a request of this class names, if it names one.
-    pub fn of_request(class: Class, kind: u16) -> Option<Kind> {
-        Some(match (class, kind) {
-            (Class::Serial, todo::SERIAL_SEND) => Kind::Send,
-            (Class::Nic, todo::NIC_TRANSMIT) => Kind::Transmit,
-            (Class::Nic, todo::NIC_SUPPLY) => Kind::Supply,
-            (Class::Block, todo::BLOCK_READ) => Kind::Read,
-            (Class::Block, todo::BLOCK_WRITE) => Kind::Write,
-            (Class::Block, todo::BLOCK_FLUSH) => Kind::Flush,
-            (Class::Entropy, todo::ENTROPY_FILL) => Kind::Fill,
-            (Class::Watchdog, todo::WATCHDOG_START) => Kind::Start,
-            (Class::Watchdog, todo::WATCHDOG_KICK) => Kind::Kick,
-            (Class::Watchdog, todo::WATCHDOG_STOP) => Kind::Stop,
-            (Class::Framebuffer, todo::FRAMEBUFFER_MODE) => Kind::Mode,
-            (Class::Framebuffer, todo::FRAMEBUFFER_DRAW) => Kind::Draw,
-            (Class::Framebuffer, todo::FRAMEBUFFER_PAN) => Kind::Pan,
-            (Class::Input, todo::INPUT_LEDS) => Kind::Leds,
-            (Class::Bus, todo::BUS_RELEASE) => Kind::Release,
-            _ => return None,
-        })
-    }
-
-    /// Whether the operation is over when it returns: it has no ticket, and `busy` means that it was refused.
-    pub const fn at_once(self) -> bool {
-        matches!(
-            self,
-            Kind::Start
-                | Kind::Kick
-                | Kind::Stop
-                | Kind::Mode
-                | Kind::Draw
-                | Kind::Pan
-                | Kind::Leds
-                | Kind::Release
-        )
-    }
-
-    /// Whether it comes with bytes of the pool.
-    pub const fn has_bytes(self) -> bool {
-        match self {
-            Kind::Flush => false,
-            Kind::Draw => true,
-            other => !other.at_once(),
-        }
-    }
-}
+pub use contract::{Class, Kind};
 
 /// The facts of one device that its class knows. The defaults are what a rule that says nothing means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,21 +41,21 @@ pub struct Facts {
 impl Default for Facts {
     fn default() -> Facts {
         Facts {
-            depth: 1,
-            headroom: 0,
-            min: 60,
-            mtu: 1500,
-            buffer: 1514,
+            depth: default::serial::DEPTH,
+            headroom: default::nic::HEADROOM,
+            min: default::nic::MIN,
+            mtu: default::nic::MTU,
+            buffer: default::nic::BUFFER,
             mac: None,
             sectors: 0,
-            size: 512,
-            writable: true,
+            size: default::block::SIZE,
+            writable: default::block::WRITABLE != 0,
             reach: 64,
-            settles: 0,
+            settles: default::nic::SETTLES,
             longest: 0,
             most: u64::MAX,
             messages: 0,
-            places: 1,
+            places: default::bus::PLACES,
         }
     }
 }

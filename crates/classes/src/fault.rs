@@ -1,4 +1,5 @@
-//! Devices that break: what a driver sees of its device is spoilt from some access on, for some accesses or for good.
+//! Devices that break: from some access on, the values that a driver reads from its device are falsified, for a number of
+//! accesses or for good.
 
 use core::fmt;
 

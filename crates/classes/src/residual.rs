@@ -1,89 +1,12 @@
 //! Generated code and the one place that calls it.
 
 use abi::context::Context;
+use contract::ENTRIES;
+
+pub use contract::EntryId;
 
 /// Failures that a residual may name. A status beyond is one that no `recover` serves.
 pub const FAILURES: usize = 32;
-
-/// What a pump calls, by the names rules give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum EntryId {
-    Init,
-    /// `join()`: what a lane after the first does for itself.
-    Join,
-    /// `send(offset, length)`
-    Send,
-    /// `transmit(offset, length, ticket)`
-    Transmit,
-    TransmitThen,
-    /// `supply(offset, length, ticket)`
-    Supply,
-    SupplyThen,
-    /// `read(lba, offset, length, ticket)`
-    Read,
-    ReadThen,
-    /// `write(lba, offset, length, ticket)`
-    Write,
-    WriteThen,
-    /// `flush(ticket)`
-    Flush,
-    FlushThen,
-    SendThen,
-    /// `fill(offset, length, ticket)`
-    Fill,
-    FillThen,
-    /// `start(time)`
-    Start,
-    Kick,
-    Stop,
-    /// `mode(width, height)`
-    Mode,
-    /// `draw(at, offset, length)`
-    Draw,
-    /// `pan(line)`
-    Pan,
-    /// `leds(mask)`
-    Leds,
-    /// `release(place)`
-    Release,
-    /// `irq()`
-    Irq,
-    /// `message(n)`
-    Message,
-    /// `watch()`: whether something rests too long.
-    Watch,
-}
-
-const NAMES: [(&str, EntryId); 27] = [
-    ("init", EntryId::Init),
-    ("join", EntryId::Join),
-    ("send", EntryId::Send),
-    ("transmit", EntryId::Transmit),
-    ("transmit.then", EntryId::TransmitThen),
-    ("supply", EntryId::Supply),
-    ("supply.then", EntryId::SupplyThen),
-    ("read", EntryId::Read),
-    ("read.then", EntryId::ReadThen),
-    ("write", EntryId::Write),
-    ("write.then", EntryId::WriteThen),
-    ("flush", EntryId::Flush),
-    ("flush.then", EntryId::FlushThen),
-    ("send.then", EntryId::SendThen),
-    ("fill", EntryId::Fill),
-    ("fill.then", EntryId::FillThen),
-    ("start", EntryId::Start),
-    ("kick", EntryId::Kick),
-    ("stop", EntryId::Stop),
-    ("mode", EntryId::Mode),
-    ("draw", EntryId::Draw),
-    ("pan", EntryId::Pan),
-    ("leds", EntryId::Leds),
-    ("release", EntryId::Release),
-    ("irq", EntryId::Irq),
-    ("message", EntryId::Message),
-    ("watch", EntryId::Watch),
-];
 
 /// Address of an entry point.
 #[derive(Clone, Copy)]
@@ -145,7 +68,7 @@ impl core::fmt::Display for Unfit {
 /// The code of one device: entry points by name.
 #[derive(Clone)]
 pub struct Residual {
-    entries: [Option<Code>; NAMES.len()],
+    entries: [Option<Code>; ENTRIES.len()],
     recover: [Option<Code>; FAILURES],
 }
 
@@ -190,7 +113,7 @@ impl Residual {
 
     fn empty() -> Residual {
         Residual {
-            entries: [None; NAMES.len()],
+            entries: [None; ENTRIES.len()],
             recover: [None; FAILURES],
         }
     }
@@ -201,7 +124,7 @@ impl Residual {
         address: *const u8,
         failures: impl IntoIterator<Item = &'a str>,
     ) -> Result<(), Unfit> {
-        if let Some((_, id)) = NAMES.iter().find(|(known, _)| *known == name) {
+        if let Some((_, id)) = ENTRIES.iter().find(|(known, _)| *known == name) {
             self.entries[*id as usize] = Some(Code(address));
         } else if let Some(failure) = name.strip_prefix("recover.") {
             if let Some(number) = failures.into_iter().position(|known| known == failure) {

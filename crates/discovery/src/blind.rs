@@ -19,7 +19,7 @@ const PATTERN: u64 = 0x3c6d_1e95_a7f0_482b;
 impl Finder<'_, '_> {
     pub(crate) fn blind(&mut self) {
         self.gate.about = String::from("blind");
-        processor::discover(self.gate, self.machine, &Default::default());
+        processor::discover(self.gate, self.machine, Default::default());
         let hosts = match self.machine.arch {
             Arch::X86_64 => self.hosts_by_ports(),
             Arch::Aarch64 => {

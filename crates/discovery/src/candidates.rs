@@ -1,4 +1,4 @@
-//! Places where rules say that a device may be, though no table names one.
+//! Candidate places: rules say that a device may be there, though no firmware table names one.
 
 use crate::{acpi::Overrides, Options};
 use alloc::{format, string::String, vec::Vec};

@@ -64,7 +64,7 @@ pub fn discover(hardware: &mut dyn Hardware, request: Request) -> Machine {
         Firmware::None => {
             let said = "no firmware tables: only the processor is known";
             finder.notes.say(said.into());
-            processor::discover(finder.gate, finder.machine, &Default::default());
+            processor::discover(finder.gate, finder.machine, Default::default());
             finder.finish(&[]);
         }
         Firmware::Acpi(rsdp) => finder.by_acpi(rsdp),

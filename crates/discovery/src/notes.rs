@@ -1,4 +1,4 @@
-//! What was odd.
+//! Notes: what discovery found and could not understand, for a person to read.
 
 use alloc::{string::String, vec::Vec};
 

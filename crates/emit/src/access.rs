@@ -1,4 +1,4 @@
-//! Everything that leaves the function: device, memory, barriers, upcalls, the clock.
+//! Accesses to everything outside the function: device, memory, barriers, upcalls, the clock.
 //!
 //! The compiler has no volatile access: it merges or drops accesses to one address that look the same. A sequence
 //! point on both sides of a plain access keeps every one of them, in order, and costs no bytes. Whatever a device can

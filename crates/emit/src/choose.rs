@@ -1,4 +1,4 @@
-//! One function in front of several: which one is meant says its first argument.
+//! One function in front of several: its first argument says which of them is meant.
 //!
 //! Several devices may offer one operation, each for a range of numbers. What calls the operation calls one address, so
 //! the choice stands there: a few instructions that compare the number, take the context of the device that has it, and go

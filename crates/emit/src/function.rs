@@ -1,4 +1,4 @@
-//! One entry to one function: control flow.
+//! From one entry of a residual to one machine function: control flow.
 //!
 //! Regions become blocks in the order of the text. A pure node is computed where a region first needs it, and the
 //! compiler shares and places it from there; an effect is computed where it stands.

@@ -1,4 +1,4 @@
-//! Whether two entries do the same, so that one piece of code serves both.
+//! Finds entries that do the same, so that one piece of code serves both.
 
 use crate::{Entry, Graph, Id, Op, RegionId};
 use alloc::{collections::BTreeMap, vec::Vec};

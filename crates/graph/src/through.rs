@@ -1,4 +1,5 @@
-//! Reads and loads through an upcall: whoever serves it decides what the code sees. For tests of failure.
+//! Turns a residual's reads and loads into upcalls, so that whoever serves these decides which values the code gets. For tests
+//! of failing devices.
 
 use crate::{Id, Op, Residual, Space};
 use alloc::{string::String, vec, vec::Vec};

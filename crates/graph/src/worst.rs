@@ -1,4 +1,4 @@
-//! What an entry costs at worst, counted in its graph: what facts decided is gone, and loops have their bounds.
+//! The worst case of an entry, counted in its graph: facts have been folded away, and every loop has its bound.
 
 use crate::{build, Op, RegionId, Residual};
 use alloc::vec::Vec;

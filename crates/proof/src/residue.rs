@@ -1,4 +1,4 @@
-//! What a residual is made of: nothing that facts had decided, and nothing but the device's own rules.
+//! Checks that a residual contains no choice that facts had decided, and depends on no rule but its device's own.
 
 use graph::{Graph, Id, Late, Op, Residual};
 use rulebook::tree::{Book, Item, ItemKind, Name};

@@ -1,4 +1,5 @@
-//! The ways to carry a driver out, and what they must have in common.
+//! The four ways to run a driver (interpreter, machine code for both architectures, compiled C view), and how their traces are
+//! compared.
 
 use crate::models::Model;
 use crate::stand::{Outside, Stand, Written};

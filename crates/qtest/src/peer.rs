@@ -1,4 +1,4 @@
-//! What stands outside the machine.
+//! Peers outside the machine: the other end of a network cable or a serial line, and the file behind a disk.
 
 use crate::{Error, Result};
 use std::io::{Read, Write};

@@ -4,11 +4,13 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+#[cfg(feature = "binary")]
 mod binary;
 #[cfg(feature = "text")]
 pub mod check;
 #[cfg(feature = "text")]
 mod diagnostic;
+#[cfg(feature = "binary")]
 mod limit;
 #[cfg(feature = "text")]
 pub mod syntax;
@@ -16,6 +18,7 @@ pub mod tree;
 #[cfg(feature = "text")]
 pub mod worst;
 
+#[cfg(feature = "binary")]
 pub use binary::{pack, unpack, Error};
 #[cfg(feature = "text")]
 pub use diagnostic::Diagnostic;

@@ -3,21 +3,25 @@
 //! Names are interned ([`Name`] indexes [`Book::names`]). Times are nanoseconds, sizes bytes.
 
 use alloc::{boxed::Box, string::String, vec::Vec};
+#[cfg(feature = "binary")]
 use serde::{Deserialize, Serialize};
 
 /// An interned name or text: index into [`Book::names`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Name(pub u16);
 
 /// Where something stands: file index, line and column, both from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Place {
     pub file: u16,
     pub line: u16,
     pub column: u16,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Book {
     pub names: Vec<String>,
     /// Paths of the rule files, relative to `rules/`.
@@ -29,19 +33,23 @@ pub struct Book {
 }
 
 /// `class NAME` with its contract and default flows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Class {
     pub name: Name,
     /// `class timer direct`: bound into the nucleus.
     pub direct: bool,
     /// `class watchdog seldom`: nothing of it runs often.
     pub seldom: bool,
+    /// `class block missed "disk"`: a person misses it where there is none, and calls it so.
+    pub missed: Option<Name>,
     pub items: Vec<Item>,
     pub place: Place,
 }
 
 /// `rule NAME(parameters) : CLASS each P on BUS`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Rule {
     pub name: Name,
     /// A rule with parameters is a part: used by rules, never matched.
@@ -53,20 +61,22 @@ pub struct Rule {
     pub place: Place,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Item {
     pub kind: ItemKind,
     pub place: Place,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub enum ItemKind {
     /// `match EXPR score N`
     Match {
         test: Expr,
         score: u32,
     },
-    /// `candidate ports(0x100, 8), ports(0x180, 2) line 5`: where such a device stands when no table names it.
+    /// `candidate ports(0x100, 8), ports(0x200, 2) line 5`: where such a device stands when no table names it.
     Candidate {
         window: Expr,
         more: Vec<Expr>,
@@ -176,7 +186,8 @@ pub enum ItemKind {
     Gone(Expr),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct SpaceItem {
     pub name: Name,
     /// `space f[a] = …`: the space is a function of an index.
@@ -190,13 +201,15 @@ pub struct SpaceItem {
 }
 
 /// `via REG = EXPR`: written before the access.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Via {
     pub target: Expr,
     pub value: Expr,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct RegItem {
     pub name: Name,
     /// `[6]`: how many.
@@ -222,7 +235,8 @@ pub struct RegItem {
 }
 
 /// What reading or writing does, beside moving the value (the vocabulary of SystemRDL 2.0, 9.6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Effects(pub u16);
 impl Effects {
     pub const RO: u16 = 1;
@@ -246,7 +260,8 @@ impl Effects {
 }
 
 /// What the bits that no field names are written as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub enum Rest {
     /// Nothing was said: every bit must be covered by a field.
     #[default]
@@ -259,14 +274,16 @@ pub enum Rest {
     Any,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Fields {
     pub list: Vec<Field>,
     pub rest: Rest,
 }
 
 /// `name@lo:width effects { sub }`. In `bits` and `reg`, `lo` counts bits; in `record` and `arena`, bytes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Field {
     /// None for `_`.
     pub name: Option<Name>,
@@ -280,13 +297,15 @@ pub struct Field {
 }
 
 /// A type with optional array dimensions, outermost first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Type {
     pub base: TypeBase,
     pub dims: Vec<Expr>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub enum TypeBase {
     /// `16`: an unsigned number of so many bits.
     Bits(u32),
@@ -299,7 +318,8 @@ pub enum TypeBase {
     Named(Name),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct ArenaItem {
     pub name: Name,
     /// `arena RX 32 KiB`: plain bytes.
@@ -315,13 +335,15 @@ pub struct ArenaItem {
     pub across: Option<Expr>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Parameter {
     pub name: Name,
     pub kind: Option<Type>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub enum RoutineKind {
     /// Never sleeps.
     Op,
@@ -329,7 +351,8 @@ pub enum RoutineKind {
     Flow,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Routine {
     pub kind: RoutineKind,
     pub name: Name,
@@ -349,7 +372,8 @@ pub struct Routine {
     pub body: Option<Vec<Stmt>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Event {
     /// `irq`, `message`, `queues`, or `PART.used` as part and name.
     pub part: Option<Name>,
@@ -362,7 +386,8 @@ pub struct Event {
     pub body: Vec<Stmt>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Stmt {
     pub kind: StmtKind,
     pub place: Place,
@@ -371,7 +396,8 @@ pub struct Stmt {
 /// What stands after `else` when a thing cannot be had (`else busy`, `else fail dead`, `else return 0`, `else stop`).
 pub type Otherwise = Option<Box<Stmt>>;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub enum StmtKind {
     /// `let a = X, b = Y else busy`
     Let {
@@ -474,13 +500,15 @@ pub enum StmtKind {
     },
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Expr {
     pub kind: ExprKind,
     pub place: Place,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub enum UnaryOp {
     /// `!`: logical.
     Not,
@@ -489,7 +517,8 @@ pub enum UnaryOp {
     Negate,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub enum BinaryOp {
     Add,
     Sub,
@@ -543,7 +572,8 @@ impl BinaryOp {
 }
 
 /// Which stage a choice belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub enum Stage {
     /// `A when c else B`
     Fact,
@@ -551,21 +581,24 @@ pub enum Stage {
     Run,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Argument {
     pub name: Option<Name>,
     pub value: Expr,
 }
 
 /// One member of `{ … }`: `name`, `name: value`, `a.b: value`, or a bare value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub struct Member {
     pub path: Vec<Name>,
     pub value: Option<Expr>,
     pub place: Place,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
 pub enum ExprKind {
     /// Units are folded: KiB/MiB/GiB to bytes, s/ms/us/ns to nanoseconds.
     Number(u64),

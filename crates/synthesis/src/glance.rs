@@ -1,4 +1,4 @@
-//! What a test comes to by facts alone, seen without building anything: most clues name another device.
+//! Evaluates a test by facts alone, without building a graph. This settles most clues quickly, since most name another device.
 
 use crate::bus::{capabilities, shape, FUNCTIONS};
 use crate::Subject;

@@ -1,4 +1,4 @@
-//! What the rule calls the places that its code touches: for views, and no part of the code.
+//! The names that the rule gives to the places its code touches. Views show them; they are no part of the code.
 
 use crate::instance::{InstanceId, Specialiser};
 use crate::value::{Kind, Register, Spot};

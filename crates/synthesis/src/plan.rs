@@ -22,12 +22,11 @@ const PIN: &str = "pin";
 const LINE_PIN: &str = "line_pin";
 
 /// Facts that the nucleus decides, for every driver.
-pub const GIVEN: [(&str, u64); 5] = [
+pub const GIVEN: [(&str, u64); 4] = [
     ("line_vector", abi::boot::vector::LINES),
     ("message_vector", abi::boot::vector::MESSAGES),
     ("message_vectors", abi::boot::vector::MOST_MESSAGES),
     ("timer_vector", abi::boot::vector::TIMER),
-    ("spurious_vector", abi::boot::vector::SPURIOUS),
 ];
 
 /// A driver to be written.

@@ -331,7 +331,6 @@ fn tried(book: &Book, random: &mut Random, count: &mut Count) {
     let given = [
         ("timer_vector", 0xf0),
         ("line_vector", 0x20),
-        ("spurious_vector", 0xff),
         // Every third for several CPUs.
         ("cpus", [1, 1, 3][count.books % 3]),
         ("lane", count.books as u64 % 3 % 2),

@@ -1,4 +1,4 @@
-//! Genesis in memory: unpacked where it will run, with what it is told right behind it.
+//! Unpacks genesis into the memory where it will run, and puts what it is told (`abi::door::Told`) right behind it.
 
 use crate::map;
 use crate::tables::Found;

@@ -1,4 +1,4 @@
-//! What the machine is, for who sees no serial line: on firmware's console, and as two files beside the door.
+//! The report for a person without a serial line: on the firmware's console, and as two files beside the door.
 //!
 //! `machine.json` is the machine model, as the prompt's `machine` prints it; `report.json` says which rule would serve each
 //! device. Both are of the machine as firmware runs it: nothing was written to it, so devices that must be asked by
@@ -177,11 +177,7 @@ fn told(book: &Book, model: &Machine, plan: &Plan, line: &str) -> Report {
     });
     let rows: Vec<Row> = rows.collect();
     let served = |class: &str| plan.jobs.iter().any(|job| job.choice.class == class);
-    let everyday = [
-        ("serial", "serial port"),
-        ("nic", "network device"),
-        ("block", "disk"),
-    ];
+    let everyday = contract::MISSED;
     let missing = everyday.into_iter().filter(|(class, _)| !served(class));
     let ram = model.memory.iter().filter(|r| r.kind == MemoryKind::Ram);
     Report {

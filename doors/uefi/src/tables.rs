@@ -1,4 +1,4 @@
-//! What firmware left lying about: its tables, and the screen.
+//! The firmware's configuration tables (ACPI, devicetree, SMBIOS) and its screen.
 
 use abi::door::Screen;
 use uefi::proto::console::gop::{GraphicsOutput, PixelFormat};

@@ -2,7 +2,7 @@
 
 use super::Driver;
 use crate::install::{Kernel, Platform};
-use abi::boot::{operation, vector};
+use abi::boot::{operation, vector, Lines, CONTROLLERS, NO_VECTOR};
 use alloc::vec::Vec;
 use machine::Arch;
 
@@ -60,7 +60,7 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
             let Some(at) = driver.entry(name) else {
                 continue;
             };
-            if let Err(why) = bindable(driver, name) {
+            if let Err(why) = bindable(driver, name, arch) {
                 crate::log!("  {}: `{name}` is not bound: {why}", driver.name);
                 continue;
             }
@@ -69,6 +69,13 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
         if operations.is_empty() {
             continue;
         }
+        let lines = match lines(driver, kernel.info.lines_count as usize) {
+            Ok(lines) => lines,
+            Err(why) => {
+                crate::log!("  {}: not bound: {why}", driver.name);
+                continue;
+            }
+        };
         let mut state = driver.state.clone();
         state.resize((driver.written.residual.state_size as usize).max(64), 0);
         let platform = Platform {
@@ -88,6 +95,13 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
         for (n, _) in &operations {
             bound[*n] = true;
         }
+        if operations.iter().any(|(n, _)| *n == operation::VECTORS_END) {
+            kernel.info.spurious = driver.spurious();
+        }
+        if let Some(lines) = lines {
+            kernel.info.lines[kernel.info.lines_count as usize] = lines;
+            kernel.info.lines_count += 1;
+        }
         if operations.iter().any(|(n, _)| *n == operation::CLOCK_NOW) {
             kernel.info.clock_hz = driver.fact("hz").unwrap_or(0);
             kernel.info.clock_bits = driver.fact("width").unwrap_or(64);
@@ -102,15 +116,39 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
         }
     }
     for (n, (class, name)) in operation::NAMES.iter().enumerate() {
-        if !bound[n] && !optional(n) {
+        if !bound[n] && !operation::OPTIONAL[n] {
             crate::log!("  no {class}.{name} on this machine");
         }
     }
 }
 
+/// What the nucleus must know of a controller's lines, if the driver is one; `before`: so many controllers are bound.
+fn lines(driver: &Driver, before: usize) -> Result<Option<Lines>, &'static str> {
+    if driver.choice.class != RANGED {
+        return Ok(None);
+    }
+    let range = range(driver).ok_or("it does not say which lines it has")?;
+    let fixed = driver.fact("fixed").unwrap_or(0).min(range.end.into()) as u32;
+    if u64::from(fixed) > vector::MESSAGES - vector::LINES {
+        return Err("more of its lines have fixed vectors than there are vectors for lines");
+    }
+    if before >= CONTROLLERS {
+        return Err("there are too many controllers");
+    }
+    Ok(Some(Lines {
+        first: range.start,
+        count: range.end - range.start,
+        fixed,
+        reserved: 0,
+    }))
+}
+
 /// What an operation keeps goes with it into the nucleus, if all that uses it goes there; nothing there is shared with a
 /// device.
-fn bindable(driver: &Driver, operation: &str) -> Result<(), &'static str> {
+fn bindable(driver: &Driver, operation: &str, arch: Arch) -> Result<(), &'static str> {
+    if arch == Arch::X86_64 && vector::in_use(driver.spurious()) {
+        return Err("the vector by which it says that there was none is one that the nucleus uses");
+    }
     let residual = &driver.written.residual;
     if residual.uses(operation, graph::Space::Arena) || residual.uses(operation, graph::Space::Pool)
     {
@@ -120,15 +158,4 @@ fn bindable(driver: &Driver, operation: &str) -> Result<(), &'static str> {
         return Err("it uses private state, which the driver's task has");
     }
     Ok(())
-}
-
-/// Operations that a machine may do without: a processor that is told the vector by its controller needs no `take`.
-fn optional(n: usize) -> bool {
-    matches!(
-        n,
-        operation::VECTORS_TAKE
-            | operation::POWER_RESET
-            | operation::VECTORS_SEND
-            | operation::CALENDAR_NOW
-    )
 }

@@ -75,6 +75,11 @@ impl Driver {
             .map(|(_, v)| *v)
     }
 
+    /// The number, beside all ones, by which it says that there was no interrupt.
+    pub fn spurious(&self) -> u64 {
+        self.fact("spurious").unwrap_or(abi::boot::NO_VECTOR)
+    }
+
     pub fn usable(&self) -> bool {
         !matches!(self.proof, Proof::Rejected(_))
     }
@@ -268,11 +273,7 @@ fn heard(written: &Written) -> u64 {
 
 /// Says plainly which everyday class has no device.
 fn say_missing(drivers: &[Driver]) {
-    for (class, what) in [
-        ("serial", "serial port"),
-        ("nic", "network device"),
-        ("block", "disk"),
-    ] {
+    for (class, what) in contract::MISSED {
         if !drivers
             .iter()
             .any(|d| d.choice.class == class && d.usable())

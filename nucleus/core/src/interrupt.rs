@@ -11,8 +11,6 @@ use core::cell::Cell;
 pub const MOST: usize = 64;
 /// Set in the number of a message, to tell it from a line.
 pub const MESSAGE: u32 = 1 << 31;
-/// So many lines have the number that they always had: their controller may know no other vectors.
-pub const FIXED: usize = 16;
 
 #[derive(Clone, Copy)]
 struct Binding {
@@ -25,8 +23,10 @@ struct Binding {
 
 pub struct Bindings {
     bound: [Cell<Option<Binding>>; MOST],
-    /// Line of each vector; from [`FIXED`] on in the order in which they were first bound.
+    /// Line of each vector; from `fixed` on in the order in which they were first bound.
     lines: [Cell<Option<u32>>; MOST],
+    /// So many lines have their own number for that of their vector: their controller knows no other.
+    fixed: Cell<usize>,
     /// Interrupts that nobody wanted.
     pub spurious: Cell<u64>,
 }
@@ -44,11 +44,17 @@ impl Bindings {
         Bindings {
             bound: [const { Cell::new(None) }; MOST],
             lines: [const { Cell::new(None) }; MOST],
+            fixed: Cell::new(0),
             spurious: Cell::new(0),
         }
     }
 
-    /// Its number among all lines that were ever bound, for its vector; its own if it is below [`FIXED`].
+    /// Lines below `fixed` keep their own number. Only before any is bound, and for [`MOST`] lines at most.
+    pub fn fix(&self, fixed: u32) {
+        self.fixed.set((fixed as usize).min(MOST));
+    }
+
+    /// Its number among all lines that were ever bound, for its vector; its own if it is a fixed one.
     pub fn number(&self, line: u32) -> Result<usize, Error> {
         if let Some(known) = self
             .lines
@@ -57,9 +63,10 @@ impl Bindings {
         {
             return Ok(known);
         }
-        let own = Some(line as usize).filter(|line| *line < FIXED);
+        let fixed = self.fixed.get();
+        let own = Some(line as usize).filter(|line| *line < fixed);
         let free = own
-            .or_else(|| (FIXED..MOST).find(|n| self.lines[*n].get().is_none()))
+            .or_else(|| (fixed..MOST).find(|n| self.lines[*n].get().is_none()))
             .ok_or(Error::NoRoom)?;
         self.lines[free].set(Some(line));
         Ok(free)

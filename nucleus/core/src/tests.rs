@@ -409,6 +409,7 @@ fn shared_lines_open_when_all_are_done() {
     let state = state();
     let world = World::new(state, 1);
     let [one, two] = [world.notification(), world.notification()];
+    state.interrupts.fix(16);
     assert_eq!(state.interrupts.number(50), Ok(16));
     assert_eq!(state.interrupts.number(5), Ok(5));
     assert_eq!(state.interrupts.number(70), Ok(17));

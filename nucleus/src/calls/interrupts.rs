@@ -22,7 +22,8 @@ pub fn bind(thread: &'static Thread) -> Answer {
     if flags == trigger::MESSAGE {
         return message(line, notification, bits);
     }
-    if flags > 3 || bits == 0 || !arch::may_bind(line) || !platform::bound(operation::LINES_ROUTE) {
+    let wired = interrupts::is_line(line) && arch::may_bind(line);
+    if flags > 3 || bits == 0 || !wired || !platform::bound(operation::LINES_ROUTE) {
         return Err(Error::BadArgument);
     }
     let number = STATE.interrupts.number(line)?;

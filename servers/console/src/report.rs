@@ -125,11 +125,7 @@ fn kinds(devices: &[&Unmatched]) -> String {
 
 /// Says plainly which everyday class has no device.
 pub fn missing(out: &mut dyn Write, view: &View) -> Result {
-    for (class, what) in [
-        ("serial", "serial port"),
-        ("nic", "network device"),
-        ("block", "disk"),
-    ] {
+    for (class, what) in contract::MISSED {
         let there = |device: &Installed| device.class == class && is_installed(device);
         if !view.devices.iter().any(there) {
             writeln!(out, "there is no {what} that can be used")?;

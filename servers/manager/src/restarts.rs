@@ -1,4 +1,4 @@
-//! How often a task is started anew by itself.
+//! Counts how often a task was restarted after a fault, and says when it is given up.
 
 /// In this time …
 pub const WITHIN: u64 = 10_000_000_000;

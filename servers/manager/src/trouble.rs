@@ -1,4 +1,4 @@
-//! What went wrong, for the log.
+//! Errors of the manager, as texts for the log.
 
 use abi::system::Error;
 use core::fmt;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use synthesis::{LiveAccess, Subject, Written};
 
 const BASE: u64 = 0x1b;
+const SPURIOUS: u64 = 0xff;
 const COUNTER: u64 = 0x10;
 const NOW: u64 = 0x839;
 
@@ -155,14 +156,13 @@ fn a_processor_with_wide_ids_is_driven_by_its_own_registers() {
     let (machine, device) = processor(&["apic", "x2apic"], None);
     let (rule, written, registers) = driver(&book, &machine, &device, "vectors");
     assert_eq!(rule, "lapic");
-    let spurious = abi::boot::vector::SPURIOUS;
     let wanted = [
         (BASE, 0xfee0_0900),
         (BASE, 0xfee0_0d00),
         (0x835, 1 << 16),
         (0x836, 4 << 8),
         (0x808, 0),
-        (0x80f, 1 << 8 | spurious),
+        (0x80f, 1 << 8 | SPURIOUS),
     ];
     assert_eq!(registers.written, wanted);
     assert_eq!(

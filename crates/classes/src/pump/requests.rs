@@ -7,6 +7,7 @@ use crate::residual::{EntryId, Residual, Unfit};
 use crate::tickets::Pending;
 use abi::ring::{done, Entry};
 use abi::status;
+use contract::{ENTRIES, TAILS};
 
 /// A request that was copied and checked.
 #[derive(Clone, Copy, Debug)]
@@ -16,60 +17,25 @@ pub(super) struct Request {
     lba: u64,
     /// Which instance is meant.
     unit: u64,
+    /// It is over when it returns, and `busy` means that it was refused.
+    at_once: bool,
 }
 
 /// Whether the residual has what its class needs.
 pub(super) fn fits(class: Class, residual: &Residual) -> Result<(), Unfit> {
-    let needed: &[(EntryId, &'static str)] = match class {
-        Class::Serial => &[(EntryId::Send, "send")],
-        Class::Nic => &[(EntryId::Transmit, "transmit")],
-        Class::Block => &[(EntryId::Read, "read")],
-        Class::Entropy => &[(EntryId::Fill, "fill")],
-        Class::Watchdog => &[(EntryId::Start, "start"), (EntryId::Kick, "kick")],
-        Class::Framebuffer => &[(EntryId::Mode, "mode"), (EntryId::Draw, "draw")],
-        Class::Input => &[],
-        Class::Bus => &[(EntryId::Release, "release")],
-    };
-    for (id, name) in [(EntryId::Init, "init")].iter().chain(needed) {
-        if !residual.has(*id) {
+    let operations = class.operations();
+    let needed = operations.filter(|(_, operation)| !operation.optional);
+    let needed = needed.map(|(kind, operation)| (kind.entry(), operation.name));
+    for (id, name) in [(EntryId::Init, "init")].into_iter().chain(needed) {
+        if !residual.has(id) {
             return Err(Unfit::Missing(name));
         }
     }
     Ok(())
 }
 
-impl Kind {
-    fn entry(self) -> EntryId {
-        match self {
-            Kind::Send => EntryId::Send,
-            Kind::Transmit => EntryId::Transmit,
-            Kind::Supply => EntryId::Supply,
-            Kind::Read => EntryId::Read,
-            Kind::Write => EntryId::Write,
-            Kind::Flush => EntryId::Flush,
-            Kind::Fill => EntryId::Fill,
-            Kind::Start => EntryId::Start,
-            Kind::Kick => EntryId::Kick,
-            Kind::Stop => EntryId::Stop,
-            Kind::Mode => EntryId::Mode,
-            Kind::Draw => EntryId::Draw,
-            Kind::Pan => EntryId::Pan,
-            Kind::Leds => EntryId::Leds,
-            Kind::Release => EntryId::Release,
-        }
-    }
-}
-
-/// The tails, and the operation each belongs to.
-const TAILS: [(EntryId, EntryId); 7] = [
-    (EntryId::Send, EntryId::SendThen),
-    (EntryId::Transmit, EntryId::TransmitThen),
-    (EntryId::Supply, EntryId::SupplyThen),
-    (EntryId::Read, EntryId::ReadThen),
-    (EntryId::Write, EntryId::WriteThen),
-    (EntryId::Flush, EntryId::FlushThen),
-    (EntryId::Fill, EntryId::FillThen),
-];
+// An operation that was accepted is a bit of a word until its tail was called.
+const _: () = assert!(ENTRIES.len() <= 64);
 
 /// What became of the request at the head.
 enum Served {
@@ -85,7 +51,7 @@ impl Pump {
         if !self.ready && self.failure.is_none() {
             return false;
         }
-        let mut used = 0u32;
+        let mut used = 0u64;
         let mut more = false;
         for taken in 0..=BATCH {
             if self.head.is_none() && !self.take() {
@@ -144,7 +110,7 @@ impl Pump {
         });
     }
 
-    fn serve(&mut self, request: Request, used: &mut u32) -> Served {
+    fn serve(&mut self, request: Request, used: &mut u64) -> Served {
         if self.failure.is_some() {
             self.head = None;
             self.answer(&request.pending, false, request.pending.length);
@@ -152,13 +118,13 @@ impl Pump {
         }
         match request.pending.kind {
             Kind::Send => self.send(request.pending, used),
-            kind if kind.at_once() => self.at_once(request),
+            _ if request.at_once => self.at_once(request),
             _ => self.operate(request, used),
         }
     }
 
     /// serial: pieces of at most `depth` bytes, until the device has no more room.
-    fn send(&mut self, pending: Pending, used: &mut u32) -> Served {
+    fn send(&mut self, pending: Pending, used: &mut u64) -> Served {
         let Some(code) = self.residual.entry(EntryId::Send) else {
             return Served::Blocked;
         };
@@ -218,8 +184,10 @@ impl Pump {
     }
 
     /// nic, block, entropy: the operation is outstanding from before the call, since its answer may come inside.
-    fn operate(&mut self, request: Request, used: &mut u32) -> Served {
-        let Request { pending, lba, unit } = request;
+    fn operate(&mut self, request: Request, used: &mut u64) -> Served {
+        let Request {
+            pending, lba, unit, ..
+        } = request;
         let id = pending.kind.entry();
         let Some(code) = self.residual.entry(id) else {
             return self.lay_by(request);
@@ -294,7 +262,7 @@ impl Pump {
     }
 
     /// One tail for each kind of operation that was accepted in this batch.
-    fn tails(&mut self, used: u32) {
+    fn tails(&mut self, used: u64) {
         for (of, tail) in TAILS {
             if used & 1 << of as u32 == 0 || self.failure.is_some() {
                 continue;
@@ -318,7 +286,7 @@ fn check(
     residual: &Residual,
     entry: &Entry,
 ) -> Option<Request> {
-    let kind = Kind::of_request(class, entry.kind)?;
+    let (kind, operation) = class.request(entry.kind)?;
     let facts = units.get(entry.unit)?;
     let (offset, length) = (u64::from(entry.offset), u64::from(entry.length));
     let longest = facts.mtu.saturating_add(14);
@@ -335,7 +303,7 @@ fn check(
         Kind::Release => entry.value < facts.places,
         Kind::Flush | Kind::Kick | Kind::Stop | Kind::Mode | Kind::Pan | Kind::Leds => true,
     };
-    let range = !kind.has_bytes() || pool.holds(offset, length);
+    let range = !operation.bytes || pool.holds(offset, length);
     if !right || !range || !(residual.has(kind.entry()) || kind == Kind::Supply) {
         return None;
     }
@@ -348,5 +316,6 @@ fn check(
         },
         lba: entry.value,
         unit: entry.unit,
+        at_once: !operation.ticket,
     })
 }

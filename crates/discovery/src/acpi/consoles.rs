@@ -1,4 +1,4 @@
-//! Where firmware puts its console and its debugger.
+//! The serial ports of the firmware's console (table SPCR) and debugger (table DBG2).
 
 use super::{
     described::{address, Address, Described},

@@ -1,4 +1,4 @@
-//! A device of a static table, piece by piece.
+//! A builder for the devices that static tables describe: path, facts, windows, wires.
 
 use super::tables::number;
 use alloc::{format, string::String};

@@ -1,4 +1,5 @@
-//! The fixed hardware (5.2.9): what switches off and resets, and what a PC has.
+//! ACPI's fixed hardware (table FADT, 5.2.9): the registers that switch the machine off and reset it, and the flags that say
+//! which devices a PC has.
 
 use super::{
     described::{address, Described},

@@ -1,7 +1,7 @@
-//! The table of interrupt controllers and processors (5.2.12).
+//! The table of interrupt controllers and processors (MADT, signature APIC; 5.2.12).
 
 use super::{described::Described, tables::number};
-use crate::Notes;
+use crate::{processor::Listed, Notes};
 use alloc::{format, string::String, vec::Vec};
 use machine::{Arch, Cpu, Device, Fact, Source, Value, WindowKind};
 
@@ -92,6 +92,24 @@ impl Interrupts {
         let controller = generic.device();
         found.devices.splice(0..0, controller);
         found
+    }
+
+    /// The processors that can be used; they are listed once.
+    pub(crate) fn listed(&mut self) -> Listed {
+        Listed {
+            cpus: core::mem::take(&mut self.processors),
+            local: self.local.map(|at| (at, SOURCE)),
+        }
+    }
+
+    /// The IDs of those that cannot be used, as a fact about the machine.
+    pub(crate) fn unusable(&mut self) -> Option<Fact> {
+        let disabled = core::mem::take(&mut self.disabled);
+        (!disabled.is_empty()).then(|| Fact {
+            name: String::from("cpu.disabled"),
+            value: Value::Numbers(disabled),
+            source: SOURCE,
+        })
     }
 
     fn entry(&mut self, kind: u8, entry: &[u8]) -> Option<()> {

@@ -1,4 +1,4 @@
-//! Where configuration space is (PCI Firmware 3.3, 4.1.2).
+//! Where PCI configuration space is mapped in memory (table MCFG; PCI Firmware 3.3, 4.1.2).
 
 use super::tables::{number, Tables};
 use crate::{pci::Config, Notes};

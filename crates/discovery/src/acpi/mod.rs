@@ -17,12 +17,13 @@ mod topology;
 pub use tables::Tables;
 
 pub(crate) use affinity::near;
-pub(crate) use madt::{Interrupts, Overrides};
+pub(crate) use madt::Overrides;
 pub(crate) use mcfg::Spaces;
 
 use crate::{aml::World, hardware::Hardware, pci, processor, Notes};
 use alloc::vec::Vec;
 use machine::{Arch, Machine};
+use madt::Interrupts;
 
 /// What the buses and the rest of discovery need to know.
 pub(crate) struct Found<'a> {
@@ -42,7 +43,8 @@ pub(crate) fn discover<'a>(
         Some(table) => Interrupts::parse(table, machine.arch, notes),
         None => Default::default(),
     };
-    processor::discover(hardware, machine, &interrupts);
+    processor::discover(hardware, machine, interrupts.listed());
+    machine.facts.extend(interrupts.unusable());
     machine.facts.push(tables.names());
     machine.facts.append(&mut interrupts.facts);
     if let Some(table) = tables.find(b"PPTT") {

@@ -1,4 +1,4 @@
-//! PCI's wires and the way to switch off, from AML.
+//! From AML: how the interrupt pins of PCI are wired (`_PRT`), and the values that switch the machine off (`_S5_`).
 
 use super::{
     madt::Overrides,

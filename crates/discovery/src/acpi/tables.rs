@@ -1,4 +1,4 @@
-//! Finding the tables.
+//! Finding and copying ACPI's tables, from the root pointer on.
 
 use crate::{hardware::Hardware, Notes};
 use alloc::{format, string::String, vec, vec::Vec};

@@ -1,4 +1,4 @@
-//! Timers that have a table of their own.
+//! Timers that have an ACPI table of their own: HPET, and Arm's generic timer (GTDT).
 
 use super::{
     described::{address, Described},

@@ -1,4 +1,4 @@
-//! Places for what the firmware left without: base address registers, and the windows of the bridges above them.
+//! Addresses for base address registers that the firmware left without one, and windows for the bridges above them.
 //!
 //! What has a place keeps it. The rest is put, bus by bus and largest first, into the gaps of what the host bridge or the
 //! bridge above passes on.

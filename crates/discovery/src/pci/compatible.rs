@@ -1,4 +1,5 @@
-//! Where functions of an old kind are beside their base address registers: where such devices were before there was PCI.
+//! Legacy places: PCI functions of some kinds (such as IDE controllers) also answer at the fixed ports and lines that such devices
+//! had before PCI.
 
 use alloc::string::String;
 use machine::{Device, Fact, Source, Value, Window, WindowKind, Wire};

@@ -1,4 +1,4 @@
-//! A function as a device of the model.
+//! A PCI function becomes a device of the machine model.
 
 use super::{capabilities, fact, fact_of, wires, Address, Bar, Function, Host, ROM};
 use crate::Notes;

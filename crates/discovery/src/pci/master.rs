@@ -1,4 +1,4 @@
-//! Whether a function may read and write memory of its own accord.
+//! Bus mastering: whether a function may read and write memory of its own accord.
 
 use super::{Address, Config};
 use crate::hardware::Hardware;

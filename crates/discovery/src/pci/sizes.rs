@@ -1,4 +1,5 @@
-//! How large each base address register's range is: write ones, read back, restore, with decoding off.
+//! The size of each base address register's range: with decoding off, ones are written and read back, and the old value is
+//! restored.
 
 use super::{Bar, Function, Host, ROM};
 use crate::{hardware::Hardware, Notes};

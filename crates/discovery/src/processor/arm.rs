@@ -1,4 +1,4 @@
-//! Arm's identification registers (Arm ARM, DDI 0487, D19.2).
+//! What an arm64 processor says of itself: its identification registers (Arm ARM, DDI 0487, D19.2).
 
 use super::{caches, fact, features, number};
 use crate::hardware::Hardware;

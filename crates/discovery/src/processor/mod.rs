@@ -6,9 +6,9 @@ mod features;
 mod topology;
 mod x86;
 
-use crate::{acpi::Interrupts, hardware::Hardware};
-use alloc::string::String;
-use machine::{Arch, Fact, Machine, Source, Value};
+use crate::hardware::Hardware;
+use alloc::{string::String, vec::Vec};
+use machine::{Arch, Cpu, Fact, Machine, Source, Value};
 
 pub(crate) use arm::{discover as arm, own_timer};
 
@@ -24,23 +24,20 @@ fn number(name: &str, value: u64) -> Fact {
     fact(name, Value::Number(value))
 }
 
-/// The processors that the table of interrupt controllers names (only the one that runs, without it), with what that one
-/// says about itself.
-pub(crate) fn discover(
-    hardware: &mut dyn Hardware,
-    machine: &mut Machine,
-    interrupts: &Interrupts,
-) {
-    machine.cpus = interrupts.processors.clone();
+/// What a firmware's table says of the processors; empty where there is no such table.
+#[derive(Default)]
+pub(crate) struct Listed {
+    /// Those that can be used, in the table's order.
+    pub cpus: Vec<Cpu>,
+    /// Physical address of the interrupt controller that each processor of a PC has for itself, and who says so.
+    pub local: Option<(u64, Source)>,
+}
+
+/// The processors that a table lists (only the one that runs, without it), with what that one says about itself.
+pub(crate) fn discover(hardware: &mut dyn Hardware, machine: &mut Machine, listed: Listed) {
+    machine.cpus = listed.cpus;
     match machine.arch {
-        Arch::X86_64 => x86::discover(hardware, machine, interrupts.local),
+        Arch::X86_64 => x86::discover(hardware, machine, listed.local),
         Arch::Aarch64 => arm::discover(hardware, machine),
-    }
-    if !interrupts.disabled.is_empty() {
-        machine.facts.push(Fact {
-            name: String::from("cpu.disabled"),
-            value: Value::Numbers(interrupts.disabled.clone()),
-            source: Source::Firmware(*b"APIC"),
-        });
     }
 }

@@ -1,4 +1,4 @@
-//! Intel SDM volume 2A, CPUID.
+//! What an x86-64 processor says of itself (Intel SDM volume 2A, CPUID).
 
 use super::{caches, fact, features, number, topology::Bits};
 use crate::hardware::Hardware;
@@ -12,7 +12,7 @@ const LOCAL_SIZE: u64 = 4096;
 const ABOVE: u32 = 0x4000_0000;
 
 /// Fills in what the processor that runs says about itself and all of them; it becomes a device on bus `cpu`.
-pub fn discover(hardware: &mut dyn Hardware, machine: &mut Machine, local: Option<u64>) {
+pub fn discover(hardware: &mut dyn Hardware, machine: &mut Machine, local: Option<(u64, Source)>) {
     let [most, b, c, d] = hardware.cpuid(0, 0);
     let vendor = text(&[b, d, c]);
     let amd = matches!(vendor.as_str(), "AuthenticAMD" | "HygonGenuine");
@@ -152,19 +152,16 @@ fn named(hardware: &mut dyn Hardware, most: u32, extended: u32) -> Vec<&'static 
 }
 
 /// The registers of each processor's own interrupt controller: the table's word counts before the register's.
-fn own_controller(hardware: &mut dyn Hardware, local: Option<u64>) -> Option<Window> {
+fn own_controller(hardware: &mut dyn Hardware, local: Option<(u64, Source)>) -> Option<Window> {
     let own = hardware
         .register(LOCAL_BASE)
-        .map(|base| base & 0x000f_ffff_ffff_f000);
-    let base = local.or(own)?;
+        .map(|base| (base & 0x000f_ffff_ffff_f000, Source::Processor));
+    let (base, source) = local.or(own)?;
     Some(Window {
         index: 0,
         kind: WindowKind::Memory,
         base,
         size: LOCAL_SIZE,
-        source: match local {
-            Some(_) => Source::Firmware(*b"APIC"),
-            None => Source::Processor,
-        },
+        source,
     })
 }

@@ -1,4 +1,4 @@
-//! What the C view stands on: the context (`abi::context`) and small inline functions.
+//! The C text that comes before the C view of an entry: the context (`abi::context`) and small inline functions.
 
 use alloc::{format, string::String};
 

@@ -1,4 +1,4 @@
-//! The code in memory, and a way in from which there is always a way out.
+//! The code in memory, and the gate through which it is entered and always left again.
 //!
 //! Each entry is reached through a gate that saves the registers the caller wants back and notes the stack pointer. A
 //! fault that cannot be served leaves through the gate's exit, as if the entry had returned.

@@ -130,7 +130,7 @@ fn spaces_of<'a>(view: &View<'a>, rule: &'a Rule) -> Vec<Space<'a>> {
     out
 }
 
-/// `X + 0x500` as X and 0x500.
+/// `X + 0x40` as X and 0x40.
 fn split(value: &Expr) -> Option<(&Expr, u64)> {
     match &value.kind {
         ExprKind::Binary(BinaryOp::Add, base, more) => match more.kind {

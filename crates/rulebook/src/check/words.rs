@@ -45,7 +45,7 @@ pub const VALUES: [&str; 17] = [
 ];
 
 /// What discovery says of every PCI function, what names a platform device, and what the installer decides.
-pub const FACTS: [&str; 20] = [
+pub const FACTS: [&str; 19] = [
     "vendor",
     "device",
     "subvendor",
@@ -65,7 +65,6 @@ pub const FACTS: [&str; 20] = [
     "message_vectors",
     "timer_vector",
     "line_vector",
-    "spurious_vector",
 ];
 
 /// What discovery finds devices on.

@@ -440,14 +440,28 @@ impl<'a, 'n> Parser<'a, 'n> {
         let name = self.name()?;
         let direct = self.take_word("direct");
         let seldom = self.take_word("seldom");
+        let missed = match self.take_word("missed") {
+            true => Some(self.quoted()?),
+            false => None,
+        };
         let items = self.block(Self::item)?;
         Ok(Class {
             name,
             direct,
             seldom,
+            missed,
             items,
             place,
         })
+    }
+    fn quoted(&mut self) -> Result<Name> {
+        match self.look(0) {
+            Kind::Text(text) => {
+                self.step();
+                self.intern(text)
+            }
+            _ => self.expected("a text in quotes"),
+        }
     }
     fn rule(&mut self, place: Place) -> Result<Rule> {
         let name = self.name()?;

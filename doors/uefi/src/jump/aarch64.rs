@@ -1,4 +1,4 @@
-//! arm64: the door wants MMU and data cache off, and the image in memory rather than in a cache.
+//! arm64: the door expects MMU and data cache to be off, and the image to be in memory rather than in a cache.
 
 use crate::image::Placed;
 use alloc::string::String;

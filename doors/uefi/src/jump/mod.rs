@@ -1,4 +1,4 @@
-//! Out of firmware's processor state and into genesis's door.
+//! The jump: from the processor state in which firmware runs to the one that genesis's door expects.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;

@@ -166,11 +166,6 @@ pub fn run_instructions(rounds: u64) {
     };
 }
 
-/// No interrupt: its controller had none when it was asked.
-pub fn nothing(number: u64) -> bool {
-    number >= 1020
-}
-
 /// There is no such instruction on this architecture.
 pub fn cpuid(_leaf: u32, _sub: u32) -> [u32; 4] {
     [0; 4]

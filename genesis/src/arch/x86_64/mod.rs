@@ -121,11 +121,6 @@ pub fn run_instructions(rounds: u64) {
     };
 }
 
-/// No interrupt: its controller had none when it was asked.
-pub fn nothing(number: u64) -> bool {
-    number == abi::boot::vector::SPURIOUS
-}
-
 /// EAX, EBX, ECX, EDX of a CPUID leaf.
 pub fn cpuid(leaf: u32, sub: u32) -> [u32; 4] {
     let found = core::arch::x86_64::__cpuid_count(leaf, sub);

@@ -15,8 +15,6 @@ const RAISE: [Class; 2] = [Class::Nic, Class::Block];
 /// In which nothing may come, and in which a device must have answered.
 const MOMENT: u64 = 2_000_000;
 const PATIENCE: u64 = 1_000_000_000;
-/// Lines below this have the vector that they always had, whatever the controller.
-const FIXED: u64 = 16;
 /// How many messages are asked for.
 const MESSAGES: u32 = 3;
 /// Bytes of a frame that is sent.
@@ -141,7 +139,8 @@ fn sent_once_each(bench: &mut Bench, source: &mut Source, own: &[u64]) -> Result
 
 fn tries(bench: &mut Bench, source: &mut Source, wire: &Wire) -> Result<String> {
     let line = u64::from(wire.line);
-    let first = expected(line, vector::LINES + line.min(FIXED));
+    let fixed = bench.fixed;
+    let first = expected(line, vector::LINES + line.min(fixed));
     route(bench, wire, first)?;
     lines(bench, "mask", line)?;
     source.raise()?;
@@ -164,8 +163,8 @@ fn tries(bench: &mut Bench, source: &mut Source, wire: &Wire) -> Result<String> 
     }
     lines(bench, "unmask", line)?;
     bench.silent(MOMENT, "the device was served")?;
-    let second = expected(line, vector::LINES + FIXED + 1);
-    if line >= FIXED && second != first {
+    let second = expected(line, vector::LINES + fixed + 1);
+    if line >= fixed && second != first {
         lines(bench, "mask", line)?;
         route(bench, wire, second)?;
         lines(bench, "unmask", line)?;
@@ -182,7 +181,7 @@ fn tries(bench: &mut Bench, source: &mut Source, wire: &Wire) -> Result<String> 
         (false, true) => "edge, low",
         (false, false) => "edge, high",
     };
-    let elsewhere = match line >= FIXED && second != first {
+    let elsewhere = match line >= fixed && second != first {
         true => format!(", then {second}"),
         false => String::new(),
     };

@@ -12,6 +12,7 @@ mod vectors;
 
 use super::{bind, platform::going_on, prove, Driver};
 use crate::{arch, clock};
+use abi::boot::NO_VECTOR;
 use abi::inventory::Proof;
 use abi::status;
 use alloc::vec::Vec;
@@ -116,6 +117,10 @@ struct Bench {
     parts: Vec<Part>,
     /// Whom interrupts are sent to: this processor.
     cpu: u64,
+    /// The number, beside all ones, that means that there was no interrupt.
+    spurious: u64,
+    /// Lines below this have the vector that their controller gives them.
+    fixed: u64,
 }
 
 impl Bench {
@@ -133,9 +138,18 @@ impl Bench {
                 })
             })
         };
+        let parts: Vec<Part> = parts("vectors").take(1).chain(parts("lines")).collect();
         Bench {
-            parts: parts("vectors").take(1).chain(parts("lines")).collect(),
             cpu: machine.cpus.first().map_or(0, |cpu| cpu.id),
+            spurious: parts
+                .first()
+                .map_or(NO_VECTOR, |part| drivers[part.at].spurious()),
+            fixed: (parts
+                .iter()
+                .filter_map(|part| drivers[part.at].fact("fixed")))
+            .max()
+            .unwrap_or(0),
+            parts,
         }
     }
 
@@ -190,7 +204,7 @@ impl Bench {
                 (None, Some(part)) => part.direct.call("take", [0; 4])?,
                 (None, None) => return None,
             };
-            if !arch::nothing(number) {
+            if number != NO_VECTOR && number != self.spurious {
                 return Some((number, at));
             }
         }

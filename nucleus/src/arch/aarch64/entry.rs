@@ -63,11 +63,11 @@ pub fn idle() -> ! {
 extern "C" fn nucleus_interrupt() -> &'static Thread {
     let number = platform::vectors_take();
     match (interrupts::message_of(number), u32::try_from(number)) {
+        _ if interrupts::is_none(number) => interrupts::spurious(),
         _ if interrupts::is_timer(number) => interrupts::timer(number),
         (Some(message), _) => interrupts::message(message, number),
-        // IDs from 1020 on mean that there was none (and must not be ended).
-        (None, Ok(line)) if line < 1020 => interrupts::line(line, number),
-        _ => interrupts::spurious(),
+        (None, Ok(line)) if interrupts::is_line(line) => interrupts::line(line, number),
+        _ => interrupts::unknown(number),
     }
     leave()
 }

@@ -291,28 +291,6 @@ nucleus_idle:
     msr     daifset, #3
     b       1b
 
-// Until genesis fills the room behind them, platform operations do nothing.
-.section .platform, "ax"
-.macro operation name
-.global platform_\name
-platform_\name:
-    mov     x0, xzr
-    ret
-.endm
-operation console_put
-operation clock_now
-operation timer_arm
-operation timer_disarm
-operation vectors_take
-operation vectors_end
-operation vectors_send
-operation lines_route
-operation lines_mask
-operation lines_unmask
-operation power_off
-operation power_reset
-operation calendar_now
-
 .section .bss
 .balign 16
 nucleus_stack:

@@ -34,6 +34,14 @@ macro_rules! call {
 }
 pub(crate) use call;
 
+/// The instructions of a function that gives 0.
+macro_rules! nothing {
+    () => {
+        "mov x0, xzr\nret"
+    };
+}
+pub(crate) use nothing;
+
 /// Exception vectors; no floating point; the counter may be read by programs.
 pub fn start() {
     entry::load_vectors();
@@ -81,10 +89,10 @@ pub fn line_of_message(id: u64) -> Option<u32> {
     u32::try_from(id).ok()
 }
 
-/// Interrupt IDs of peripherals; the timer's is the nucleus's, and those of messages are not wired.
+/// Lines, the timer and messages share their numbers: the timer's is the nucleus's, and those of messages are not wired.
 pub fn may_bind(line: u32) -> bool {
     let id = line.into();
-    line < 1020 && !interrupts::is_timer(id) && interrupts::message_of(id).is_none()
+    !interrupts::is_timer(id) && interrupts::message_of(id).is_none()
 }
 
 /// The timer comes in like a line, and starts masked like one.

@@ -108,6 +108,9 @@ extern "C" fn nucleus_woken(number: u64) -> &'static Thread {
 }
 
 fn interrupt(number: u64) {
+    if interrupts::is_none(number) {
+        return interrupts::spurious();
+    }
     if interrupts::is_timer(number) {
         return interrupts::timer(number);
     }
@@ -119,12 +122,7 @@ fn interrupt(number: u64) {
         .and_then(|n| STATE.interrupts.line(n as usize));
     match line {
         Some(line) => interrupts::line(line, number),
-        None => {
-            if number != vector::SPURIOUS {
-                platform::vectors_end(number);
-            }
-            interrupts::spurious()
-        }
+        None => interrupts::unknown(number),
     }
 }
 

@@ -296,28 +296,6 @@ nucleus_vector:
     lea     rsp, [rip + nucleus_stack_top]
     call    nucleus_fault
 
-# Until genesis fills the room behind them, platform operations do nothing.
-.section .platform, "ax"
-.macro operation name
-.global platform_\name
-platform_\name:
-    xor     eax, eax
-    ret
-.endm
-operation console_put
-operation clock_now
-operation timer_arm
-operation timer_disarm
-operation vectors_take
-operation vectors_end
-operation vectors_send
-operation lines_route
-operation lines_mask
-operation lines_unmask
-operation power_off
-operation power_reset
-operation calendar_now
-
 .section .bss
 .balign 16
 nucleus_stack:

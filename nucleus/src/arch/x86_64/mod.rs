@@ -34,6 +34,14 @@ macro_rules! call {
 }
 pub(crate) use call;
 
+/// The instructions of a function that gives 0.
+macro_rules! nothing {
+    () => {
+        "xor eax, eax\nret"
+    };
+}
+pub(crate) use nothing;
+
 /// Vectors, segments, system calls, and what the CPU offers against mistakes.
 pub fn start() {
     descriptors::load();
