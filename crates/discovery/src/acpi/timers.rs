@@ -1,4 +1,4 @@
-//! Timers that have an ACPI table of their own: HPET, and Arm's generic timer (GTDT).
+//! Timers that have an ACPI table of their own: the event timer of a PC, and Arm's generic timer (GTDT).
 
 use super::{
     described::{address, Described},

@@ -1,4 +1,4 @@
-//! Legacy places: PCI functions of some kinds (such as IDE controllers) also answer at the fixed ports and lines that such devices
+//! Legacy places: PCI functions of some kinds (such as disk controllers) also answer at the fixed ports and lines that such devices
 //! had before PCI.
 
 use alloc::string::String;
