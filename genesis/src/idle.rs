@@ -4,7 +4,7 @@
 //! emulator that counts instructions it makes the count depend on how fast the host answers.
 
 use crate::{arch, clock, single::Single};
-use abi::status;
+use abi::{boot::NO_VECTOR, status};
 use alloc::boxed::Box;
 use classes::direct::Direct;
 
@@ -23,6 +23,8 @@ pub struct Alarm {
     pub wire: Option<(Direct<'static>, u64)>,
     /// As which its interrupt comes.
     pub number: u64,
+    /// The number, beside all ones, that means that there was no interrupt.
+    pub spurious: u64,
     /// Ticks a second, and the longest time in ticks.
     pub hz: u64,
     pub most: u64,
@@ -103,7 +105,7 @@ impl Alarm {
             Some(vector) => vector,
             None => self.vectors.call("take", [0; 4])?,
         };
-        (!arch::nothing(number)).then_some(number)
+        (number != NO_VECTOR && number != self.spurious).then_some(number)
     }
 
     /// Takes an interrupt that was let in, if one was, and takes the timer back: on a wire, it raises that until then. Gives the

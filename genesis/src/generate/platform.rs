@@ -103,6 +103,7 @@ pub fn rest(drivers: &[Driver]) -> Option<Wakers> {
         vectors: going_on(&drivers[vectors])?,
         wire,
         number: line.unwrap_or(vector::TIMER),
+        spurious: drivers[vectors].spurious(),
         hz: drivers[timer].fact("hz")?,
         most: drivers[timer].fact("most").filter(|most| *most != 0)?,
     });
