@@ -166,7 +166,7 @@ impl World {
     pub fn flush(&mut self) {
         let deadline = sys::now().saturating_add(PATIENCE);
         self.until(deadline, |world| {
-            let sent = |t: &Terminal| t.idle() || t.state().over();
+            let sent = |t: &Terminal<Mapped>| t.idle() || t.state().over();
             world.terminal.as_ref().is_none_or(sent)
         });
     }
