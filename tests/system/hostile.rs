@@ -11,7 +11,13 @@ fn nothing_hostile_succeeds(name: &str, checks: u32) {
     let (workspace, machine) = (workspace(), machine(name));
     let program = build_program(&workspace, machine.arch, "hostile")
         .unwrap_or_else(|error| panic!("{error:#}"));
-    let extra = ["-initrd".to_owned(), program.display().to_string()];
+    // By the machine's own clock: whether the host is busy is no business of the nucleus's.
+    let extra = [
+        "-initrd".to_owned(),
+        program.display().to_string(),
+        "-icount".to_owned(),
+        "shift=0,sleep=off".to_owned(),
+    ];
     let command = emulator::command(&workspace, &machine, &image(machine.arch), "stdio", &extra)
         .expect("a command");
     let mut guest = Guest::start(command).unwrap_or_else(|error| panic!("{error:#}"));
@@ -40,9 +46,9 @@ fn nothing_hostile_succeeds(name: &str, checks: u32) {
 /// Who adds a check, or takes one away, says so here.
 #[test]
 fn nothing_hostile_succeeds_on_q35_virtio() {
-    nothing_hostile_succeeds("q35-virtio", 0);
+    nothing_hostile_succeeds("q35-virtio", 549);
 }
 #[test]
 fn nothing_hostile_succeeds_on_virt_gicv3() {
-    nothing_hostile_succeeds("virt-gicv3", 0);
+    nothing_hostile_succeeds("virt-gicv3", 538);
 }
