@@ -8,7 +8,12 @@ pub trait Access {
     fn read(&mut self, window: u8, at: u64, width: Width) -> u64;
     /// A device write: the low `width` bits of `value`.
     fn write(&mut self, window: u8, at: u64, width: Width, value: u64);
-    /// A load from state, arena or pool; an offset outside reads 0 (and is the implementor's to report).
+    /// Bytes of the pool, where whoever carries the residual out is to check that accesses lie in it.
+    fn pool_size(&self) -> Option<u64> {
+        None
+    }
+    /// A load from state, arena or pool. The interpreter gives no offset outside state and arena, nor outside a pool whose
+    /// size it is told; one outside a pool of another size is the implementor's to report, and reads 0.
     fn load(&mut self, space: Space, at: u64, width: Width) -> u64;
     fn store(&mut self, space: Space, at: u64, width: Width, value: u64);
     fn fence(&mut self, fence: Fence);

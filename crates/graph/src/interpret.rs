@@ -3,9 +3,9 @@
 use crate::{
     build::fold::{compute, swapped},
     traverse::{resolve, Pure},
-    Access, Graph, Id, Late, Op, RegionId, Residual,
+    Access, Graph, Id, Late, Op, RegionId, Residual, Space, Width, WindowKind,
 };
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{format, string::String, vec, vec::Vec};
 
 /// Steps that [`run`] takes at most.
 pub const BUDGET: u64 = 20_000_000;
@@ -28,6 +28,8 @@ pub enum Fault {
     Entry,
     /// The budget of steps is used up.
     Budget,
+    /// An access lies outside its memory or its window: where in the graph, what was touched, and how much there is.
+    Outside(String),
 }
 
 /// Runs one entry with a budget of [`BUDGET`] steps.
@@ -61,6 +63,8 @@ pub fn run_within(
     let count = residual.graph.nodes.len();
     let late = lates(&residual.graph, access);
     let mut machine = Machine {
+        residual,
+        entry: &e.name,
         graph: &residual.graph,
         access,
         budget,
@@ -80,6 +84,7 @@ pub fn run_within(
         // `validate` has shown that every `Leave` has its target.
         Err(Exit::Leave(_)) => 0,
         Err(Exit::Budget) => return fault(Fault::Budget),
+        Err(Exit::Outside(what)) => return fault(Fault::Outside(what)),
     };
     Outcome {
         status,
@@ -105,9 +110,13 @@ enum Exit {
     Leave(u8),
     Return(u64),
     Budget,
+    Outside(String),
 }
 
 struct Machine<'a> {
+    residual: &'a Residual,
+    /// Name of the entry.
+    entry: &'a str,
     graph: &'a Graph,
     access: &'a mut dyn Access,
     budget: u64,
@@ -182,6 +191,17 @@ impl Pure for Values<'_> {
     }
 }
 
+fn fits(at: u64, width: Width, size: u64, what: impl FnOnce() -> String) -> Result<(), Exit> {
+    let bytes = u64::from(width.bytes());
+    if at.checked_add(bytes).is_some_and(|end| end <= size) {
+        return Ok(());
+    }
+    Err(Exit::Outside(format!(
+        "{bytes} bytes at {at:#x} of {}, which has {size:#x}",
+        what()
+    )))
+}
+
 fn mask(bits: u8) -> u64 {
     u64::MAX >> (64 - bits as u32)
 }
@@ -191,11 +211,41 @@ impl Machine<'_> {
         let graph = self.graph;
         for &step in &graph.regions[id as usize].steps {
             self.spend()?;
-            if let Some(value) = self.step(&graph.nodes[step as usize])? {
-                self.values.set_effect(step, value);
+            match self.step(&graph.nodes[step as usize]) {
+                Ok(Some(value)) => self.values.set_effect(step, value),
+                Ok(None) => {}
+                Err(Exit::Outside(what)) if !what.starts_with('`') => {
+                    let entry = self.entry;
+                    return Err(Exit::Outside(format!("`{entry}`, node {step}: {what}")));
+                }
+                Err(exit) => return Err(exit),
             }
         }
         Ok(())
+    }
+
+    /// Refuses an access to memory that does not lie in it. How large the pool is only `Access` knows.
+    fn inside(&mut self, space: Space, at: u64, width: Width) -> Result<(), Exit> {
+        let size = match space {
+            Space::State => u64::from(self.residual.state_size),
+            Space::Arena => u64::from(self.residual.arena_size),
+            Space::Pool => match self.access.pool_size() {
+                Some(size) => size,
+                None => return Ok(()),
+            },
+        };
+        fits(at, width, size, || format!("{space:?}").to_lowercase())
+    }
+
+    /// Refuses an access to a window that does not lie in it. Registers of the processor have numbers, and no size.
+    fn inside_window(&mut self, window: u8, at: u64, width: Width) -> Result<(), Exit> {
+        // `validate` has shown that there is such a window.
+        match self.residual.windows.get(usize::from(window)) {
+            Some(w) if matches!(w.kind, WindowKind::Memory | WindowKind::Port) => {
+                fits(at, width, w.size, || format!("window `{}`", w.name))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn spend(&mut self) -> Result<(), Exit> {
@@ -277,10 +327,12 @@ impl Machine<'_> {
             }
             Op::Load { space, at, width } => {
                 let at = self.value(at)?;
+                self.inside(space, at, width)?;
                 self.access.load(space, at, width) & width.mask()
             }
             Op::Read { window, at, width } => {
                 let at = self.value(at)?;
+                self.inside_window(window, at, width)?;
                 self.access.read(window, at, width) & width.mask()
             }
             Op::Up { which, ref args } => {
@@ -313,6 +365,7 @@ impl Machine<'_> {
                 value,
             } => {
                 let (at, value) = (self.value(at)?, self.value(value)?);
+                self.inside(space, at, width)?;
                 self.access.store(space, at, width, value & width.mask());
             }
             Op::Write {
@@ -322,6 +375,7 @@ impl Machine<'_> {
                 value,
             } => {
                 let (at, value) = (self.value(at)?, self.value(value)?);
+                self.inside_window(window, at, width)?;
                 self.access.write(window, at, width, value & width.mask());
             }
             Op::Fence(fence) => self.access.fence(fence),

@@ -8,6 +8,7 @@ mod contract;
 mod effects;
 mod facts;
 mod fetch;
+mod leaving;
 mod names;
 mod places;
 pub(crate) mod view;
@@ -51,6 +52,7 @@ fn items(view: &View, out: &mut Vec<Diagnostic>) {
         effects::check(view, item, out);
         binding::check(view, item, out);
         fetch::check(view, item, out);
+        leaving::check(view, item, out);
     });
 }
 

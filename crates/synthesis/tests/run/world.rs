@@ -28,6 +28,8 @@ pub struct World {
     registers: BTreeMap<(u8, u64), u64>,
     trace: String,
     said: Vec<(u64, [u64; 4])>,
+    /// Arena and pool as they were when the outside could last see them.
+    seen: [Vec<u8>; 2],
 }
 
 impl World {
@@ -45,6 +47,7 @@ impl World {
             registers: BTreeMap::new(),
             trace: String::new(),
             said: Vec::new(),
+            seen: [Vec::new(), Vec::new()],
         }
     }
 
@@ -65,12 +68,14 @@ impl World {
 
     /// What happened since this was asked last.
     pub fn told(&mut self) -> String {
+        self.look();
         self.said.clear();
         std::mem::take(&mut self.trace)
     }
 
     /// The upcalls since then.
     pub fn said(&mut self) -> Vec<(u64, [u64; 4])> {
+        self.look();
         self.trace.clear();
         std::mem::take(&mut self.said)
     }
@@ -95,6 +100,9 @@ impl World {
                 let at = at + k as u64 * u64::from(width.bytes());
                 put(self.space(space.1), at, *width, *value);
             }
+            // What the device stored is no news of the driver's.
+            self.look();
+            self.trace.clear();
         }
     }
 
@@ -118,7 +126,33 @@ impl World {
     }
 
     fn note(&mut self, text: &str) {
+        self.look();
         writeln!(self.trace, "  {text}").unwrap();
+    }
+
+    /// What the driver changed in arena and pool since the outside could last see them: in how many stores, and in which
+    /// order, nobody sees.
+    fn look(&mut self) {
+        for (k, name) in ["arena", "pool"].into_iter().enumerate() {
+            let now = [&self.arena, &self.pool][k];
+            let before = &mut self.seen[k];
+            if before == now {
+                continue;
+            }
+            before.resize(now.len(), 0);
+            let mut at = 0;
+            while at < now.len() {
+                let changed = (at..now.len()).take_while(|k| before[*k] != now[*k]);
+                let length = changed.count();
+                if length > 0 {
+                    let bytes = now[at..at + length].iter().map(|b| format!("{b:02x}"));
+                    let bytes = bytes.collect::<Vec<_>>().join(" ");
+                    writeln!(self.trace, "  {name}[{at:#x}] = {bytes}").unwrap();
+                }
+                at += length.max(1);
+            }
+            before.clone_from(now);
+        }
     }
 
     fn place(&self, window: u8, at: u64, width: Width) -> String {
@@ -176,18 +210,13 @@ impl Access for World {
             _ => drop(self.registers.insert((window, at), value)),
         }
     }
+    fn pool_size(&self) -> Option<u64> {
+        Some(self.pool.len() as u64)
+    }
     fn load(&mut self, space: Space, at: u64, width: Width) -> u64 {
         get(self.space(space), at, width)
     }
     fn store(&mut self, space: Space, at: u64, width: Width, value: u64) {
-        if space != Space::State {
-            let bits = width.bits();
-            let value = value & width.mask();
-            self.note(&format!(
-                "store {bits} {}[{at:#x}] = {value:#x}",
-                format!("{space:?}").to_lowercase()
-            ));
-        }
         put(self.space(space), at, width, value)
     }
     fn fence(&mut self, fence: Fence) {

@@ -1,0 +1,433 @@
+//! Accesses to the device: where a register lies, and what reading and writing it is.
+
+use crate::memory::swapped;
+use crate::value::{ones, Bits, Id, Num, Region, Register, Value};
+use crate::{wrong, Meaning, Outside, Run};
+use graph::{Width, Window, WindowKind};
+use rulebook::tree::{Effects, ExprKind, ItemKind, Member, Name, Place, RegItem, Rest, SpaceItem};
+
+struct Target {
+    window: u8,
+    at: u64,
+    big: bool,
+    /// Registers of the processor are accessed with 64 bits.
+    whole: bool,
+}
+
+impl<'a> Meaning<'a> {
+    fn bits_of(&self, r: &Register<'a>) -> Option<Bits<'a>> {
+        match (&r.item.fields, r.item.fields_of) {
+            (Some(fields), _) => Some(Bits::Fields(r.instance, fields)),
+            (None, Some(name)) => Some(Bits::Named(r.instance, name)),
+            _ => None,
+        }
+    }
+
+    /// The space that a register lies in: its own, or that of the register before it.
+    pub(crate) fn space_of(&self, id: Id, reg: &RegItem) -> Option<Name> {
+        let mut last = None;
+        for item in self.all_items(id) {
+            match &item.kind {
+                ItemKind::Space(space) if last.is_none() => last = Some(space.name),
+                ItemKind::Reg(r) => {
+                    last = r.space.or(last);
+                    if std::ptr::eq(r, reg) {
+                        return last;
+                    }
+                }
+                _ => {}
+            }
+        }
+        last
+    }
+
+    fn space_item(
+        &mut self,
+        io: &mut dyn Outside,
+        id: Id,
+        name: Name,
+    ) -> Option<(Id, &'a SpaceItem)> {
+        let mut at = Some(id);
+        while let Some(i) = at {
+            let found = self.find(
+                io,
+                i,
+                |k| matches!(k, ItemKind::Space(s) if s.name == name && s.value.is_some()),
+            );
+            if let Some(ItemKind::Space(space)) = found.map(|item| &item.kind) {
+                return Some((i, space));
+            }
+            at = self.instances[i].lower;
+        }
+        None
+    }
+
+    fn region(
+        &mut self,
+        io: &mut dyn Outside,
+        id: Id,
+        space: &'a SpaceItem,
+        index: Option<i128>,
+        place: Place,
+    ) -> Run<Region> {
+        let Some(e) = &space.value else {
+            return wrong(place, "a space that stands for nothing");
+        };
+        let mut locals = Vec::new();
+        if let (Some(name), Some(v)) = (space.index, index) {
+            locals.push((name, num(v)));
+        }
+        match self.within(id, locals, |m| m.value(io, e))? {
+            Value::Region(region) => Ok(region),
+            _ => wrong(
+                e.place,
+                format!("the device has no window for `{}`", self.text(space.name)),
+            ),
+        }
+    }
+
+    fn window(
+        &mut self,
+        io: &mut dyn Outside,
+        region: &Region,
+        name: Name,
+        place: Place,
+    ) -> Run<u8> {
+        let same = |w: &Window| (w.kind, w.base, w.size) == (region.kind, region.base, region.size);
+        if let Some(n) = self.given.windows.iter().position(same) {
+            return Ok(n as u8);
+        }
+        let index = self.given.windows.len() as u8;
+        let window = Window {
+            name: self.text(name).to_owned(),
+            kind: region.kind,
+            base: region.base,
+            size: region.size,
+        };
+        if !io.open(index, &window) {
+            return wrong(
+                place,
+                format!("the window `{}` cannot be reached", window.name),
+            );
+        }
+        self.given.windows.push(window);
+        Ok(index)
+    }
+
+    /// The register's number: its offset, and how far its index is from there.
+    fn register_number(&mut self, io: &mut dyn Outside, r: &Register<'a>, unit: u64) -> Run<i128> {
+        let Some(at) = &r.item.at else {
+            return wrong(r.place, "the register has no place");
+        };
+        let base = match &at.kind {
+            ExprKind::Text(text) => match system_register(self.text(*text)) {
+                Some(code) => code.into(),
+                None => return wrong(at.place, "no system register"),
+            },
+            _ => self.within(r.instance, Vec::new(), |m| m.number(io, at))?.v,
+        };
+        let Some(index) = r.index else {
+            return Ok(base);
+        };
+        let count = r.item.count.map_or(i128::MAX, i128::from);
+        if !(0..count).contains(&index) {
+            return wrong(
+                r.place,
+                format!(
+                    "`{}[{index}]`, and there are {count}",
+                    self.text(r.item.name)
+                ),
+            );
+        }
+        let step = match &r.item.step {
+            Some(step) => self.count(io, r.instance, step)?,
+            None if r.item.via.is_empty() => unit,
+            None => 0,
+        };
+        Ok(base + index * i128::from(step))
+    }
+
+    /// Does what must be done before the access, and says where it is.
+    fn target(&mut self, io: &mut dyn Outside, r: &Register<'a>, half: u64) -> Run<Target> {
+        for via in &r.item.via {
+            let mut locals = Vec::new();
+            if let (Some(name), Some(index)) = (r.item.index, r.index) {
+                locals.push((name, num(index)));
+            }
+            self.within(r.instance, locals, |m| {
+                let value = m.value(io, &via.value)?;
+                m.assign_to(io, &via.target, value, via.value.place)
+            })?;
+        }
+        let space = match r.space {
+            Some(name) => self.space_item(io, r.instance, name),
+            None => None,
+        };
+        let Some((owner, space)) = space else {
+            return wrong(r.place, "the register lies in no space");
+        };
+        let region = self.region(io, owner, space, r.space_index, r.place)?;
+        let window = self.window(io, &region, space.name, r.place)?;
+        let stride = match &space.step {
+            Some(e) => self.count(io, owner, e)?,
+            None => 1,
+        };
+        let at = if let Some(via) = &space.via {
+            let number = self.register_number(io, r, 1)? + i128::from(half);
+            let at = self.named("at").map(|name| (name, open(number)));
+            self.within(owner, at.into_iter().collect(), |m| {
+                let value = m.value(io, &via.value)?;
+                m.assign_to(io, &via.target, value, via.value.place)
+            })?;
+            0
+        } else {
+            // Where a space has a step, registers are counted, not bytes.
+            let unit = match stride {
+                1 => u64::from(r.item.bits) / 8,
+                _ => 1,
+            };
+            self.register_number(io, r, unit)? * i128::from(stride) + i128::from(half * 4)
+        } + region.offset;
+        let bytes = i128::from(r.item.halves.unwrap_or(r.item.bits) / 8);
+        let memory = matches!(region.kind, WindowKind::Memory | WindowKind::Port);
+        if at < 0 || memory && at + bytes > i128::from(region.size) {
+            return wrong(
+                r.place,
+                format!(
+                    "`{}` at {at:#x} lies outside its window",
+                    self.text(r.item.name)
+                ),
+            );
+        }
+        Ok(Target {
+            window,
+            at: at as u64,
+            big: space.big,
+            whole: !memory,
+        })
+    }
+
+    /// `dma REG`: where a register stands in memory.
+    pub(crate) fn address_of(&mut self, io: &mut dyn Outside, r: &Register<'a>) -> Run<u64> {
+        let target = self.target(io, r, 0)?;
+        match self.given.windows.get(usize::from(target.window)) {
+            Some(w) if w.kind == WindowKind::Memory => Ok(w.base + target.at),
+            _ => wrong(r.place, "the register has no address of its own"),
+        }
+    }
+
+    fn one_read(
+        &mut self,
+        io: &mut dyn Outside,
+        r: &Register<'a>,
+        half: u64,
+        width: Width,
+    ) -> Run<u64> {
+        let t = self.target(io, r, half)?;
+        let access = if t.whole { Width::B64 } else { width };
+        let word = io.read(t.window, t.at, access) & width.mask();
+        Ok(if t.big {
+            swapped(word, width.bits())
+        } else {
+            word
+        })
+    }
+
+    fn one_write(
+        &mut self,
+        io: &mut dyn Outside,
+        r: &Register<'a>,
+        half: u64,
+        width: Width,
+        value: u64,
+    ) -> Run<()> {
+        let t = self.target(io, r, half)?;
+        let access = if t.whole { Width::B64 } else { width };
+        let value = value & width.mask();
+        let value = if t.big {
+            swapped(value, width.bits())
+        } else {
+            value
+        };
+        io.write(t.window, t.at, access, value);
+        Ok(())
+    }
+
+    fn width(&self, r: &Register<'a>) -> Run<Width> {
+        match Width::of_bits(r.item.bits) {
+            Some(width) => Ok(width),
+            None => wrong(r.place, "a register of 8, 16, 32 or 64 bits"),
+        }
+    }
+
+    /// Reads a register; one with a count and no index is the list of all.
+    pub(crate) fn read(&mut self, io: &mut dyn Outside, r: &Register<'a>) -> Run<Value<'a>> {
+        let (Some(count), None) = (r.item.count, r.index) else {
+            return Ok(Value::Num(self.read_one(io, r)?));
+        };
+        let mut list = Vec::new();
+        for k in 0..count {
+            let one = Register {
+                index: Some(k.into()),
+                ..r.clone()
+            };
+            list.push(Value::Num(self.read_one(io, &one)?));
+        }
+        Ok(Value::List(list))
+    }
+
+    pub(crate) fn read_one(&mut self, io: &mut dyn Outside, r: &Register<'a>) -> Run<Num<'a>> {
+        let width = self.width(r)?;
+        let v = match r.item.halves {
+            Some(32) if width == Width::B64 => {
+                let low = self.one_read(io, r, 0, Width::B32)?;
+                low | self.one_read(io, r, 1, Width::B32)? << 32
+            }
+            _ => self.one_read(io, r, 0, width)?,
+        };
+        Ok(Num {
+            v: v.into(),
+            bits: self.bits_of(r),
+            open: false,
+        })
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        io: &mut dyn Outside,
+        r: &Register<'a>,
+        value: Value<'a>,
+        place: Place,
+    ) -> Run<()> {
+        let bits = self.bits_of(r);
+        let literal = matches!(value, Value::Literal(..));
+        let mut n = self.number_of(io, value, bits, place)?;
+        if let (true, Some(bits)) = (literal, bits) {
+            // Bits that have no name are written as they were read.
+            if self.rest(bits) == Rest::Keep && !r.item.effects.has(Effects::WO) {
+                let old = self.read_one(io, r)?.v as u64;
+                let kept = old & ones(r.item.bits) & !self.mask(bits);
+                n.v |= i128::from(kept);
+            }
+        }
+        self.write_number(io, r, n, place)
+    }
+
+    fn write_number(
+        &mut self,
+        io: &mut dyn Outside,
+        r: &Register<'a>,
+        n: Num<'a>,
+        place: Place,
+    ) -> Run<()> {
+        let width = self.width(r)?;
+        let value = self.fit(n, width.bits(), place)?;
+        match r.item.halves {
+            Some(32) if width == Width::B64 => {
+                self.one_write(io, r, 0, Width::B32, value)?;
+                self.one_write(io, r, 1, Width::B32, value >> 32)
+            }
+            _ => self.one_write(io, r, 0, width, value),
+        }
+    }
+
+    /// `REG.field = value`: keeps the other fields as they are read, unless writing them does something.
+    pub(crate) fn write_field(
+        &mut self,
+        io: &mut dyn Outside,
+        r: &Register<'a>,
+        name: Name,
+        value: Value<'a>,
+        place: Place,
+    ) -> Run<()> {
+        let bits = self.bits_of(r);
+        let field = bits.and_then(|bits| Some((bits, self.field(bits, name)?)));
+        let Some((bits, field)) = field else {
+            return wrong(place, format!("no field `{}`", self.text(name)));
+        };
+        let acts = Effects::W1C
+            | Effects::W1S
+            | Effects::RO
+            | Effects::WO
+            | Effects::SC
+            | Effects::DOORBELL;
+        let own = ones(field.width) << field.lo;
+        let mut keep = 0;
+        for other in self.fields(bits) {
+            if other.effects.0 & acts == 0 {
+                keep |= ones(other.width) << other.lo;
+            }
+        }
+        if self.rest(bits) == Rest::Keep {
+            keep |= ones(r.item.bits) & !self.mask(bits);
+        }
+        if r.item.effects.0 & (Effects::W1C | Effects::W1S | Effects::WO) != 0 {
+            keep = 0;
+        }
+        keep &= !own;
+        let old = match keep {
+            0 => 0,
+            keep => self.read_one(io, r)?.v as u64 & keep,
+        };
+        let n = self.number_of(io, value, field.bits, place)?;
+        let n = self.fit(n, field.width, place)?;
+        let whole = i128::from(old | n << field.lo);
+        let whole = Num {
+            v: whole,
+            bits: None,
+            open: false,
+        };
+        self.write_number(io, r, whole, place)
+    }
+
+    /// One member of a literal, for a field or member with these bits and so many: its bits, where they lie, how many.
+    pub(crate) fn member_bits(
+        &mut self,
+        io: &mut dyn Outside,
+        member: &'a Member,
+        bits: Option<Bits<'a>>,
+        width: u32,
+    ) -> Run<(u64, u32, u32)> {
+        let (lo, width, inner) = match member.path.get(1) {
+            Some(second) => match bits.and_then(|bits| self.field(bits, *second)) {
+                Some(field) => (field.lo, field.width, field.bits),
+                None => return wrong(member.place, format!("no field `{}`", self.text(*second))),
+            },
+            None => (0, width, bits),
+        };
+        let n = match &member.value {
+            Some(e) => self.number_as(io, e, inner)?,
+            None => Num {
+                v: 1,
+                bits: None,
+                open: false,
+            },
+        };
+        Ok((self.fit(n, width, member.place)?, lo, width))
+    }
+}
+
+pub fn num<'a>(v: i128) -> Value<'a> {
+    Value::Num(Num {
+        v,
+        bits: None,
+        open: false,
+    })
+}
+
+fn open<'a>(v: i128) -> Value<'a> {
+    Value::Num(Num {
+        v,
+        bits: None,
+        open: true,
+    })
+}
+
+/// `"op0.op1.CRn.CRm.op2"` as the instructions that access it encode it (Arm ARM, C6.2, `MRS`).
+fn system_register(text: &str) -> Option<u64> {
+    let parts: Option<Vec<u64>> = text.split('.').map(|part| part.parse().ok()).collect();
+    match parts?[..] {
+        [op0, op1, crn, crm, op2] => Some(op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2),
+        _ => None,
+    }
+}
