@@ -1,7 +1,5 @@
-//! One machine instruction back to text. A crate of its own, so that the decoders, which are generic, are compiled for size: all
-//! of them stay in memory that can be executed, and only a person ever waits for them.
-//!
-//! On the host both architectures are known; a program on the machine itself knows that machine's.
+//! One machine instruction back to text. On the host both architectures are known; a program on the machine itself carries that
+//! machine's decoder alone.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;

@@ -176,13 +176,26 @@ impl Rights {
         }
     }
 
-    /// A notification that allows what is needed; so do those below.
+    /// A notification that allows what is needed; so do those below. This one is on the way of every notification and wait.
     #[inline]
     pub fn notification(&self, handle: u64, need: u32) -> Result<&'static Notification, Error> {
-        let right = self.get(handle)?;
-        match right.object {
-            Object::Notification(notification) => right.allows(need).map(|()| notification),
-            _ => Err(Error::BadHandle),
+        if let Some(slot) = self.0.get(handle as usize) {
+            let right = slot.0.get();
+            if let Object::Notification(notification) = right.object {
+                if right.may & need == need {
+                    return Ok(notification);
+                }
+            }
+        }
+        Err(self.no_notification(handle))
+    }
+
+    /// Why there is no such notification, or not for this.
+    #[cold]
+    fn no_notification(&self, handle: u64) -> Error {
+        match self.get(handle).map(|right| right.object) {
+            Ok(Object::Notification(_)) => Error::Denied,
+            _ => Error::BadHandle,
         }
     }
 

@@ -3,7 +3,6 @@
 use crate::report::Grouped;
 use abi::system::info;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::{Result, Write};
 
 /// What RAM is used for: a word for programs, words for people, bytes. Each is counted by itself, so that all of them make RAM
@@ -73,24 +72,27 @@ pub fn json(
     manager: &[u64; 8],
     tasks: &[TaskMemory],
 ) -> Result {
-    let kinds = kinds(told, manager);
-    let kinds: serde_json::Map<String, serde_json::Value> = (kinds.iter())
-        .map(|(name, _, bytes)| ((*name).into(), (*bytes).into()))
-        .collect();
-    let tasks: Vec<serde_json::Value> = (tasks.iter())
-        .map(|(name, donated, mapped)| {
-            serde_json::json!({ "name": name, "donated": donated, "mapped": mapped })
-        })
-        .collect();
-    let all = serde_json::json!({
-        "ram": told.total,
-        "kinds": kinds,
-        "given_out": manager[1],
-        "executable": told.executable,
-        "genesis": told.genesis_returned,
-        "tasks": tasks,
-    });
-    writeln!(out, "{all}")
+    let (ram, executable, genesis) = (told.total, told.executable, told.genesis_returned);
+    write!(out, "{{\"ram\":{ram},\"kinds\":{{")?;
+    for (n, (name, _, bytes)) in kinds(told, manager).iter().enumerate() {
+        let comma = if n == 0 { "" } else { "," };
+        write!(out, "{comma}\"{name}\":{bytes}")?;
+    }
+    write!(
+        out,
+        "}},\"given_out\":{},\"executable\":{executable}",
+        manager[1]
+    )?;
+    write!(out, ",\"genesis\":{genesis},\"tasks\":[")?;
+    for (n, (name, donated, mapped)) in tasks.iter().enumerate() {
+        let comma = if n == 0 { "" } else { "," };
+        // As Rust writes it, which JSON understands of the characters that names are made of.
+        write!(
+            out,
+            "{comma}{{\"name\":{name:?},\"donated\":{donated},\"mapped\":{mapped}}}"
+        )?;
+    }
+    writeln!(out, "]}}")
 }
 
 #[cfg(test)]
