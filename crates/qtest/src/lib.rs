@@ -45,6 +45,8 @@
 
 mod config;
 mod firmware;
+#[cfg(all(feature = "run", target_arch = "x86_64", target_os = "linux"))]
+mod guard;
 mod live;
 mod machine;
 mod memory;

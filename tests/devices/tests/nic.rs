@@ -65,6 +65,33 @@ fn e1000_on_pci_express() {
     proved("e1000e", "e1000", false);
 }
 
+fn confined(options: &str, rule: &str, ports: bool) {
+    let cable = peer::Cable::new().unwrap();
+    let (machine, written) = card(options, rule, &cable.netdev("n0"), ports);
+    proof::no_frame_is_too_long(&machine, &written, &cable);
+}
+
+#[test]
+fn rtl8139_stores_within_its_memory() {
+    confined("rtl8139", "rtl8139", false);
+}
+
+#[test]
+fn e1000_and_its_relatives_store_within_their_memory() {
+    for options in ["e1000", "e1000-82544gc", "e1000e"] {
+        confined(options, "e1000", false);
+    }
+}
+
+#[test]
+fn virtio_stores_within_its_memory() {
+    confined(
+        "virtio-net-pci,disable-legacy=on",
+        "virtio_net on virtio_pci",
+        false,
+    );
+}
+
 /// A card that answers nothing any more, as one that was pulled out, ends its driver with that reason. By ports: in
 /// memory that no one answers for the emulator reads 0, where hardware reads all ones.
 #[test]

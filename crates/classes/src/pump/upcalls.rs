@@ -80,19 +80,27 @@ extern "C" fn received(context: *mut Context, ticket: u64, length: u64, _: u64, 
     })
 }
 
-/// `arrived(place, length)`: a frame in the arena. Without a supplied buffer that holds it, it is lost.
-extern "C" fn arrived(context: *mut Context, at: u64, length: u64, _: u64, _: u64) -> u64 {
+/// `arrived(place, length, more, rest)`: a frame in the arena, in one piece or, where it runs over the end of a ring, two
+/// (`rest` bytes from `more` on; 0 when there is one). Without a supplied buffer that holds it, it is lost.
+extern "C" fn arrived(context: *mut Context, at: u64, length: u64, more: u64, rest: u64) -> u64 {
     with(context, |pump| {
-        let fits = |p: &Pending| p.kind == Kind::Supply && length <= u64::from(p.length);
+        let Some(whole) = length.checked_add(rest) else {
+            return pump.violate(Violation::Overlong(length));
+        };
+        let fits = |p: &Pending| p.kind == Kind::Supply && whole <= u64::from(p.length);
         let Some(pending) = pump.tickets.take_first(fits) else {
             pump.counters.dropped += 1;
             return;
         };
-        if !pump.memory.copy_out(at, u64::from(pending.offset), length) {
+        let to = u64::from(pending.offset);
+        // The second place is inside the buffer, as the first is: `whole` was compared with it.
+        let copied = pump.memory.copy_out(at, to, length)
+            && (rest == 0 || pump.memory.copy_out(more, to + length, rest));
+        if !copied {
             pump.answer(&pending, false, pending.length);
-            return pump.violate(Violation::Overlong(length));
+            return pump.violate(Violation::Overlong(whole));
         }
-        pump.finish(&pending, true, length as u32);
+        pump.finish(&pending, true, whole as u32);
     })
 }
 

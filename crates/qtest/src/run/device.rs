@@ -7,8 +7,9 @@ use super::fault::{self, Engine};
 use super::lanes::Lanes;
 use super::platform::Platform;
 use super::text::Text;
+use crate::guard::Guarded;
 use crate::live::shared;
-use crate::memory::{Mapping, Ram};
+use crate::memory::Mapping;
 use crate::window::{Touch, Windows};
 use crate::{Error, Machine, Result};
 use abi::context::WINDOWS;
@@ -81,8 +82,8 @@ pub struct Device {
     /// What `state` maps: another process may, too.
     state_file: File,
     state: Mapping,
-    arena: Ram,
-    pool: Ram,
+    arena: Guarded,
+    pool: Guarded,
     rings: Mapping,
 }
 
@@ -106,8 +107,8 @@ impl Device {
         let memory = beside::Memory {
             machine,
             state: (&device.state_file, &device.state),
-            arena: device.arena,
-            pool: device.pool,
+            arena: device.arena.inside,
+            pool: device.pool.inside,
         };
         let windows = &blob.residual.windows;
         device.engine.body = Body::Beside(Beside::start(
@@ -166,8 +167,8 @@ impl Device {
             failures: residual.failures.clone(),
             state: Mapping::shared(&state_file, state_size)?,
             state_file,
-            arena: machine.ram((residual.arena_size as usize).max(1), align)?,
-            pool: machine.ram(POOL, 4096)?,
+            arena: Guarded::new(machine, (residual.arena_size as usize).max(1), align)?,
+            pool: Guarded::new(machine, POOL, 4096)?,
             rings: Mapping::private(BYTES * LANES as usize, read | write)?,
         })
     }
@@ -240,7 +241,7 @@ impl Device {
 
     /// The client's buffers.
     pub fn client_pool(&self) -> Pool {
-        shared(&self.pool)
+        shared(&self.pool.inside)
     }
 
     /// Calls, accesses and returns in order.
@@ -276,16 +277,46 @@ impl Device {
             Memory::new(Places {
                 state: self.state.base(),
                 state_size: self.state.size(),
-                arena: self.arena.base,
-                arena_size: self.arena.size,
-                arena_dma: self.arena.dma,
-                pool: self.pool.base,
-                pool_size: self.pool.size,
-                pool_dma: self.pool.dma,
+                arena: self.arena.inside.base,
+                arena_size: self.arena.inside.size,
+                arena_dma: self.arena.inside.dma,
+                pool: self.pool.inside.base,
+                pool_size: self.pool.inside.size,
+                pool_dma: self.pool.inside.dma,
                 windows,
                 clock: fault::clock,
                 pause: fault::pause,
             })
+        }
+    }
+}
+
+impl Device {
+    /// Whether the memory around arena and pool is as it was.
+    ///
+    /// # Errors
+    /// When a device, or the driver, wrote beyond what the driver was given.
+    pub fn unharmed(&self) -> Result<()> {
+        for (what, memory) in [("arena", &self.arena), ("pool", &self.pool)] {
+            if let Some(at) = memory.broken() {
+                let size = memory.inside.size as i64;
+                let place = if at < 0 { at } else { size + at };
+                return Err(Error::Other(format!(
+                    "memory outside of the {what} was written to, at {place} of its {size} bytes"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every test of a driver, whatever it is about, ends with a look at the memory around the driver's own.
+impl Drop for Device {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            if let Err(error) = self.unharmed() {
+                panic!("{error}");
+            }
         }
     }
 }

@@ -168,8 +168,9 @@ impl<'a> Specialiser<'a, '_> {
             match v {
                 // A frame or text is told as place and length.
                 Value::Buffer(b) | Value::Bytes(b) => words.extend([b.at.id, b.len.id]),
-                Value::Buffers(list) if list.len() == 1 => {
-                    words.extend([list[0].at.id, list[0].len.id])
+                // … and one that runs over the end of a ring as two of each.
+                Value::Buffers(list) if (1..=2).contains(&list.len()) => {
+                    words.extend(list.iter().flat_map(|b| [b.at.id, b.len.id]))
                 }
                 v => words.push(self.number_for(v, None, place)?.id),
             }
