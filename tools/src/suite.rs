@@ -76,11 +76,13 @@ const LIBRARY_TESTS: &[&str] = &[
 /// They boot machines and talk to the prompt; cargo leaves them out unless they are named.
 const SYSTEM_TESTS: &[&str] = &["-p", "meta", "--test", "system"];
 
+type Run = Box<dyn Fn(&Workspace) -> Result<()>>;
+
 /// A check that is not a cargo test.
 struct Check {
     name: String,
     long: bool,
-    run: Box<dyn Fn(&Workspace) -> Result<()>>,
+    run: Run,
 }
 
 impl Check {

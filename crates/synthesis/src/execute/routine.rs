@@ -241,13 +241,10 @@ impl<'a> Specialiser<'a, '_> {
 /// Names that are assigned to as a whole.
 fn assigned_names(body: &[Stmt], names: &mut Vec<Name>) {
     for s in body {
-        match &s.kind {
-            StmtKind::Assign { target, .. } => {
-                if let ExprKind::Name(n) = &target.kind {
-                    names.push(*n);
-                }
+        if let StmtKind::Assign { target, .. } = &s.kind {
+            if let ExprKind::Name(n) = &target.kind {
+                names.push(*n);
             }
-            _ => {}
         }
         for (body, _) in inside(s) {
             assigned_names(body, names);
