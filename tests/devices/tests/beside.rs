@@ -50,8 +50,8 @@ fn device(machine: &Machine) -> Device {
         windows: vec![Window {
             name: "r".into(),
             kind: WindowKind::Memory,
-            // RAM behaves as a device would that remembers everything.
-            base: 0x4100_0000,
+            // RAM behaves as a device would that remembers everything; nothing else of the machine uses this piece.
+            base: 0x40f0_0000,
             size: 0x10,
         }],
         state_size: 64,
@@ -74,7 +74,7 @@ fn every_width_reaches_the_device_and_nothing_else_is_reached() {
     let mut code: Platform = device.direct().unwrap();
     let pattern = 0x8877_6655_4433_2211;
     assert_eq!(code.call("write64", &[0, pattern]).unwrap(), status::OK);
-    assert_eq!(machine.read(0x4100_0000, Width::B64).unwrap(), pattern);
+    assert_eq!(machine.read(0x40f0_0000, Width::B64).unwrap(), pattern);
     for (name, at, value) in [
         ("read8", 1, 0x22),
         ("read16", 2, 0x4433),
@@ -92,11 +92,11 @@ fn every_width_reaches_the_device_and_nothing_else_is_reached() {
         assert_eq!(code.call(name, &[at, value]).unwrap(), status::OK);
     }
     assert_eq!(
-        machine.read(0x4100_0000, Width::B64).unwrap(),
+        machine.read(0x40f0_0000, Width::B64).unwrap(),
         0xcccc_cccc_bbbb_22aa
     );
     assert_eq!(code.call("zero32", &[4]).unwrap(), status::OK);
-    assert_eq!(machine.read(0x4100_0000, Width::B64).unwrap(), 0xbbbb_22aa);
+    assert_eq!(machine.read(0x40f0_0000, Width::B64).unwrap(), 0xbbbb_22aa);
     assert_eq!(code.call("state", &[8, 77]).unwrap(), 77);
     let touched = code.trace();
     assert_eq!(touched.len(), 10);
