@@ -2,7 +2,7 @@
 
 use super::Driver;
 use crate::install::{Kernel, Platform};
-use abi::boot::{operation, vector, Lines, CONTROLLERS, NO_VECTOR};
+use abi::boot::{operation, vector, Lines, CONTROLLERS};
 use alloc::vec::Vec;
 use machine::Arch;
 

@@ -10,7 +10,7 @@ mod lines;
 mod timers;
 mod vectors;
 
-use super::{bind, platform::going_on, prove, Driver};
+use super::{bind, platform::going_on, Driver};
 use crate::{arch, clock};
 use abi::boot::NO_VECTOR;
 use abi::inventory::Proof;
