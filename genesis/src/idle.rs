@@ -119,8 +119,14 @@ impl Alarm {
         number
     }
 
-    /// Asks once, and watches the clock meanwhile: at rest, an interrupt that does not come would be waited for for ever.
+    /// Asks twice, and watches the clock meanwhile: at rest, an interrupt that does not come would be waited for for ever.
+    /// The second one comes only if the controller has taken the end of the first for one.
     fn tried(&mut self) -> Result<(), &'static str> {
+        self.tried_once()?;
+        self.tried_once()
+    }
+
+    fn tried_once(&mut self) -> Result<(), &'static str> {
         if !self.ask(TRIED) {
             return Err("it cannot be armed");
         }

@@ -150,13 +150,13 @@ fn drivers_serve_again_on_q35_virtio() {
 
 #[test]
 fn drivers_serve_again_on_q35_e1000() {
-    let faults = [("e1000", "stuck:200:100"), ("ahci", "ones:25:2")];
+    let faults = [("e1000", "stuck:200:400"), ("ahci", "ones:25:2")];
     serves_again("q35-e1000", &faults, &["read ahci:1", "send"]);
 }
 
 #[test]
 fn drivers_serve_again_on_q35_nvme() {
-    serves_again("q35-nvme", &[("nvme", "wild:60:1")], &["read 1"]);
+    serves_again("q35-nvme", &[("nvme", "wild:68:8")], &["read 1"]);
 }
 
 #[test]
