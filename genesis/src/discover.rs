@@ -3,16 +3,13 @@
 use crate::{
     door::{Firmware, Handover},
     hardware, journal, log, memory,
+    platform::Wakers,
 };
 use alloc::{
-    format,
     string::{String, ToString},
     vec::Vec,
 };
-use discovery::{
-    policy::{self, Answer, Place, Probe},
-    Journal,
-};
+use discovery::Journal;
 use machine::{Arch, Candidate, Fact, Machine, MemoryKind, Source, Value};
 
 #[cfg(target_arch = "aarch64")]
@@ -30,6 +27,8 @@ pub fn machine(door: &Handover, candidates: &[Candidate]) -> (Machine, Probing) 
         journal: journal::open(),
         blind: options.blind,
         hang: options.hang.clone(),
+        rest_tried: false,
+        wakers: None,
     };
     let firmware = match door.firmware {
         Firmware::None | Firmware::Acpi { rsdp: 0 } => discovery::Firmware::None,
@@ -79,71 +78,16 @@ fn of_this_boot(door: &Handover) -> Vec<Fact> {
     facts
 }
 
-/// The way to devices while rules are matched and drivers proved.
+/// The way to devices while rules are matched and drivers proved: see `ground`.
 pub struct Probing {
-    hardware: hardware::Machine,
-    journal: Journal,
+    pub hardware: hardware::Machine,
+    pub journal: Journal,
     pub blind: bool,
-    hang: Vec<String>,
-}
-
-impl Probing {
-    /// Does what could hang the machine, with the device's path in the journal meanwhile; `None` if that hung an earlier
-    /// boot.
-    pub fn guarded<R>(&mut self, path: &str, probe: impl FnOnce() -> R) -> Option<R> {
-        if !self.journal.begin(path) {
-            return None;
-        }
-        if self.hang.iter().any(|hang| hang == path) {
-            log!("{path}: made to hang, as the command line asks");
-            loop {
-                core::hint::spin_loop();
-            }
-        }
-        let result = probe();
-        self.journal.end();
-        Some(result)
-    }
-
-    /// Lets a device read and write memory of its own accord, or takes that from it again.
-    pub fn bus_master(&mut self, machine: &Machine, path: &str, on: bool) {
-        discovery::bus_master(&mut self.hardware, machine, path, on);
-    }
-
-    /// Works on a device's table of messages, which is in its registers; `None` if that hung an earlier boot, or the policy
-    /// does not allow it.
-    pub fn messages(
-        &mut self,
-        path: &str,
-        work: impl FnOnce(&mut dyn discovery::Hardware),
-    ) -> Option<()> {
-        let allowed = policy::allowed(Probe::Reset, Place::Chosen, self.blind);
-        if allowed == Answer::No || !self.journal.begin(path) {
-            return None;
-        }
-        work(&mut self.hardware);
-        self.journal.end();
-        Some(())
-    }
-}
-
-/// Puts what went wrong while a device was asked into the model.
-pub fn faults(machine: &mut Machine, path: &str, errors: &[String]) {
-    let Some(device) = machine.devices.iter_mut().find(|d| d.path == path) else {
-        return;
-    };
-    for error in errors {
-        let told = Value::Text(error.clone());
-        if device.learned.iter().any(|f| f.value == told) {
-            continue;
-        }
-        machine.notes.push(format!("{path}: {error}"));
-        device.learned.push(Fact {
-            name: "fault".to_string(),
-            value: told,
-            source: Source::Probe,
-        });
-    }
+    pub hang: Vec<String>,
+    /// Whether it was tried to let waits be at rest …
+    pub rest_tried: bool,
+    /// … and what ends them, as long as they are.
+    pub wakers: Option<Wakers>,
 }
 
 /// What was odd about the machine, and what nothing could tell.

@@ -5,67 +5,84 @@
 
 extern crate alloc;
 
+// Its functions take the place of the compiler's.
+use copy as _;
+
+use alloc::vec::Vec;
+use generator::{record::Record, Stages};
+
 mod arch;
+mod bind;
 mod clock;
 mod discover;
 mod door;
-mod generate;
+mod faults;
+mod ground;
 mod hardware;
 mod heap;
 mod idle;
 mod install;
 mod journal;
+mod keep;
 mod live;
 mod loaded;
 mod log;
 mod memory;
 mod paging;
 mod payload;
+mod platform;
 mod probe;
 mod run;
 mod single;
+mod thorough;
 
 /// The six steps. Every door ends here.
 fn main(door: door::Handover) -> ! {
-    let mut stages = generate::Stages::start(door.ticks);
+    let mut stages = Stages::start(door.ticks);
     let Ok(book) = rulebook::unpack(payload::RULEBOOK) else {
         stop!("the rulebook in this image is missing or damaged");
     };
-    stages.passed("unpack");
+    let unpacked = arch::ticks();
 
     // 1 discover: hardware → machine model
-    let (mut machine, mut probing) = discover::machine(&door, &synthesis::candidates(&book));
-    stages.passed("discover");
+    let (mut machine, mut ground) = discover::machine(&door, &synthesis::candidates(&book));
+    stages.passed_at(unpacked, "unpack");
+    stages.passed(&mut ground, "discover");
     log!(
         "genesis: {} devices found; writing their drivers",
         machine.devices.len()
     );
 
     // 2 match, 3 specialise, 4 emit, 5 prove: facts × rulebook → rule → code graph → machine code → verdict
-    let mut written = generate::all(&book, &mut machine, &mut probing, &mut stages);
+    let mut written = generator::all(&book, &mut machine, &mut ground, &mut stages);
     if door.options.iter().any(|o| o == abi::options::THOROUGH) {
-        generate::thorough(&mut written.drivers, &machine, written.messages.0);
-        stages.passed("thorough");
+        thorough::thorough(&mut written.drivers, &machine, written.messages.0);
+        stages.passed(&mut ground, "thorough");
     }
+    let mut lost = Vec::new();
     if door
         .options
         .iter()
         .any(|o| o.starts_with(abi::options::FAULT))
     {
-        generate::faults(&mut written.drivers, &door.options, &machine, &mut probing);
-        stages.passed("fault");
+        lost = faults::faults(&mut written.drivers, &door.options, &machine, &mut ground);
+        stages.passed(&mut ground, "fault");
     }
     discover::say_notes(&machine);
 
     // 6 install, and vanish
     let mut kernel = install::nucleus(payload::NUCLEUS);
     (kernel.info.message_first, kernel.info.message_count) = written.messages;
-    generate::bind(&mut kernel, &mut written.drivers, machine.arch);
+    let bound = bind::bind(&mut kernel, &written.drivers, machine.arch);
     kernel.program(abi::boot::ModuleKind::Manager, payload::MANAGER);
     kernel.program(abi::boot::ModuleKind::Driver, payload::DRIVER);
     kernel.program(abi::boot::ModuleKind::Console, payload::CONSOLE);
-    stages.passed("install");
-    generate::keep(&mut kernel, &machine, &written, &stages);
+    stages.passed(&mut ground, "install");
+    let mut record = Record::of(&machine, &written);
+    for (at, interrupts) in lost {
+        record.devices[at].lost = Some(interrupts);
+    }
+    keep::keep(&mut kernel, &machine, record, &bound, &stages);
     if let Some(module) = door.module {
         kernel.given(module);
     }

@@ -14,8 +14,11 @@ pub struct Inventory {
     pub devices: Vec<Installed>,
     /// Devices no rule was found for.
     pub unmatched: Vec<Unmatched>,
-    /// What genesis did and how many counter ticks each took (`discover`, `match`, `specialise`, `emit`, `prove`, `install`).
+    /// What genesis did and how long each step took (`discover`, `match`, `specialise`, `emit`, `prove`, `install`).
     pub stages: Vec<(String, u64)>,
+    /// What that is told in: `instructions` where the machine's counter goes with them, else `microseconds`; `ticks` of the
+    /// counter where no clock was found.
+    pub stages_in: String,
     pub notes: Vec<String>,
 }
 
@@ -109,6 +112,8 @@ pub struct View<'a> {
     pub devices: Vec<Installed>,
     pub unmatched: Vec<Unmatched>,
     pub stages: Vec<(String, u64)>,
+    #[serde(borrow)]
+    pub stages_in: &'a str,
     pub notes: Vec<String>,
 }
 
@@ -148,6 +153,7 @@ mod tests {
             machine: alloc::vec![1; 300],
             devices: alloc::vec![device("one"), device("two")],
             stages: alloc::vec![("discover".into(), 7)],
+            stages_in: "instructions".into(),
             ..Default::default()
         })
         .expect("serialises");
@@ -162,6 +168,7 @@ mod tests {
         assert_eq!((view.arch, view.machine.len()), ("x86_64", 300));
         assert_eq!(view.devices[1].name, "two");
         assert_eq!(view.stages, [("discover".into(), 7)]);
+        assert_eq!(view.stages_in, "instructions");
         assert!(View::read(&bytes[..200]).is_none());
     }
 

@@ -22,6 +22,7 @@ pub mod pump;
 pub mod residual;
 pub mod ring;
 pub mod selftest;
+pub mod stand;
 pub mod tickets;
 
 pub use facts::{Class, Facts, Units};

@@ -12,6 +12,7 @@ pub mod check;
 pub mod code;
 pub mod hash;
 pub mod interpret;
+mod needs;
 mod prune;
 pub mod same;
 #[cfg(any(test, feature = "sample"))]
@@ -22,6 +23,7 @@ pub mod view;
 pub mod worst;
 pub use access::Access;
 pub use build::Builder;
+pub use needs::Needs;
 
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};

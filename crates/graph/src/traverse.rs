@@ -1,6 +1,6 @@
 //! Going through a graph: the operands of a node, and pure nodes in order without recursion.
 
-use crate::{Graph, Id, Op, RegionId, Residual, Space};
+use crate::{Graph, Id, Op, RegionId};
 use alloc::vec::Vec;
 
 /// Calls `$f` with each operand of `$op`, in the order of the definition: borrowed as `$op` is.
@@ -141,31 +141,6 @@ pub fn resolve<P: Pure>(graph: &Graph, root: Id, pure: &mut P) -> Result<(), P::
         }
     }
     Ok(())
-}
-
-impl Residual {
-    /// Whether an entry loads or stores in this space.
-    pub fn uses(&self, entry: &str, wanted: Space) -> bool {
-        let found = self.entries.iter().find(|e| e.name == entry);
-        let mut open: Vec<RegionId> = found.map(|e| e.body).into_iter().collect();
-        while let Some(region) = open.pop() {
-            let Some(region) = self.graph.regions.get(region as usize) else {
-                continue;
-            };
-            for step in &region.steps {
-                let Some(op) = self.graph.nodes.get(*step as usize) else {
-                    continue;
-                };
-                if let Op::Load { space, .. } | Op::Store { space, .. } = op {
-                    if *space == wanted {
-                        return true;
-                    }
-                }
-                open.extend(op.inner().into_iter().flatten());
-            }
-        }
-        false
-    }
 }
 
 impl Graph {

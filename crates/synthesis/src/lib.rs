@@ -7,6 +7,7 @@
 #![no_std]
 extern crate alloc;
 
+mod bindable;
 mod bus;
 mod each;
 mod entries;
@@ -35,6 +36,7 @@ use graph::Access;
 use machine::{Device, Fact, Machine};
 use rulebook::tree::{Book, Place};
 
+pub use bindable::bindable;
 pub use each::LANES;
 pub use entries::{serves_nothing, Written};
 pub use matching::{candidates, match_device, Choice, Clue, Verdict};

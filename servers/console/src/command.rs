@@ -88,7 +88,7 @@ pub const COMMANDS: [(&str, &str, &str); 14] = [
     ),
     ("read", "[DISK:]N [COUNT]", "hex dump of sectors"),
     ("kill", "NAME", "destroy a driver's task and start it anew"),
-    ("stages", "", "what genesis did, in ticks"),
+    ("stages", "", "what genesis did, and how long it took"),
     ("machine", "", "the machine model as JSON, on one line"),
     ("log", "", "what was logged"),
     ("off", "", "power off"),

@@ -193,10 +193,10 @@ pub fn entries(out: &mut dyn Write, device: &Installed) -> Result {
     Ok(())
 }
 
-/// One `name ticks` line for each stage.
+/// One `name number unit` line for each stage.
 pub fn stages(out: &mut dyn Write, view: &View) -> Result {
-    for (name, ticks) in &view.stages {
-        writeln!(out, "{name} {ticks}")?;
+    for (name, passed) in &view.stages {
+        writeln!(out, "{name} {passed} {}", view.stages_in)?;
     }
     Ok(())
 }
@@ -264,6 +264,7 @@ pub mod tests {
                 without("acpi/LNKB", "interrupt link", false),
             ],
             stages: vec![("discover".into(), 12345), ("match".into(), 6)],
+            stages_in: "microseconds",
             ..Default::default()
         }
     }
@@ -342,7 +343,7 @@ pub mod tests {
         }
         assert_eq!(
             told(|out| stages(out, &sample())),
-            "discover 12345\nmatch 6\n"
+            "discover 12345 microseconds\nmatch 6 microseconds\n"
         );
     }
 

@@ -16,6 +16,9 @@
 #[cfg(target_os = "none")]
 extern crate alloc;
 
+// Its functions take the place of the compiler's.
+use copy as _;
+
 #[cfg(target_os = "none")]
 pub mod child;
 #[cfg(feature = "device")]

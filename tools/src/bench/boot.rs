@@ -9,7 +9,7 @@ use crate::machines::{self, Machine};
 use crate::prompt::PROMPT;
 use crate::terminal::{bad, Progress};
 use crate::workspace::Workspace;
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::Endianness;
 use std::process::Command;
@@ -70,10 +70,9 @@ pub fn generated(workspace: &Workspace) -> Result<Figures> {
         };
         let _progress = Progress::start(&format!("counting the instructions of a boot on {name}"));
         let (_, answers) = boot.counted(workspace, &["stages"])?;
-        let scale = instructions_per_tick(machine.arch);
-        for (figure, ticks) in stages(answers.first().map_or("", String::as_str)) {
+        for (figure, counted) in stages(answers.first().map_or("", String::as_str))? {
             if figure == "generate" {
-                figures.add(format!("generate.{name}.instructions"), ticks * scale);
+                figures.add(format!("generate.{name}.instructions"), counted);
             }
         }
     }
@@ -115,9 +114,8 @@ fn ours(
         let figure = format!("boot.{name}.nucleus_to_user.instructions");
         figures.add(figure, (user - nucleus) as f64);
     }
-    let scale = instructions_per_tick(machine.arch);
-    for (figure, ticks) in stages(answers.first().map_or("", String::as_str)) {
-        figures.add(format!("{figure}.{name}.instructions"), ticks * scale);
+    for (figure, counted) in stages(answers.first().map_or("", String::as_str))? {
+        figures.add(format!("{figure}.{name}.instructions"), counted);
     }
     for (figure, value) in memory(
         mib(machine)? as f64 * 1024.0,
@@ -257,15 +255,6 @@ fn addresses(image: &Image) -> Result<(u64, u64)> {
     }
 }
 
-/// Instructions that one tick of the clock stands for in which genesis times its stages. Under `-icount` the x86
-/// counter ticks once a nanosecond of guest time, which is an instruction; the arm64 counter every sixteenth.
-pub(super) fn instructions_per_tick(arch: Arch) -> f64 {
-    match arch {
-        Arch::X86_64 => 1.0,
-        Arch::Aarch64 => 16.0,
-    }
-}
-
 /// Which figure a stage of genesis belongs to.
 const STAGES: [(&str, &str); 8] = [
     // Reading the carried rulebook.
@@ -279,26 +268,34 @@ const STAGES: [(&str, &str); 8] = [
     ("install", "install"),
 ];
 
-/// The prompt's `stages` (`NAME TICKS` a line) as ticks by figure, in the order of the stages.
-pub(super) fn stages(answer: &str) -> Vec<(&'static str, f64)> {
+/// The prompt's `stages` (`NAME NUMBER instructions` a line) by figure, in the order of the stages.
+///
+/// # Errors
+/// When the machine did not count instructions.
+pub(super) fn stages(answer: &str) -> Result<Vec<(&'static str, f64)>> {
     let mut found: Vec<(&'static str, f64)> = Vec::new();
     for line in answer.lines() {
-        let Some((name, ticks)) = line.split_once(' ') else {
+        let mut words = line.split_whitespace();
+        let (Some(name), Some(number), Some(unit)) = (words.next(), words.next(), words.next())
+        else {
             continue;
         };
         let figure = STAGES
             .iter()
             .find(|(stage, _)| *stage == name)
             .map(|(_, figure)| *figure);
-        let (Some(figure), Ok(ticks)) = (figure, ticks.trim().parse::<f64>()) else {
+        let (Some(figure), Ok(counted)) = (figure, number.parse::<f64>()) else {
             continue;
         };
+        if unit != "instructions" {
+            bail!("the guest tells its stages in {unit}, and not in instructions");
+        }
         match found.iter_mut().find(|(known, _)| *known == figure) {
-            Some((_, sum)) => *sum += ticks,
-            None => found.push((figure, ticks)),
+            Some((_, sum)) => *sum += counted,
+            None => found.push((figure, counted)),
         }
     }
-    found
+    Ok(found)
 }
 
 /// The machine's memory, what its firmware keeps included.
@@ -331,11 +328,20 @@ mod tests {
 
     #[test]
     fn stages_are_summed_by_figure() {
-        let said = "discover 100\nmatch 5\nspecialise 20\nemit 30\nprove 7\nother 9\n";
+        let names = [
+            "discover 100",
+            "match 5",
+            "specialise 20",
+            "emit 30",
+            "prove 7",
+            "other 9",
+        ];
+        let said = |unit: &str| names.map(|line| format!("{line} {unit}\n")).concat();
         assert_eq!(
-            stages(said),
+            stages(&said("instructions")).unwrap(),
             [("discovery", 100.0), ("generate", 55.0), ("prove", 7.0)]
         );
+        assert!(stages(&said("microseconds")).is_err());
     }
 
     #[test]

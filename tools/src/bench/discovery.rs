@@ -1,6 +1,6 @@
 //! What finding out costs: instructions inside, accesses to configuration space as seen from outside.
 
-use super::boot::{instructions_per_tick, stages};
+use super::boot::stages;
 use super::{Bench, Figures};
 use crate::discover::outside;
 use crate::emulator;
@@ -74,10 +74,10 @@ fn instructions(workspace: &Workspace, machine: &Machine, extra: &[String]) -> R
     guest
         .wait_for(PROMPT, PATIENCE)
         .with_context(|| machine.name.clone())?;
-    let told = stages(&guest.ask("stages", PATIENCE)?);
-    let ticks = told.iter().find(|(figure, _)| *figure == "discovery");
-    let (_, ticks) = ticks.context("the guest does not say how long its discovery took")?;
-    Ok(ticks * instructions_per_tick(machine.arch))
+    let told = stages(&guest.ask("stages", PATIENCE)?)?;
+    let counted = told.iter().find(|(figure, _)| *figure == "discovery");
+    let (_, counted) = counted.context("the guest does not say how long its discovery took")?;
+    Ok(*counted)
 }
 
 /// Reads and writes of configuration space, and how many functions there are.

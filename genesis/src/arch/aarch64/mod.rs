@@ -158,11 +158,23 @@ pub fn call_to(site: u64, old: u32, target: u64) -> Option<u32> {
     (branch && near).then_some(old & 0xfc00_0000 | (distance >> 2) as u32 & 0x03ff_ffff)
 }
 
-/// Runs twice as many instructions as there are rounds, and hardly more.
-pub fn run_instructions(rounds: u64) {
+/// Runs so many instructions (an even number), and hardly more.
+pub fn run_instructions(count: u64) {
     // SAFETY: counts a register down.
     unsafe {
-        asm!("2:", "subs {0}, {0}, #1", "b.ne 2b", inout(reg) rounds.max(1) => _, options(nomem, nostack))
+        asm!("2:", "subs {0}, {0}, #1", "b.ne 2b", inout(reg) (count / 2).max(1) => _, options(nomem, nostack))
+    };
+}
+
+/// Runs so many instructions (a multiple of three), of which one in three divides what the one before it gave.
+pub fn run_divisions(count: u64) {
+    // SAFETY: counts a register down; a division does not fail.
+    unsafe {
+        asm!(
+            "2:", "udiv {1}, {1}, {2}", "subs {0}, {0}, #1", "b.ne 2b",
+            inout(reg) (count / 3).max(1) => _, inout(reg) u64::MAX => _, in(reg) 3u64,
+            options(nomem, nostack)
+        )
     };
 }
 

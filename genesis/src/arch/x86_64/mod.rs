@@ -113,11 +113,23 @@ pub fn cache(_: u64) -> Option<u64> {
     None
 }
 
-/// Runs twice as many instructions as there are rounds, and hardly more.
-pub fn run_instructions(rounds: u64) {
+/// Runs so many instructions (an even number), and hardly more.
+pub fn run_instructions(count: u64) {
     // SAFETY: counts a register down.
     unsafe {
-        asm!("2:", "sub {0}, 1", "jnz 2b", inout(reg) rounds.max(1) => _, options(nomem, nostack))
+        asm!("2:", "sub {0}, 1", "jnz 2b", inout(reg) (count / 2).max(1) => _, options(nomem, nostack))
+    };
+}
+
+/// Runs so many instructions (a multiple of five), of which one in five divides.
+pub fn run_divisions(count: u64) {
+    // SAFETY: counts a register down, and divides a number below 2^64 by one that is not 0.
+    unsafe {
+        asm!(
+            "2:", "mov rax, {0}", "xor edx, edx", "div {1}", "sub {0}, 1", "jnz 2b",
+            inout(reg) (count / 5).max(1) => _, in(reg) 3u64,
+            out("rax") _, out("rdx") _, options(nomem, nostack)
+        )
     };
 }
 

@@ -1,8 +1,6 @@
-//! What is kept of genesis: the inventory, the code, the graphs.
+//! Record: what outlives the generator. The inventory, the code and the graphs.
 
-use super::{Driver, Output, Stages};
-use crate::install::Kernel;
-use abi::boot::ModuleKind;
+use crate::{Driver, Output};
 use abi::inventory::{Installed, InstalledWindow, Inventory, Proof, Unmatched};
 use alloc::{
     format,
@@ -12,49 +10,73 @@ use alloc::{
 };
 use machine::{Arch, Device, Machine, Value};
 
-/// Puts the three modules beside the nucleus.
-pub fn keep(kernel: &mut Kernel, machine: &Machine, written: &Output, stages: &Stages) {
-    let (mut codes, mut graphs) = (Vec::new(), Vec::new());
-    let mut devices: Vec<Installed> = (written.drivers.iter())
-        .map(|d| installed(d, machine, &mut codes, &mut graphs))
-        .collect();
-    let buses: Vec<String> = (devices.iter())
-        .filter(|d| d.class == "bus" && !matches!(d.proof, Proof::Rejected(_)))
-        .map(|d| d.path.clone())
-        .collect();
-    for device in &mut devices {
-        device.behind = behind(machine, &device.path, &buses);
-    }
-    let base = kernel.program(ModuleKind::Codes, &codes);
-    for (device, driver) in devices.iter_mut().zip(&written.drivers) {
-        if device.code.1 > 0 {
-            let kept = base.map(|base| base + u64::from(device.code.0));
-            device.code_at = kept.into_iter().chain(driver.bound).collect();
-        }
-    }
-    kernel.program(ModuleKind::Graphs, &graphs);
-    let inventory = Inventory {
-        arch: match machine.arch {
-            Arch::X86_64 => "x86_64",
-            Arch::Aarch64 => "aarch64",
-        }
-        .to_string(),
-        identity: machine.identity(),
-        machine: postcard::to_allocvec(machine).unwrap_or_default(),
-        devices,
-        unmatched: written
-            .unmatched
-            .iter()
-            .filter_map(|u| unmatched(u, machine))
-            .collect(),
-        stages: stages.list.clone(),
-        notes: machine.notes.clone(),
-    };
-    let bytes = postcard::to_allocvec(&inventory).unwrap_or_default();
-    kernel.program(ModuleKind::Inventory, &bytes);
+/// Pages that a task can be shown begin on such boundaries.
+const PAGE: usize = 4096;
+
+/// What is kept of the drivers of a machine.
+pub struct Record {
+    /// The inventory's entries, one a driver, in the order of [`Output::drivers`]. Where the code lies is not known yet.
+    pub devices: Vec<Installed>,
+    pub unmatched: Vec<Unmatched>,
+    /// The code of all, each on pages of its own; [`Installed::code`] says where.
+    pub codes: Vec<u8>,
+    /// The graphs of all; [`Installed::graph`] says where.
+    pub graphs: Vec<u8>,
 }
 
-fn unmatched(found: &synthesis::Unmatched, machine: &Machine) -> Option<Unmatched> {
+impl Record {
+    pub fn of(machine: &Machine, written: &Output) -> Record {
+        let (mut codes, mut graphs) = (Vec::new(), Vec::new());
+        let mut devices: Vec<Installed> = (written.drivers.iter())
+            .map(|d| installed(d, machine, &mut codes, &mut graphs))
+            .collect();
+        let buses: Vec<String> = (devices.iter())
+            .filter(|d| d.class == "bus" && !matches!(d.proof, Proof::Rejected(_)))
+            .map(|d| d.path.clone())
+            .collect();
+        for device in &mut devices {
+            device.behind = behind(machine, &device.path, &buses);
+        }
+        let unmatched = written.unmatched.iter();
+        Record {
+            devices,
+            unmatched: unmatched.filter_map(|u| unmatched_of(u, machine)).collect(),
+            codes,
+            graphs,
+        }
+    }
+
+    /// Says where the codes came to lie, and of each driver where a further copy of its code is.
+    pub fn placed(&mut self, base: Option<u64>, bound: &[Option<u64>]) {
+        let further = bound.iter().copied().chain(core::iter::repeat(None));
+        for (device, further) in self.devices.iter_mut().zip(further) {
+            if device.code.1 > 0 {
+                let kept = base.map(|base| base + u64::from(device.code.0));
+                device.code_at = kept.into_iter().chain(further).collect();
+            }
+        }
+    }
+
+    /// The inventory, with how long each stage took.
+    pub fn inventory(self, machine: &Machine, stages: Vec<(String, u64)>, unit: &str) -> Inventory {
+        Inventory {
+            arch: match machine.arch {
+                Arch::X86_64 => "x86_64",
+                Arch::Aarch64 => "aarch64",
+            }
+            .to_string(),
+            identity: machine.identity(),
+            machine: postcard::to_allocvec(machine).unwrap_or_default(),
+            devices: self.devices,
+            unmatched: self.unmatched,
+            stages,
+            stages_in: unit.to_string(),
+            notes: machine.notes.clone(),
+        }
+    }
+}
+
+fn unmatched_of(found: &synthesis::Unmatched, machine: &Machine) -> Option<Unmatched> {
     let device = machine.devices.get(found.device)?;
     let nearest = found.nearest.as_ref();
     let kind = discovery::kind(device);
@@ -76,7 +98,7 @@ fn installed(
     graphs: &mut Vec<u8>,
 ) -> Installed {
     // Each device's code begins on a page of its own, so that a task can be shown just that.
-    codes.resize(codes.len().next_multiple_of(4096), 0);
+    codes.resize(codes.len().next_multiple_of(PAGE), 0);
     let code = (codes.len() as u32, driver.code.bytes.len() as u32);
     codes.extend_from_slice(&driver.code.bytes);
     let residual = &driver.written.residual;
@@ -118,7 +140,7 @@ fn installed(
             d.wires.iter().map(|w| (w.line, w.level, w.low)).collect()
         }),
         messages: driver.messages.clone(),
-        lost: driver.lost,
+        lost: None,
         withheld: device.map_or_else(Vec::new, |d| withheld(machine, &d.path)),
         behind: String::new(),
         facts: driver.written.facts.clone(),

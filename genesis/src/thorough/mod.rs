@@ -10,8 +10,7 @@ mod lines;
 mod timers;
 mod vectors;
 
-use super::{bind, platform::going_on, Driver};
-use crate::{arch, clock};
+use crate::{arch, clock, run};
 use abi::boot::NO_VECTOR;
 use abi::inventory::Proof;
 use abi::status;
@@ -22,6 +21,7 @@ use alloc::{
 };
 use classes::direct::Direct;
 use core::ops::Range;
+use generator::{range, suppliers, Driver};
 use machine::Machine;
 
 /// What a try came to; the text is figures, or what was wrong.
@@ -89,7 +89,7 @@ pub fn thorough(drivers: &mut [Driver], machine: &Machine, first: u64) {
         };
         note(&mut drivers[at], tried);
     }
-    let messages = bind::suppliers(drivers, synthesis::MESSAGES);
+    let messages = suppliers(drivers, synthesis::MESSAGES);
     if let Some(at) = messages.first().copied() {
         let tried = match deaf {
             Some(why) => Tried::LeftOut(text(why)),
@@ -126,10 +126,10 @@ struct Bench {
 impl Bench {
     fn new(drivers: &[Driver], machine: &Machine) -> Bench {
         let parts = |class: &'static str| {
-            let all = bind::suppliers(drivers, class).into_iter();
+            let all = suppliers(drivers, class).into_iter();
             all.filter_map(move |at| {
-                let direct = going_on(&drivers[at])?;
-                let lines = bind::range(&drivers[at]);
+                let direct = run::lasting(&drivers[at])?;
+                let lines = range(&drivers[at]);
                 Some(Part {
                     at,
                     class,

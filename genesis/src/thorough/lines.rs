@@ -1,8 +1,8 @@
 //! Lines, with a device that raises one: masked it is silent, let through it comes as the vector that it was routed to.
 //! Messages, with a device that sends some: one comes, as what it was given, and no second before it is served.
 
-use super::super::prove;
 use super::{text, Bench, Driver, Result, Tried};
+use crate::run;
 use abi::boot::vector;
 use abi::ring::{todo, Entry};
 use alloc::{format, string::String, vec::Vec};
@@ -83,12 +83,8 @@ fn source(driver: &Driver) -> Result<Source> {
     let Some(class) = Class::of_name(&driver.choice.class) else {
         return Err(text("it has no pump"));
     };
-    let mut made = prove::pump(
-        class,
-        &driver.written,
-        &driver.code,
-        prove::places(&driver.written),
-    )?;
+    let stand = run::stand(&driver.written, &driver.code)?;
+    let mut made = generator::served(stand, class, &driver.written)?;
     let started = made.pump.start();
     started.map_err(|failure| format!("{}: {failure}", driver.name))?;
     Ok(Source {

@@ -1,10 +1,10 @@
 //! Time, rest and a console for genesis itself, as soon as generated code gives them.
 
-use super::{bind, prove, Driver};
-use crate::{clock, idle, log, single::Single};
+use crate::{arch, clock, idle, log, run, single::Single};
 use abi::boot::vector;
 use alloc::boxed::Box;
 use classes::direct::Direct;
+use generator::{range, suppliers, Driver};
 
 struct Clock {
     direct: &'static mut Direct<'static>,
@@ -18,6 +18,8 @@ struct Clock {
 }
 
 static CLOCK: Single<Option<Clock>> = Single::new(None);
+/// Counter and nanoseconds when a clock of known rate began to tell the time.
+static BEGAN: Single<Option<(u64, u64)>> = Single::new(None);
 static CONSOLE: Single<Option<&'static mut Direct<'static>>> = Single::new(None);
 
 /// Whether a clock of known rate tells the time.
@@ -31,7 +33,7 @@ pub fn clock(driver: &Driver) {
         return;
     };
     let width = driver.fact("width").unwrap_or(64).clamp(1, 64) as u32;
-    let Some(direct) = going_on(driver) else {
+    let Some(direct) = run::lasting(driver) else {
         return;
     };
     let direct = Box::leak(Box::new(direct));
@@ -48,6 +50,14 @@ pub fn clock(driver: &Driver) {
         });
     });
     clock::set(nanoseconds);
+    let ticks = arch::ticks();
+    BEGAN.with(|began| *began = began.or(Some((ticks, before))));
+}
+
+/// Nanoseconds, and ticks of the processor's counter, that passed since there is a clock of known rate.
+pub fn measured() -> Option<(u64, u64)> {
+    let (ticks, ns) = BEGAN.with(|began| *began)?;
+    Some((nanoseconds() - ns, arch::ticks() - ticks))
 }
 
 fn nanoseconds() -> u64 {
@@ -58,13 +68,6 @@ fn nanoseconds() -> u64 {
         clock.last = now;
         clock.before + (u128::from(clock.passed) * 1_000_000_000 / u128::from(clock.hz)) as u64
     })
-}
-
-/// A driver of a direct class as its proof left it.
-pub fn going_on(driver: &Driver) -> Option<Direct<'static>> {
-    let mut direct = prove::direct(&driver.written, &driver.code)?;
-    direct.resume(&driver.state);
-    Some(direct)
 }
 
 /// Where the drivers stand that wake the processor: the timer, the interrupt controller's part of this processor, and what
@@ -82,25 +85,24 @@ pub fn rest(drivers: &[Driver]) -> Option<Wakers> {
     if drivers.iter().any(unruly) {
         return None;
     }
-    let first = |class| bind::suppliers(drivers, class).first().copied();
+    let first = |class| suppliers(drivers, class).first().copied();
     let (timer, vectors) = (first("timer")?, first("vectors")?);
     let line = drivers[timer].fact("line");
     let lines = match line {
         None => None,
         Some(line) => {
-            let has = |at: &usize| {
-                bind::range(&drivers[*at]).is_some_and(|own| own.contains(&(line as u32)))
-            };
-            Some(bind::suppliers(drivers, "lines").into_iter().find(has)?)
+            let has =
+                |at: &usize| range(&drivers[*at]).is_some_and(|own| own.contains(&(line as u32)));
+            Some(suppliers(drivers, "lines").into_iter().find(has)?)
         }
     };
     let wire = match (line, lines) {
-        (Some(line), Some(at)) => Some((going_on(&drivers[at])?, line)),
+        (Some(line), Some(at)) => Some((run::lasting(&drivers[at])?, line)),
         _ => None,
     };
     let started = idle::start(idle::Alarm {
-        timer: going_on(&drivers[timer])?,
-        vectors: going_on(&drivers[vectors])?,
+        timer: run::lasting(&drivers[timer])?,
+        vectors: run::lasting(&drivers[vectors])?,
         wire,
         number: line.unwrap_or(vector::TIMER),
         spurious: drivers[vectors].spurious(),
@@ -136,7 +138,7 @@ pub fn console(driver: &Driver) {
     if driver.entry("put").is_none() || CONSOLE.with(|console| console.is_some()) {
         return;
     }
-    let Some(direct) = going_on(driver) else {
+    let Some(direct) = run::lasting(driver) else {
         return;
     };
     let direct = Box::leak(Box::new(direct));

@@ -1,7 +1,7 @@
 //! Clocks, side by side: forward, all as fast, and as fast as instructions go where the emulator counts them.
 
-use super::{going_on, text, Driver, Result, Tried};
-use crate::{arch, clock};
+use super::{text, Driver, Result, Tried};
+use crate::{arch, clock, run};
 use alloc::{format, vec::Vec};
 use classes::direct::Direct;
 
@@ -13,8 +13,8 @@ const SPAN: u64 = 10_000_000;
 const TOLERANCE: u64 = 500;
 /// How often a comparison is tried that was held up itself.
 const TRIES: u32 = 8;
-/// Half the instructions that each clock is shown.
-const ROUNDS: u64 = 1_000_000;
+/// Instructions that each clock is shown.
+const SHOWN: u64 = 2_000_000;
 
 struct Face<'a> {
     at: usize,
@@ -46,7 +46,7 @@ pub fn run(drivers: &[Driver]) -> Vec<(usize, Tried)> {
             continue;
         }
         let width = driver.fact("width").unwrap_or(64).clamp(1, 64);
-        let face = going_on(driver).map(|direct| Face {
+        let face = run::lasting(driver).map(|direct| Face {
             at,
             driver,
             direct,
@@ -65,11 +65,11 @@ fn one(face: &mut Face) -> Result<alloc::string::String> {
     forward(face)?;
     let (span, own) = compared(face)?;
     let before = face.ticks();
-    arch::run_instructions(ROUNDS);
+    arch::run_instructions(SHOWN);
     let counted = face.since(before);
     Ok(format!(
         "{own} ns where {span} ns passed; {} instructions in {counted} ns; {} ticks a second",
-        2 * ROUNDS,
+        SHOWN,
         face.driver.fact("hz").unwrap_or(0)
     ))
 }

@@ -1,7 +1,6 @@
 //! Interrupts as messages: where they go, and which device may send which.
 
-use super::Driver;
-use crate::discover::Probing;
+use crate::{Driver, Ground};
 use abi::boot::vector;
 use alloc::vec::Vec;
 use discovery::Messages;
@@ -39,7 +38,7 @@ impl Supply {
         book: &Book,
         machine: &mut Machine,
         job: &Job,
-        probing: &mut Probing,
+        ground: &mut impl Ground,
     ) -> Option<Messages> {
         let path = machine.devices.get(job.device)?.path.clone();
         let messages = Messages::of(machine, &path)?;
@@ -48,7 +47,7 @@ impl Supply {
         if number == 0 || !synthesis::hears_messages(book, &job.choice) {
             return None;
         }
-        probing.messages(&path, |hardware| messages.hold(hardware))?;
+        ground.messages(&path, |hardware| messages.hold(hardware))?;
         machine.devices[job.device].learned.push(Fact {
             name: MESSAGES.into(),
             value: Value::Number(number),
@@ -63,10 +62,10 @@ impl Supply {
         messages: &Messages,
         heard: u64,
         path: &str,
-        probing: &mut Probing,
+        ground: &mut impl Ground,
     ) -> Vec<u32> {
         let numbers = self.used..(self.used + heard).min(self.count);
-        let done = probing.messages(path, |hardware| {
+        let done = ground.messages(path, |hardware| {
             for (n, number) in numbers.clone().enumerate() {
                 let data = (self.data + number) as u32;
                 messages.set(hardware, n as u64, self.address, data);
@@ -82,10 +81,15 @@ impl Supply {
 }
 
 /// The wire again, for a device that was offered messages and does not send them.
-pub fn withdraw(machine: &mut Machine, device: usize, messages: &Messages, probing: &mut Probing) {
+pub fn withdraw(
+    machine: &mut Machine,
+    device: usize,
+    messages: &Messages,
+    ground: &mut impl Ground,
+) {
     let Some(device) = machine.devices.get_mut(device) else {
         return;
     };
     device.learned.retain(|f| f.name != MESSAGES);
-    probing.messages(&device.path, |hardware| messages.off(hardware));
+    ground.messages(&device.path, |hardware| messages.off(hardware));
 }

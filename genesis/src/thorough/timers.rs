@@ -1,7 +1,7 @@
 //! A timer fires when it was asked to, once, the last time it was asked; and not when it was taken back.
 
-use super::{going_on, text, Bench, Driver, Result};
-use crate::clock;
+use super::{text, Bench, Driver, Result};
+use crate::{clock, run};
 use abi::boot::vector;
 use alloc::{format, string::String};
 use classes::direct::Direct;
@@ -31,7 +31,7 @@ struct Timer<'b> {
 
 /// Tries one; the figures are how late it was.
 pub fn run(bench: &mut Bench, driver: &Driver) -> Result<String> {
-    let direct = going_on(driver).ok_or_else(|| text("the code does not fit its class"))?;
+    let direct = run::lasting(driver).ok_or_else(|| text("the code does not fit its class"))?;
     // A timer whose interrupt comes by a wire has a line; another is told its vector.
     let line = driver.fact("line");
     if let Some(line) = line {

@@ -2,20 +2,21 @@
 //! that one sees what the driver does about it. The same code is written again with an upcall behind every read of the
 //! device and of memory shared with it, and the upcall lies. Interrupts are lost later, on their way to the driver's task.
 
-use super::prove::{self, Made};
-use super::{Driver, TARGET};
-use crate::{clock, discover::Probing, single::Single};
+use crate::{clock, discover::Probing, run, single::Single};
 use abi::context::Context;
 use abi::inventory::Proof;
 use abi::options::FAULT;
 use alloc::{
     format,
     string::{String, ToString},
+    vec::Vec,
 };
 use classes::fault::{Asked, Kind, Spoil};
 use classes::memory::Places;
 use classes::selftest::{self, Effort, Outcome, Reason};
+use classes::stand::Served;
 use classes::{Class, Failure};
+use generator::{Driver, Ground};
 use graph::through::MEMORY;
 use machine::Machine;
 use synthesis::Written;
@@ -24,12 +25,15 @@ static SPOIL: Single<Option<Spoil>> = Single::new(None);
 
 /// Carries out the faults that the command line asks for. A driver that does not serve in the end is rejected; another is
 /// installed, unverified, and its device works again.
+///
+/// Gives the drivers whose interrupts are to be lost later: which, after how many interrupts, and how many.
 pub fn faults(
     drivers: &mut [Driver],
     options: &[String],
     machine: &Machine,
     probing: &mut Probing,
-) {
+) -> Vec<(usize, (u64, u64))> {
+    let mut lost = Vec::new();
     for text in options.iter().filter_map(|o| o.strip_prefix(FAULT)) {
         let Some(asked) = Asked::of(text) else {
             crate::log!(
@@ -40,15 +44,24 @@ pub fn faults(
         };
         let found = drivers
             .iter_mut()
-            .find(|d| d.name == asked.driver && d.usable());
-        let Some(driver) = found else {
+            .enumerate()
+            .find(|(_, d)| d.name == asked.driver && d.usable());
+        let Some((at, driver)) = found else {
             crate::log!(
                 "  fault={text}: there is no driver {} that can be used",
                 asked.driver
             );
             continue;
         };
-        match broken(driver, &asked) {
+        let came = match asked.kind {
+            // Here nothing waits for interrupts: its task does.
+            Kind::Lost if Class::of_name(&driver.choice.class).is_some() => {
+                lost.push((at, (asked.after, asked.count)));
+                Ok((true, "its task does not hear them".into()))
+            }
+            _ => broken(driver, &asked, probing),
+        };
+        match came {
             Ok((installed, said)) => {
                 crate::log!("  {}: made to fail ({asked}): {said}", driver.name);
                 let said = format!("made to fail ({asked}): {said}");
@@ -68,29 +81,26 @@ pub fn faults(
             probing.bus_master(machine, &device.path, false);
         }
     }
+    lost
 }
 
 /// Whether the driver is to be installed all the same, and what it did.
-fn broken(driver: &mut Driver, asked: &Asked) -> Result<(bool, String), String> {
+fn broken(driver: &Driver, asked: &Asked, probing: &Probing) -> Result<(bool, String), String> {
     let Some(class) = Class::of_name(&driver.choice.class) else {
         return Err("only drivers with requests can be made to fail".into());
     };
-    if asked.kind == Kind::Lost {
-        // Here nothing waits for interrupts: its task does.
-        driver.lost = Some((asked.after, asked.count));
-        return Ok((true, "its task does not hear them".into()));
-    }
     let residual = driver.written.residual.through("seen");
-    let code = emit::emit(&residual, TARGET).map_err(|e| e.to_string())?;
+    let code = emit::emit(&residual, probing.target()).map_err(|e| e.to_string())?;
     let upcall = residual.upcalls.len() - 1;
     let facts = driver.written.facts.clone();
     let written = Written { residual, facts };
     let places = Places {
         clock: hurried,
         pause: hurried_pause,
-        ..prove::places(&written)
+        ..run::places(&written.residual)
     };
-    let mut made = prove::pump(class, &written, &code, places)?;
+    let stand = run::stand_in(places, &written, &code)?;
+    let mut made = generator::served(stand, class, &written)?;
     made.pump.intercept(upcall, seen);
     SPOIL.with(|spoil| *spoil = Some(Spoil::new(asked.kind, asked.after, asked.count)));
     let (outcome, again) = tried(&mut made);
@@ -133,7 +143,7 @@ fn broken(driver: &mut Driver, asked: &Asked) -> Result<(bool, String), String> 
 }
 
 /// The self-test on the device while it is broken, and once more if it is well again, with nothing started anew in between.
-fn tried(made: &mut Made) -> (Outcome, Option<Outcome>) {
+fn tried(made: &mut Served) -> (Outcome, Option<Outcome>) {
     if let Err(failure) = made.pump.start() {
         return (Outcome::Rejected(Reason::Driver(failure)), None);
     }

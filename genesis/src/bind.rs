@@ -1,48 +1,19 @@
 //! Platform operations go into the nucleus.
 
-use super::Driver;
 use crate::install::{Kernel, Platform};
 use abi::boot::{operation, vector, Lines, CONTROLLERS};
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
+use generator::{range, suppliers, Driver};
 use machine::Arch;
 
-/// The class whose devices each have a range of numbers: where several do not overlap, all of them serve.
+/// The class whose devices each have a range of numbers.
 const RANGED: &str = "lines";
 
-/// The drivers that serve one class, cheapest first, the first of equal ones: one, or those that have numbers which no one
-/// before has.
-pub fn suppliers(drivers: &[Driver], class: &str) -> Vec<usize> {
-    let cost = |at: &usize| drivers[*at].fact(synthesis::COST).unwrap_or(0);
-    let mut usable: Vec<usize> = (0..drivers.len())
-        .filter(|at| drivers[*at].choice.class == class && drivers[*at].usable())
-        .collect();
-    usable.sort_by_key(cost);
-    let mut chosen: Vec<usize> = Vec::new();
-    for at in usable {
-        let apart = |other: &usize| match (range(&drivers[*other]), range(&drivers[at])) {
-            (Some(a), Some(b)) => a.end <= b.start || b.end <= a.start,
-            _ => false,
-        };
-        if chosen.iter().all(apart) {
-            chosen.push(at);
-        }
-    }
-    chosen
-}
-
-/// The numbers that a driver of such a class has.
-pub fn range(driver: &Driver) -> Option<core::ops::Range<u32>> {
-    if driver.choice.class != RANGED {
-        return None;
-    }
-    let first = u32::try_from(driver.fact("first")?).ok()?;
-    let count = u32::try_from(driver.fact("count")?).ok()?;
-    Some(first..first.checked_add(count)?)
-}
-
 /// Binds each platform operation to the cheapest usable driver that has it; the first of equal ones. Where several have
-/// it, each for other numbers, all are bound.
-pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
+/// it, each for other numbers, all are bound. Gives, of each driver, the physical address of the nucleus's copy of its code,
+/// if it has one.
+pub fn bind(kernel: &mut Kernel, drivers: &[Driver], arch: Arch) -> Vec<Option<u64>> {
+    let mut copies = vec![None; drivers.len()];
     let mut bound = [false; operation::COUNT];
     let ranged = suppliers(drivers, RANGED);
     let mut usable: Vec<usize> = (0..drivers.len())
@@ -51,20 +22,20 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
     usable.sort_by_key(|at| drivers[*at].fact(synthesis::COST).unwrap_or(0));
     for at in usable {
         let several = ranged.len() > 1 && ranged.contains(&at);
-        let driver = &mut drivers[at];
+        let driver = &drivers[at];
         let mut operations: Vec<(usize, u32)> = Vec::new();
         for (n, (class, name)) in operation::NAMES.iter().enumerate() {
             if bound[n] && !several || *class != driver.choice.class {
                 continue;
             }
-            let Some(at) = driver.entry(name) else {
+            let Some(offset) = driver.entry(name) else {
                 continue;
             };
             if let Err(why) = bindable(driver, name, arch) {
                 crate::log!("  {}: `{name}` is not bound: {why}", driver.name);
                 continue;
             }
-            operations.push((n, at));
+            operations.push((n, offset));
         }
         if operations.is_empty() {
             continue;
@@ -86,7 +57,7 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
             first: range(driver).filter(|_| several).map(|range| range.start),
         };
         match kernel.platform(&platform) {
-            Ok(at) => driver.bound = Some(at),
+            Ok(copy) => copies[at] = Some(copy),
             Err(why) => {
                 crate::log!("  {}: not bound: {why}", driver.name);
                 continue;
@@ -120,6 +91,7 @@ pub fn bind(kernel: &mut Kernel, drivers: &mut [Driver], arch: Arch) {
             crate::log!("  no {class}.{name} on this machine");
         }
     }
+    copies
 }
 
 /// What the nucleus must know of a controller's lines, if the driver is one; `before`: so many controllers are bound.
@@ -149,13 +121,6 @@ fn bindable(driver: &Driver, operation: &str, arch: Arch) -> Result<(), &'static
     if arch == Arch::X86_64 && vector::in_use(driver.spurious()) {
         return Err("the vector by which it says that there was none is one that the nucleus uses");
     }
-    let residual = &driver.written.residual;
-    if residual.uses(operation, graph::Space::Arena) || residual.uses(operation, graph::Space::Pool)
-    {
-        return Err("it uses memory that the device sees, and the nucleus has none for it");
-    }
-    if !driver.choice.direct && residual.uses(operation, graph::Space::State) {
-        return Err("it uses private state, which the driver's task has");
-    }
-    Ok(())
+    let (residual, direct) = (&driver.written.residual, driver.choice.direct);
+    synthesis::bindable(residual, direct, operation)
 }
