@@ -158,11 +158,33 @@ pub fn build_with_rules(
     )?;
     let linked = compiled(workspace, arch, "genesis");
     let bytes = std::fs::read(&linked).with_context(|| format!("reading {}", linked.display()))?;
-    write_if_changed(&path, &bytes)?;
+    compile(workspace, arch, "unpack", None)?;
+    let door = compiled(workspace, arch, "unpack");
+    let door = std::fs::read(&door).with_context(|| format!("reading {}", door.display()))?;
+    let plain = payload.join("genesis.linked");
+    let code = payload.join("unpack.bin");
+    // Packing takes a while: only what has changed is packed again.
+    let same = |path: &Path, bytes: &[u8]| std::fs::read(path).is_ok_and(|old| old == bytes);
+    let packed = match same(&plain, &bytes) && same(&code, &door) {
+        true => std::fs::read(&path).ok(),
+        false => None,
+    };
+    let packed = match packed {
+        Some(packed) => packed,
+        None => {
+            let _progress = Progress::start(&format!("packing the image for {}", arch.name()));
+            let packed = crate::packed::image(arch, &bytes, &door)
+                .with_context(|| format!("packing {}", linked.display()))?;
+            write_if_changed(&path, &packed)?;
+            write_if_changed(&plain, &bytes)?;
+            write_if_changed(&code, &door)?;
+            packed
+        }
+    };
     Ok(Image {
         arch,
         path,
-        size: bytes.len() as u64,
+        size: packed.len() as u64,
     })
 }
 

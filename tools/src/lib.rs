@@ -10,6 +10,7 @@ pub mod explain;
 pub mod image;
 pub mod machines;
 pub mod pack;
+pub mod packed;
 pub mod prompt;
 pub mod prove;
 pub mod prove_data;

@@ -2,9 +2,9 @@
 //! The same sources give the same bytes: every identifier is fixed, and no time is written.
 
 use crate::image::{self, Arch, Image};
+use crate::packed;
 use crate::workspace::{write_if_changed, Workspace};
 use anyhow::{ensure, Context, Result};
-use object::{Object, ObjectSegment};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -116,42 +116,18 @@ fn door(workspace: &Workspace, image: &Image) -> Result<Vec<u8>> {
 
 /// A boot image as the door carries it (`abi::door::PACKED`).
 fn packed(arch: Arch, bytes: &[u8]) -> Result<Vec<u8>> {
-    let (plain, size, entry) = match arch {
-        Arch::X86_64 => {
-            let (plain, size) = flat(bytes)?;
-            (plain, size, abi::door::ENTRY_X86_64)
-        }
-        Arch::Aarch64 => {
-            let size = bytes.get(16..24).context("the image has no header")?;
-            let size = u64::from_le_bytes(size.try_into()?);
-            (bytes.to_vec(), size, 0)
-        }
+    let genesis = packed::genesis(arch, bytes)?;
+    let entry = match arch {
+        Arch::X86_64 => abi::door::ENTRY_X86_64,
+        Arch::Aarch64 => 0,
     };
+    let plain = genesis.bytes;
     let mut packed = Vec::new();
-    for word in [abi::door::PACKED, size, entry, plain.len() as u64] {
+    for word in [abi::door::PACKED, genesis.size, entry, plain.len() as u64] {
         packed.extend(word.to_le_bytes());
     }
     packed.extend(lz4_flex::block::compress(&plain));
     Ok(packed)
-}
-
-/// The loaded bytes of an ELF file in one piece, and how much memory they and what is zero behind them take.
-fn flat(elf: &[u8]) -> Result<(Vec<u8>, u64)> {
-    let file = object::File::parse(elf).context("the image is no ELF file")?;
-    let base = file.segments().map(|s| s.address()).min();
-    let base = base.context("the image has no segments")?;
-    let mut plain = Vec::new();
-    let mut size = 0;
-    for segment in file.segments() {
-        let at = (segment.address() - base) as usize;
-        let bytes = segment.data().context("a segment's bytes")?;
-        if plain.len() < at + bytes.len() {
-            plain.resize(at + bytes.len(), 0);
-        }
-        plain[at..at + bytes.len()].copy_from_slice(bytes);
-        size = size.max(segment.address() - base + segment.size());
-    }
-    Ok((plain, size))
 }
 
 /// The whole disk.

@@ -4,7 +4,7 @@
     .global door
 door:
     b       1f
-    .long   0
+    b       unpacked                    // for doors/unpack, which did what comes first
     .quad   0                           // offset from a 2 MiB boundary
     .quad   image_size                  // with bss and stack
     .quad   0b1010                      // little-endian, 4 KiB pages, anywhere in RAM
@@ -15,6 +15,7 @@ door:
 1:  msr     daifset, #15
     mov     x20, x0
     mrs     x21, cntvct_el0
+unpacked:                               // x20, x21: what a loader gave, the counter
     mrs     x0, CurrentEL
     cmp     x0, #(2 << 2)
     b.ne    3f

@@ -10,6 +10,8 @@
     .global door
 door:
     jmp pvh
+    .balign 8, 0x90
+    jmp unpacked                # at byte 8: for doors/unpack, which did what comes first
     .balign 16, 0x90
 
 # A loader's door (abi::door): 64-bit mode, interrupts off, loaded anywhere below 4 GiB, rdi = what it tells.
@@ -112,6 +114,7 @@ pvh:
     cli
     cld
     rdtsc
+unpacked:                       # edx, eax: the counter
     mov esi, eax
     mov ebp, edx
     mov esp, offset stack_end_at
