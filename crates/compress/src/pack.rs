@@ -8,11 +8,15 @@ use alloc::{vec, vec::Vec};
 const DEPTH: usize = 24;
 /// Up to this length, every shorter one is tried as well.
 const EVERY: usize = 96;
+/// Costs are counted in so many parts of a byte of the stream …
+const BYTE: u32 = 4;
+/// … and a step costs as much as this beside its bytes, since each takes time to unpack.
+const STEP: u32 = 3;
 
 /// The cheapest way found to a place.
 #[derive(Clone, Copy)]
 struct Way {
-    /// Bytes of the stream so far.
+    /// Of the stream so far, in parts of a byte.
     cost: u32,
     /// Bytes of its own since the last copy.
     own: u32,
@@ -38,7 +42,7 @@ fn ways(bytes: &[u8]) -> Vec<Way> {
     let mut finder = Finder::new(bytes, DEPTH);
     let mut ways = vec![NOWHERE; bytes.len() + 1];
     // The last step's token is the stream's first byte, so to say: each copy pays for the token before it.
-    ways[0].cost = 1;
+    ways[0].cost = BYTE;
     for at in 0..bytes.len() {
         let way = ways[at];
         own(&mut ways, at, way);
@@ -66,7 +70,7 @@ fn ways(bytes: &[u8]) -> Vec<Way> {
 fn own(ways: &mut [Way], at: usize, way: Way) {
     let more = further(way.own as usize + 1) - further(way.own as usize);
     let next = Way {
-        cost: way.cost + 1 + more as u32,
+        cost: way.cost + BYTE * (1 + more as u32),
         own: way.own + 1,
         last: way.last,
         copied: 0,
@@ -80,7 +84,7 @@ fn copies(ways: &mut [Way], at: usize, way: Way, length: usize, distance: usize,
     let shortest = if length > EVERY { length } else { LEAST };
     for length in (shortest..=length).rev() {
         let next = Way {
-            cost: way.cost + 1 + (bytes + further(length - LEAST)) as u32,
+            cost: way.cost + STEP + BYTE * (1 + bytes + further(length - LEAST)) as u32,
             own: 0,
             last: distance as u32,
             copied: length as u32,
