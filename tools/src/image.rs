@@ -77,7 +77,8 @@ const PROGRAMS: [&str; 4] = ["nucleus", "manager", "driver", "console"];
 /// What is built in one call of cargo, so that two processors have enough to do: all programs but the nucleus, and what
 /// genesis stands on. Cargo gives packages of one call the union of the features that they want of a library. For these the
 /// union is what genesis wants (a test compares them); the nucleus would get a heap.
-pub const TOGETHER: [&str; 7] = [
+pub const TOGETHER: [&str; 8] = [
+    "unpack",
     "manager",
     "driver",
     "console",
@@ -158,34 +159,34 @@ pub fn build_with_rules(
     )?;
     let linked = compiled(workspace, arch, "genesis");
     let bytes = std::fs::read(&linked).with_context(|| format!("reading {}", linked.display()))?;
-    compile(workspace, arch, "unpack", None)?;
     let door = compiled(workspace, arch, "unpack");
     let door = std::fs::read(&door).with_context(|| format!("reading {}", door.display()))?;
-    let plain = payload.join("genesis.linked");
-    let code = payload.join("unpack.bin");
-    // Packing takes a while: only what has changed is packed again.
-    let same = |path: &Path, bytes: &[u8]| std::fs::read(path).is_ok_and(|old| old == bytes);
-    let packed = match same(&plain, &bytes) && same(&code, &door) {
-        true => std::fs::read(&path).ok(),
-        false => None,
-    };
-    let packed = match packed {
-        Some(packed) => packed,
-        None => {
-            let _progress = Progress::start(&format!("packing the image for {}", arch.name()));
-            let packed = crate::packed::image(arch, &bytes, &door)
-                .with_context(|| format!("packing {}", linked.display()))?;
-            write_if_changed(&path, &packed)?;
-            write_if_changed(&plain, &bytes)?;
-            write_if_changed(&code, &door)?;
-            packed
+    let size = packed_image(arch, &path, &payload, &bytes, &door)?;
+    Ok(Image { arch, path, size })
+}
+
+/// Puts the boot image together, and gives its size in bytes. Packing takes seconds: it is done anew only when one of its
+/// parts, of which copies are kept in `parts`, has changed.
+fn packed_image(arch: Arch, path: &Path, parts: &Path, genesis: &[u8], door: &[u8]) -> Result<u64> {
+    let kept = [
+        (parts.join("genesis.linked"), genesis),
+        (parts.join("unpack.bin"), door),
+    ];
+    let same =
+        |(part, bytes): &(PathBuf, &[u8])| std::fs::read(part).is_ok_and(|old| old == *bytes);
+    if kept.iter().all(same) {
+        if let Ok(about) = std::fs::metadata(path) {
+            return Ok(about.len());
         }
-    };
-    Ok(Image {
-        arch,
-        path,
-        size: packed.len() as u64,
-    })
+    }
+    let _progress = Progress::start(&format!("packing the image for {}", arch.name()));
+    let image = crate::packed::image(arch, genesis, door)
+        .with_context(|| format!("packing {}", path.display()))?;
+    write_if_changed(path, &image)?;
+    for (part, bytes) in &kept {
+        write_if_changed(part, bytes)?;
+    }
+    Ok(image.len() as u64)
 }
 
 /// Virtual address of the first instruction of a packed program of the image (`abi::program::Header`).

@@ -8,6 +8,8 @@ use object::{Object, ObjectSegment};
 
 /// What the unpacking code may read or write further than it must, and more.
 const SLACK: u64 = 64;
+/// What an image may take, without its heads and the door; it is unpacked as fast as that allows.
+const WANTED: usize = 2040 << 10;
 const ALIGN: u64 = 16;
 const PAGE: u64 = 4096;
 /// Bytes from the first byte of genesis on x86-64 to its entry for `doors/unpack`, which has read the counter in the
@@ -58,7 +60,7 @@ pub fn image(arch: Arch, genesis: &[u8], door: &[u8]) -> Result<Vec<u8>> {
 
 /// The stream, and by how much it must end behind what it becomes.
 fn packed(bytes: &[u8]) -> Result<(Vec<u8>, u64)> {
-    let stream = compress::pack(bytes);
+    let stream = compress::pack(bytes, WANTED);
     let mut back = vec![0; bytes.len()];
     let margin = compress::margin(&stream, &mut back);
     let margin = margin.ok().filter(|_| back == bytes);

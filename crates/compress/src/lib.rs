@@ -12,7 +12,7 @@
 //! In order: token, further bytes of `own`, the bytes, the distance, further bytes of `copied`. The last step ends with its
 //! own bytes. There is no entropy coding: it would be smaller by a fifth, and ten times slower to unpack.
 //!
-//! [`pack`] chooses the steps so that the stream is as short as it finds; [`unpack`] is what the doors' assembly does, and
+//! [`pack`] chooses the steps so that the stream is unpacked fast and still as short as was asked for; [`unpack`] is what the doors' assembly does, and
 //! says what is wrong with a stream that is damaged.
 #![no_std]
 #![forbid(unsafe_code)]

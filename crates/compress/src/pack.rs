@@ -8,10 +8,11 @@ use alloc::{vec, vec::Vec};
 const DEPTH: usize = 24;
 /// Up to this length, every shorter one is tried as well.
 const EVERY: usize = 96;
-/// Costs are counted in so many parts of a byte of the stream …
+/// Costs are counted in so many parts of a byte of the stream.
 const BYTE: u32 = 4;
-/// … and a step costs as much as this beside its bytes, since each takes time to unpack.
-const STEP: u32 = 3;
+/// What a step costs beside its bytes, in the same parts, since each takes time to unpack: from what gives the fewest steps
+/// to what gives the shortest stream.
+const STEPS: [u32; 8] = [48, 32, 24, 16, 12, 8, 4, 0];
 
 /// The cheapest way found to a place.
 #[derive(Clone, Copy)]
@@ -33,12 +34,15 @@ const NOWHERE: Way = Way {
     copied: 0,
 };
 
-/// Packs.
-pub fn pack(bytes: &[u8]) -> Vec<u8> {
-    write(bytes, &ways(bytes))
+/// Packs: into a stream that is unpacked as fast as one of at most so many bytes can be, or else the shortest there is.
+pub fn pack(bytes: &[u8], within: usize) -> Vec<u8> {
+    // A dearer step gives fewer of them and a longer stream.
+    let fits = STEPS.partition_point(|step| write(bytes, &ways(bytes, *step)).len() > within);
+    let step = STEPS.get(fits).or(STEPS.last()).copied().unwrap_or(0);
+    write(bytes, &ways(bytes, step))
 }
 
-fn ways(bytes: &[u8]) -> Vec<Way> {
+fn ways(bytes: &[u8], step: u32) -> Vec<Way> {
     let mut finder = Finder::new(bytes, DEPTH);
     let mut ways = vec![NOWHERE; bytes.len() + 1];
     // The last step's token is the stream's first byte, so to say: each copy pays for the token before it.
@@ -50,18 +54,12 @@ fn ways(bytes: &[u8]) -> Vec<Way> {
         let last = way.last as usize;
         if last <= at {
             let length = finder.equal(at - last, at);
-            copies(&mut ways, at, way, length, last, 0);
+            copies(&mut ways, at, way, length, last, step + BYTE);
         }
         for (length, distance) in found {
             let (length, distance) = (length as usize, distance as usize);
-            copies(
-                &mut ways,
-                at,
-                way,
-                length,
-                distance,
-                distance_bytes(distance),
-            );
+            let cost = step + BYTE * (1 + distance_bytes(distance) as u32);
+            copies(&mut ways, at, way, length, distance, cost);
         }
     }
     ways
@@ -80,11 +78,12 @@ fn own(ways: &mut [Way], at: usize, way: Way) {
     }
 }
 
-fn copies(ways: &mut [Way], at: usize, way: Way, length: usize, distance: usize, bytes: usize) {
+/// Copies of this length and shorter; `cost` is that of a step without further bytes.
+fn copies(ways: &mut [Way], at: usize, way: Way, length: usize, distance: usize, cost: u32) {
     let shortest = if length > EVERY { length } else { LEAST };
     for length in (shortest..=length).rev() {
         let next = Way {
-            cost: way.cost + STEP + BYTE * (1 + bytes + further(length - LEAST)) as u32,
+            cost: way.cost + cost + BYTE * further(length - LEAST) as u32,
             own: 0,
             last: distance as u32,
             copied: length as u32,
