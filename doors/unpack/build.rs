@@ -6,6 +6,8 @@ fn main() {
     println!("cargo:rerun-if-changed=src");
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("none") {
         println!("cargo:rustc-link-arg-bins=-T{script}");
+        // Otherwise the linker puts tables for a loader in front.
+        println!("cargo:rustc-link-arg-bins=--no-pie");
         println!("cargo:rustc-link-arg-bins=--oformat=binary");
         println!("cargo:rustc-link-arg-bins=--build-id=none");
     }

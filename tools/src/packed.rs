@@ -8,13 +8,17 @@ use object::{Object, ObjectSegment};
 
 /// What the unpacking code may read or write further than it must, and more.
 const SLACK: u64 = 64;
-/// What an image may take, without its heads and the door; it is unpacked as fast as that allows.
-const WANTED: usize = 2040 << 10;
+/// What a step of the stream is taken to cost (`compress::pack`): as much as leaves the image below 2 MiB.
+const STEP_X86_64: u32 = 3;
+const STEP_AARCH64: u32 = 16;
 const ALIGN: u64 = 16;
 const PAGE: u64 = 4096;
 /// Bytes from the first byte of genesis on x86-64 to its entry for `doors/unpack`, which has read the counter in the
 /// machine's first instructions (`genesis/src/arch/x86_64/door.s`).
 const ENTRY_UNPACKED: u64 = 8;
+
+/// The first byte of the door on x86-64, before the address that it is given.
+const MOV_EBP: u8 = 0xbd;
 
 /// A program's loaded bytes in one piece.
 pub struct Flat {
@@ -59,8 +63,8 @@ pub fn image(arch: Arch, genesis: &[u8], door: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// The stream, and by how much it must end behind what it becomes.
-fn packed(bytes: &[u8]) -> Result<(Vec<u8>, u64)> {
-    let stream = compress::pack(bytes, WANTED);
+fn packed(bytes: &[u8], step: u32) -> Result<(Vec<u8>, u64)> {
+    let stream = compress::pack(bytes, step);
     let mut back = vec![0; bytes.len()];
     let margin = compress::margin(&stream, &mut back);
     let margin = margin.ok().filter(|_| back == bytes);
@@ -78,7 +82,11 @@ fn put<const N: usize>(door: &mut [u8], at: usize, words: &[[u8; N]]) -> Result<
 
 /// An ELF file with the note of a PVH guest, and one segment: the stream, and the door behind it.
 fn elf(flat: &Flat, door: &[u8]) -> Result<Vec<u8>> {
-    let (stream, margin) = packed(&flat.bytes)?;
+    ensure!(
+        door.first() == Some(&MOV_EBP),
+        "the door does not begin as it should"
+    );
+    let (stream, margin) = packed(&flat.bytes, STEP_X86_64)?;
     let end = (flat.base + flat.bytes.len() as u64 + margin).next_multiple_of(ALIGN);
     let start = end - stream.len() as u64;
     let door_at = (end + SLACK).next_multiple_of(ALIGN);
@@ -148,7 +156,11 @@ fn elf(flat: &Flat, door: &[u8]) -> Result<Vec<u8>> {
 fn linux_image(genesis: &[u8], door: &[u8]) -> Result<Vec<u8>> {
     let size = genesis.get(16..24).context("the image has no header")?;
     let size = u64::from_le_bytes(size.try_into()?);
-    let (stream, margin) = packed(genesis)?;
+    ensure!(
+        door.get(56..60) == Some(b"ARM\x64"),
+        "the door does not begin as it should"
+    );
+    let (stream, margin) = packed(genesis, STEP_AARCH64)?;
     let mut file = door.to_vec();
     file.resize(file.len().next_multiple_of(ALIGN as usize), 0);
     let from = file.len() as u64;

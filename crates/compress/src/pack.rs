@@ -1,7 +1,7 @@
 //! Which steps make the shortest stream.
 
 use crate::matches::Finder;
-use crate::{distance_bytes, further, FIELD, LEAST};
+use crate::{distance_bytes, further_copied, further_own, FIELD, LEAST, NEAREST};
 use alloc::{vec, vec::Vec};
 
 /// Places that are looked at for each byte.
@@ -10,9 +10,6 @@ const DEPTH: usize = 24;
 const EVERY: usize = 96;
 /// Costs are counted in so many parts of a byte of the stream.
 const BYTE: u32 = 4;
-/// What a step costs beside its bytes, in the same parts, since each takes time to unpack: from what gives the fewest steps
-/// to what gives the shortest stream.
-const STEPS: [u32; 8] = [48, 32, 24, 16, 12, 8, 4, 0];
 
 /// The cheapest way found to a place.
 #[derive(Clone, Copy)]
@@ -34,11 +31,9 @@ const NOWHERE: Way = Way {
     copied: 0,
 };
 
-/// Packs: into a stream that is unpacked as fast as one of at most so many bytes can be, or else the shortest there is.
-pub fn pack(bytes: &[u8], within: usize) -> Vec<u8> {
-    // A dearer step gives fewer of them and a longer stream.
-    let fits = STEPS.partition_point(|step| write(bytes, &ways(bytes, *step)).len() > within);
-    let step = STEPS.get(fits).or(STEPS.last()).copied().unwrap_or(0);
+/// Packs. Each step takes time to unpack: it counts as `step` quarters of a byte beside its bytes. A dearer step gives fewer
+/// of them and a longer stream.
+pub fn pack(bytes: &[u8], step: u32) -> Vec<u8> {
     write(bytes, &ways(bytes, step))
 }
 
@@ -66,7 +61,7 @@ fn ways(bytes: &[u8], step: u32) -> Vec<Way> {
 }
 
 fn own(ways: &mut [Way], at: usize, way: Way) {
-    let more = further(way.own as usize + 1) - further(way.own as usize);
+    let more = further_own(way.own as usize + 1) - further_own(way.own as usize);
     let next = Way {
         cost: way.cost + BYTE * (1 + more as u32),
         own: way.own + 1,
@@ -80,10 +75,15 @@ fn own(ways: &mut [Way], at: usize, way: Way) {
 
 /// Copies of this length and shorter; `cost` is that of a step without further bytes.
 fn copies(ways: &mut [Way], at: usize, way: Way, length: usize, distance: usize, cost: u32) {
-    let shortest = if length > EVERY { length } else { LEAST };
+    let least = if distance < NEAREST {
+        LEAST + FIELD
+    } else {
+        LEAST
+    };
+    let shortest = if length > EVERY { length } else { least };
     for length in (shortest..=length).rev() {
         let next = Way {
-            cost: way.cost + cost + BYTE * further(length - LEAST) as u32,
+            cost: way.cost + cost + BYTE * further_copied(length) as u32,
             own: 0,
             last: distance as u32,
             copied: length as u32,
@@ -116,25 +116,29 @@ fn write(bytes: &[u8], ways: &[Way]) -> Vec<u8> {
             distance_bytes(distance)
         };
         let field = (copied - LEAST).min(FIELD);
-        token(&mut stream, &bytes[done..at], field << 2 | count);
+        let own = &bytes[done..at];
+        token(&mut stream, own, own.len() >= FIELD, field << 2 | count);
         stream.extend(&(distance - 1).to_le_bytes()[..count]);
-        more(&mut stream, copied - LEAST);
+        if let Some(rest) = copied.checked_sub(LEAST + FIELD) {
+            more(&mut stream, rest);
+        }
         (done, last) = (at + copied, distance);
     }
-    token(&mut stream, &bytes[done..], 0);
+    token(&mut stream, &bytes[done..], true, 0);
     stream
 }
 
-fn token(stream: &mut Vec<u8>, own: &[u8], rest: usize) {
-    stream.push((own.len().min(FIELD) << 5 | rest) as u8);
-    more(stream, own.len());
+/// A token and its own bytes, whose number is told by further bytes or by the token.
+fn token(stream: &mut Vec<u8>, own: &[u8], told: bool, rest: usize) {
+    let field = if told { FIELD } else { own.len() };
+    stream.push((field << 5 | rest) as u8);
+    if told {
+        more(stream, own.len());
+    }
     stream.extend_from_slice(own);
 }
 
-fn more(stream: &mut Vec<u8>, value: usize) {
-    let Some(mut rest) = value.checked_sub(FIELD) else {
-        return;
-    };
+fn more(stream: &mut Vec<u8>, mut rest: usize) {
     while rest >= 255 {
         stream.push(255);
         rest -= 255;

@@ -1,6 +1,6 @@
 //! The way back.
 
-use crate::{FIELD, LEAST};
+use crate::{FIELD, LEAST, NEAREST};
 
 /// The stream is not one that `pack` made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Damaged {
     Long,
     /// It copies from before the beginning.
     Before,
+    /// It copies few bytes from nearer than such a step may.
+    Near,
 }
 
 struct Stream<'a> {
@@ -32,18 +34,16 @@ impl<'a> Stream<'a> {
         Ok(taken)
     }
 
-    fn field(&mut self, value: usize) -> Result<usize, Damaged> {
-        let mut sum = value;
-        if value == FIELD {
-            loop {
-                let byte = self.byte()?;
-                sum += byte;
-                if byte != 255 {
-                    break;
-                }
+    /// The sum of further bytes.
+    fn further(&mut self) -> Result<usize, Damaged> {
+        let mut sum = 0;
+        loop {
+            let byte = self.byte()?;
+            sum += byte;
+            if byte != 255 {
+                return Ok(sum);
             }
         }
-        Ok(sum)
     }
 }
 
@@ -79,13 +79,14 @@ fn follow(stream: &[u8], to: &mut [u8], mut seen: impl FnMut(usize, usize)) -> R
     let (mut put, mut last) = (0, 1);
     loop {
         let token = from.byte()?;
-        let own = from.field(token >> 5)?;
+        let told = token >> 5 == FIELD;
+        let own = if told { from.further()? } else { token >> 5 };
         let bytes = from.take(own)?;
         let room = to.get_mut(put..put + own).ok_or(Damaged::Long)?;
         room.copy_from_slice(bytes);
         put += own;
         seen(put, from.at);
-        if put == to.len() {
+        if told && put == to.len() {
             return Ok(());
         }
         let count = token & 3;
@@ -93,7 +94,12 @@ fn follow(stream: &[u8], to: &mut [u8], mut seen: impl FnMut(usize, usize)) -> R
             let bytes = from.take(count)?;
             last = bytes.iter().rev().fold(0, |n, b| n << 8 | usize::from(*b)) + 1;
         }
-        let copied = from.field(token >> 2 & 7)? + LEAST;
+        let mut copied = (token >> 2 & 7) + LEAST;
+        if copied == LEAST + FIELD {
+            copied += from.further()?;
+        } else if last < NEAREST {
+            return Err(Damaged::Near);
+        }
         let start = put.checked_sub(last).ok_or(Damaged::Before)?;
         if to.len() - put < copied {
             return Err(Damaged::Long);

@@ -139,7 +139,7 @@ next:
     add     x0, x0, x5
 owned:
     ands    x6, x4, #3
-    b.eq    same
+    b.eq    copy
     ldr     w3, [x1]
     ldr     w7, [x17, x6, lsl #2]
     add     x1, x1, x6
@@ -150,8 +150,6 @@ copy:
     cmp     w5, #7
     b.eq    copied_more
     sub     x6, x0, x3
-    cmp     w3, #16
-    b.lo    repeats
     ldp     x7, x8, [x6]                // at most 9 of the 16
     stp     x7, x8, [x0]
     add     x0, x0, x5
@@ -159,6 +157,7 @@ copy:
     b       next
 
 own_more:
+    mov     x5, #0
 8:  ldrb    w6, [x1], #1
     add     x5, x5, x6
     cmp     w6, #255
@@ -171,7 +170,9 @@ own_more:
     b.lo    9b
     mov     x1, x6
     mov     x0, x7
-    b       owned
+    cmp     x0, x25
+    b.ne    owned
+    b       all
 
 copied_more:
 10: ldrb    w6, [x1], #1
@@ -199,10 +200,7 @@ repeats:
     b.ne    12b
     b       next
 
-same:
-    cmp     x0, x25
-    b.ne    copy
-
+all:
     // Everything to memory, and out of the caches: as a loader leaves it.
     mrs     x0, ctr_el0
     ubfx    x0, x0, #16, #4
