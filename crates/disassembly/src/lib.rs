@@ -24,7 +24,7 @@ pub fn disassemble(bytes: &[u8], target: Target, base: u64) -> String {
     text
 }
 
-/// One function: from the first constant that an instruction refers to on, it is constants.
+/// One function, up to its last instruction. Constants that it reads follow as data; the padding around them is not shown.
 pub fn function(bytes: &[u8], target: Target, base: u64) -> String {
     noted(bytes, target, base, |_, _| {})
 }
@@ -37,29 +37,79 @@ pub fn noted(
     mut note: impl FnMut(usize, &mut String),
 ) -> String {
     let mut text = String::new();
-    let (mut at, mut constants) = (0, bytes.len());
-    while at < constants {
+    let (mut at, mut constants, mut furthest) = (0, bytes.len(), 0);
+    while at < bytes.len() {
         note(at, &mut text);
         let mut words = String::new();
         let len = instruction(&bytes[at..], target, &mut words).clamp(1, bytes.len() - at);
         line(&mut text, base, at, &bytes[at..at + len], &words);
+        match refers(&words, target, at, len) {
+            Some(Place::Code(place)) => furthest = furthest.max(place),
+            Some(Place::Constant(place)) => constants = constants.min(place),
+            None => {}
+        }
         at += len;
-        if let Some(distance) = ahead(&words) {
-            constants = constants.min(at.saturating_add(distance));
+        let behind = bytes.get(at..constants).unwrap_or_default();
+        if leaves(&words) && furthest < at && !jumps(behind, target) {
+            break;
         }
     }
-    for word in bytes.get(constants..).unwrap_or_default().chunks(8) {
+    let mut at = constants.max(at);
+    for word in bytes.get(at..).unwrap_or_default().chunks(8) {
         line(&mut text, base, at, word, "(constant)");
         at += word.len();
     }
     text
 }
 
-/// How far ahead of the next instruction the constant lies that this one reads.
-fn ahead(words: &str) -> Option<usize> {
-    let (_, place) = words.split_once("[rip + 0x")?;
-    let (distance, _) = place.split_once(']')?;
-    usize::from_str_radix(distance, 16).ok()
+/// What an instruction names, as an offset in the same bytes.
+enum Place {
+    Code(usize),
+    Constant(usize),
+}
+
+/// The place that the instruction of `len` bytes at `at` jumps to or reads, as its text has it: x86-64 counts from the
+/// next instruction, arm64 from this one. Calls lead to other functions.
+fn refers(words: &str, target: Target, at: usize, len: usize) -> Option<Place> {
+    let name = words.split(' ').next()?;
+    let from = match target {
+        Target::X86_64 => at + len,
+        Target::Aarch64 => at,
+    };
+    if let Some((_, place)) = words.split_once("[rip + 0x") {
+        let distance = hexadecimal(place)?;
+        return Some(Place::Constant(from.saturating_add(distance)));
+    }
+    let distance = hexadecimal(words.split_once("$+0x")?.1)?;
+    let place = from.saturating_add(distance);
+    match name {
+        "call" | "bl" => None,
+        _ if name.starts_with("ld") || name.starts_with("adr") => Some(Place::Constant(place)),
+        _ => Some(Place::Code(place)),
+    }
+}
+
+/// The number with which a text begins.
+fn hexadecimal(text: &str) -> Option<usize> {
+    let end = text.find(|c: char| !c.is_ascii_hexdigit());
+    usize::from_str_radix(&text[..end.unwrap_or(text.len())], 16).ok()
+}
+
+/// Whether the bytes begin with a jump. The compiler leaves one behind the last return where it found that what led to it can
+/// lead where it leads; padding is never one.
+fn jumps(bytes: &[u8], target: Target) -> bool {
+    let mut words = String::new();
+    if !bytes.is_empty() {
+        instruction(bytes, target, &mut words);
+    }
+    let name = words.split(' ').next().unwrap_or_default();
+    matches!(name, "jmp" | "b")
+}
+
+/// Whether what comes next in the bytes is not what is carried out next. (Where a jump leads is never looked up in a table.)
+fn leaves(words: &str) -> bool {
+    let name = words.split(' ').next().unwrap_or_default();
+    matches!(name, "ret" | "jmp" | "ud2" | "b" | "br" | "udf" | "brk")
 }
 
 fn line(text: &mut String, base: u64, at: usize, bytes: &[u8], words: &str) {
@@ -83,20 +133,43 @@ pub fn entries(code: &Code, names: &[Entry], target: Target, base: u64) -> Strin
     text + &stubs(code, target, base)
 }
 
-/// What the entries call, behind them; nothing if there is nothing.
+/// What the entries call, behind them; nothing if there is nothing. Each begins at a multiple of 16.
 pub fn stubs(code: &Code, target: Target, base: u64) -> String {
     let ends = code.entries.iter();
     let end = ends
         .map(|(offset, size)| offset.saturating_add(*size))
         .max();
-    let end = end.unwrap_or(0);
-    let at = (end as usize).next_multiple_of(16);
-    match code.bytes.get(at..).filter(|b| !b.is_empty()) {
-        Some(bytes) => {
-            String::from("stubs:\n") + &disassemble(bytes, target, base.wrapping_add(at as u64))
+    let mut at = (end.unwrap_or(0) as usize).next_multiple_of(ALIGN);
+    let mut text = String::new();
+    while let Some(bytes) = code.bytes.get(at..).filter(|bytes| !bytes.is_empty()) {
+        if text.is_empty() {
+            text += "stubs:\n";
         }
-        None => String::new(),
+        let size = reaches(bytes, target);
+        text += &disassemble(&bytes[..size], target, base.wrapping_add(at as u64));
+        at = (at + size).next_multiple_of(ALIGN);
     }
+    text
+}
+
+/// Functions and stubs begin at multiples of this (`blob.rs`).
+const ALIGN: usize = 16;
+
+/// Bytes of the function that `bytes` begin with, up to its last instruction.
+fn reaches(bytes: &[u8], target: Target) -> usize {
+    let (mut at, mut furthest) = (0, 0);
+    while at < bytes.len() {
+        let mut words = String::new();
+        let len = instruction(&bytes[at..], target, &mut words).clamp(1, bytes.len() - at);
+        if let Some(Place::Code(place)) = refers(&words, target, at, len) {
+            furthest = furthest.max(place);
+        }
+        at += len;
+        if leaves(&words) && furthest < at && !jumps(&bytes[at..], target) {
+            break;
+        }
+    }
+    at
 }
 
 /// Writes one instruction and gives its length.
