@@ -5,10 +5,12 @@ use crate::stand::{Outside, Stand, Written};
 use crate::ways;
 use crate::Result;
 use rulebook::tree::Book;
+use std::time::Duration;
 
 /// One change of one rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mutation {
+    pub operator: Operator,
     /// The file, as the rulebook was given it.
     pub file: String,
     /// Counted from 1.
@@ -16,6 +18,54 @@ pub struct Mutation {
     pub what: String,
     /// The line as it becomes.
     pub text: String,
+}
+
+/// What kind of mistake it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operator {
+    /// Offsets, widths and bits of registers and records.
+    Layout,
+    /// Two writes to registers change places.
+    Order,
+    /// A `publish` or `acquire` is dropped.
+    Fence,
+    /// A number is one more, one less, or has another bit.
+    Value,
+    /// A comparison is another, a test is negated, or is not made.
+    Test,
+    /// A `claim` is dropped: an event takes what is not its own.
+    Claim,
+    /// `-` for `+`, `>>` for `<<`, `|` for `&`, and their like.
+    Arithmetic,
+    /// A statement that does something is not there.
+    Forgotten,
+}
+
+impl Operator {
+    pub const ALL: [Operator; 8] = [
+        Operator::Layout,
+        Operator::Order,
+        Operator::Fence,
+        Operator::Value,
+        Operator::Test,
+        Operator::Claim,
+        Operator::Arithmetic,
+        Operator::Forgotten,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Operator::Layout => "layout",
+            Operator::Order => "order",
+            Operator::Fence => "fence",
+            Operator::Value => "value",
+            Operator::Test => "test",
+            Operator::Claim => "claim",
+            Operator::Arithmetic => "arithmetic",
+            Operator::Forgotten => "forgotten",
+        }
+    }
 }
 
 /// Who noticed.
@@ -31,18 +81,22 @@ pub enum Verdict {
     Survived,
     /// Nobody could: no device model's driver became another.
     Same,
+    /// The emulator did not start, several times: nothing is known.
+    Untried,
 }
 
-/// Every mutation of a rule's text: offsets, widths and bits of registers and records, the order of two writes, dropped
-/// publishes and acquires.
+/// Every mutation of a rule's text, a token or a statement each.
 #[must_use]
 pub fn of(file: &str, text: &str) -> Vec<Mutation> {
-    let mut all = Vec::new();
+    let mut all: Vec<Mutation> = Vec::new();
     for (number, whole) in text.lines().enumerate() {
         let line = whole.split('#').next().unwrap_or_default();
-        let mut push = |what: String, text: String| {
-            if text.trim_end() != line.trim_end() {
+        let mut push = |operator: Operator, what: String, text: String| {
+            // Two operators may come to the same text: the first has it.
+            let known = |m: &Mutation| m.line == number + 1 && m.text.trim() == text.trim();
+            if text.trim_end() != line.trim_end() && !all.iter().any(known) {
                 all.push(Mutation {
+                    operator,
                     file: file.into(),
                     line: number + 1,
                     what,
@@ -52,53 +106,249 @@ pub fn of(file: &str, text: &str) -> Vec<Mutation> {
         };
         let word = line.split_whitespace().next().unwrap_or_default();
         if matches!(word, "reg" | "bits" | "record") || line.contains('@') {
-            layout(line, &mut push);
+            layout(line, &mut |what, text| push(Operator::Layout, what, text));
         }
         if let Some(text) = swapped(line) {
-            push("two writes in the other order".into(), text);
+            push(
+                Operator::Order,
+                "two writes in the other order".into(),
+                text,
+            );
         }
         for fence in ["publish", "acquire"] {
             if let Some(text) = without(line, fence) {
-                push(format!("no `{fence}`"), text);
+                push(Operator::Fence, format!("no `{fence}`"), text);
             }
         }
+        // How a device is known and where its registers are is not what is tried here.
+        if matches!(
+            word,
+            "rule" | "match" | "reg" | "bits" | "record" | "space" | "candidate" | "class"
+        ) || line.contains('@')
+        {
+            continue;
+        }
+        if let Some(text) = without(line, "claim") {
+            push(Operator::Claim, "no `claim`".into(), text);
+        }
+        tests(line, &mut |what, text| push(Operator::Test, what, text));
+        arithmetic(line, &mut |what, text| {
+            push(Operator::Arithmetic, what, text)
+        });
+        values(line, &mut |what, text| push(Operator::Value, what, text));
+        forgotten(line, &mut |what, text| {
+            push(Operator::Forgotten, what, text)
+        });
     }
     all
 }
 
-/// Numbers after a register's name, after `@` and after `:`.
-fn layout(line: &str, push: &mut impl FnMut(String, String)) {
+/// Operators with spaces around them, and what is written for them by mistake.
+const COMPARISONS: [(&str, &str); 6] = [
+    ("==", "!="),
+    ("!=", "=="),
+    ("<", "<="),
+    ("<=", "<"),
+    (">", ">="),
+    (">=", ">"),
+];
+const ARITHMETIC: [(&str, &str); 11] = [
+    ("+", "-"),
+    ("-", "+"),
+    ("*", "+"),
+    ("/", "*"),
+    ("%", "/"),
+    ("<<", ">>"),
+    (">>", "<<"),
+    ("&", "|"),
+    ("|", "&"),
+    ("+=", "-="),
+    ("-=", "+="),
+];
+
+/// Each place of the line where one of the signs stands between spaces, with the other sign.
+fn exchanged(line: &str, signs: &[(&str, &str)], push: &mut impl FnMut(String, String)) {
+    for (sign, other) in signs {
+        let spaced = format!(" {sign} ");
+        for (at, _) in line.match_indices(&spaced) {
+            let (before, after) = (&line[..at], &line[at + spaced.len()..]);
+            push(
+                format!("`{sign}` is `{other}`"),
+                format!("{before} {other} {after}"),
+            );
+        }
+    }
+}
+
+fn arithmetic(line: &str, push: &mut impl FnMut(String, String)) {
+    exchanged(line, &ARITHMETIC, push);
+}
+
+/// Other comparisons; what `if`, `when`, `while`, `check`, `claim` and `await` ask, negated and left out.
+fn tests(line: &str, push: &mut impl FnMut(String, String)) {
+    exchanged(line, &COMPARISONS, push);
+    for word in ["if", "when", "while", "check", "claim", "await"] {
+        for (start, end) in statements(line) {
+            let statement = &line[start..end];
+            let Some(asked) = statement.strip_prefix(word).filter(|s| s.starts_with(' ')) else {
+                continue;
+            };
+            let stops: &[&str] = match word {
+                "check" => &[" else "],
+                "claim" => &[],
+                "await" => &[" within "],
+                _ => &[" {"],
+            };
+            let length = stops.iter().filter_map(|stop| asked.find(stop)).min();
+            // `await back RING` is no test that could be negated; nor is a test that ends on another line.
+            let test = match (length, word) {
+                (Some(length), _) => asked[..length].trim(),
+                (None, "claim") => asked.trim(),
+                _ => continue,
+            };
+            let at = start + word.len() + 1 + (asked.len() - asked.trim_start().len() - 1);
+            let (before, after) = (&line[..at], &line[at + test.len()..]);
+            if !test.starts_with("back ") {
+                push("negated".into(), format!("{before}!({test}){after}"));
+            }
+            match word {
+                "check" => push("no `check`".into(), dropped(line, start, end)),
+                "if" | "when" => push("not asked".into(), format!("{before}0 == 0{after}")),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Numbers that are not where something lies: one more, one less, another bit. How long something is waited for is left
+/// alone, since no device could tell.
+fn values(line: &str, push: &mut impl FnMut(String, String)) {
+    for (at, end, value, hex) in numbers(line) {
+        let before = line[..at].chars().next_back().unwrap_or(' ');
+        let after = line[end..].trim_start();
+        let unit = after.split(|c: char| !c.is_ascii_alphanumeric()).next();
+        if matches!(unit, Some("ns" | "us" | "ms" | "s")) || matches!(before, '@' | ':') {
+            continue;
+        }
+        let low = value & value.wrapping_neg();
+        let others = [
+            value.checked_add(1),
+            value.checked_sub(1),
+            low.checked_mul(2).map(|next| value ^ low | next),
+        ];
+        let mut seen = vec![value];
+        for other in others.into_iter().flatten() {
+            if seen.contains(&other) {
+                continue;
+            }
+            seen.push(other);
+            let shown = match hex {
+                true => format!("{other:#x}"),
+                false => other.to_string(),
+            };
+            let text = format!("{}{shown}{}", &line[..at], &line[end..]);
+            push(format!("{} is {shown}", &line[at..end]), text);
+        }
+    }
+}
+
+/// The numbers of a line: where they begin and end, their values, and whether they are written in base 16.
+fn numbers(line: &str) -> Vec<(usize, usize, u64, bool)> {
     let bytes = line.as_bytes();
+    let mut found = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        let digit = bytes[at].is_ascii_digit();
         let before = at.checked_sub(1).map_or(b' ', |k| bytes[k]);
-        if !digit || before.is_ascii_alphanumeric() || before == b'_' {
+        if !bytes[at].is_ascii_digit() || before.is_ascii_alphanumeric() || before == b'_' {
             at += 1;
             continue;
         }
-        let mut end = at;
-        while end < bytes.len() && (bytes[end].is_ascii_alphanumeric() || bytes[end] == b'_') {
-            end += 1;
-        }
+        let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        let end = at + bytes[at..].iter().take_while(|b| word(b)).count();
         let token = &line[at..end];
         let hex = token.strip_prefix("0x");
         let value = match hex {
             Some(digits) => u64::from_str_radix(digits, 16).ok(),
             None => token.parse().ok(),
         };
-        let next = bytes.get(end).copied().unwrap_or(b' ');
-        if let Some(value) = value {
-            for (what, other) in others(value, before, next) {
-                let shown = match hex {
-                    Some(_) => format!("{other:#x}"),
-                    None => other.to_string(),
-                };
-                let text = format!("{}{shown}{}", &line[..at], &line[end..]);
-                push(format!("{what} {token} is {shown}"), text);
+        found.extend(value.map(|value| (at, end, value, hex.is_some())));
+        at = end;
+    }
+    found
+}
+
+/// Statements that write, say or wait, each left out.
+fn forgotten(line: &str, push: &mut impl FnMut(String, String)) {
+    for (start, end) in statements(line) {
+        let statement = line[start..end].trim();
+        let first = statement.split(' ').next().unwrap_or_default();
+        let assigns = [" = ", " += ", " -= ", " |= ", " &= "]
+            .iter()
+            .any(|sign| statement.contains(sign));
+        let place = first.chars().next().is_some_and(char::is_alphabetic);
+        let acts = match first {
+            "up" | "pause" | "await" | "free" | "start" | "fence" => true,
+            "let" | "learn" | "fact" | "if" | "when" | "while" | "for" | "check" | "return"
+            | "else" | "op" | "flow" | "event" | "init" | "each" | "use" | "part" | "then"
+            | "publish" | "acquire" | "claim" | "lend" | "gone" => false,
+            // A write, or a call.
+            _ => place && (assigns || first.contains('(')),
+        };
+        if acts {
+            push(format!("no `{statement}`"), dropped(line, start, end));
+        }
+    }
+}
+
+/// Where each statement of a line begins and ends: at its first word, behind `;` and behind `{`; up to a `;` or `}` of its own
+/// depth. (What stands in braces and is no statement begins with no word that one begins with.)
+fn statements(line: &str) -> Vec<(usize, usize)> {
+    let bytes = line.as_bytes();
+    let mut starts = vec![0];
+    starts.extend(
+        (0..bytes.len()).filter_map(|at| matches!(bytes[at], b';' | b'{').then_some(at + 1)),
+    );
+    let mut found = Vec::new();
+    for start in starts {
+        let space = |b: &&u8| **b == b' ';
+        let start = start + bytes[start..].iter().take_while(space).count();
+        let (mut depth, mut end) = (0, bytes.len());
+        for (at, byte) in bytes.iter().enumerate().skip(start) {
+            match byte {
+                b'{' | b'(' | b'[' => depth += 1,
+                b'}' | b')' | b']' if depth == 0 => end = end.min(at),
+                b'}' | b')' | b']' => depth -= 1,
+                b';' if depth == 0 => end = end.min(at),
+                _ => {}
             }
         }
-        at = end;
+        let end = start + line[start..end].trim_end().len();
+        if start < end {
+            found.push((start, end));
+        }
+    }
+    found
+}
+
+/// The line without the statement; a block does not become empty by that.
+fn dropped(line: &str, start: usize, end: usize) -> String {
+    format!("{}let nothing = 0{}", &line[..start], &line[end..])
+}
+
+/// Numbers after a register's name, after `@` and after `:`.
+fn layout(line: &str, push: &mut impl FnMut(String, String)) {
+    for (at, end, value, hex) in numbers(line) {
+        let bytes = line.as_bytes();
+        let before = at.checked_sub(1).map_or(b' ', |k| bytes[k]);
+        let next = bytes.get(end).copied().unwrap_or(b' ');
+        for (what, other) in others(value, before, next) {
+            let shown = match hex {
+                true => format!("{other:#x}"),
+                false => other.to_string(),
+            };
+            let text = format!("{}{shown}{}", &line[..at], &line[end..]);
+            push(format!("{what} {} is {shown}", &line[at..end]), text);
+        }
     }
 }
 
@@ -209,29 +459,61 @@ pub fn judge(texts: &[(String, String)], mutation: &Mutation, rights: &[&Right])
     };
     let mut verdict = Verdict::Same;
     for right in rights {
-        match on(&book, right) {
-            Verdict::Same => {}
-            Verdict::Survived => verdict = Verdict::Survived,
-            noticed => return noticed,
+        match (on(&book, right), verdict) {
+            (Verdict::Same, _) => {}
+            // Where one model could not be tried, it is not known that nobody notices.
+            (Verdict::Untried, _) | (Verdict::Survived, Verdict::Untried) => {
+                verdict = Verdict::Untried;
+            }
+            (Verdict::Survived, _) => verdict = Verdict::Survived,
+            (noticed, _) => return noticed,
         }
     }
     verdict
 }
 
+/// How often an emulator is started that did not start, or that ended while the driver was tried.
+const STARTS: u32 = 3;
+/// Between two starts.
+const REST: Duration = Duration::from_millis(500);
+
 fn on(book: &Book, right: &Right) -> Verdict {
-    let model = &right.model;
-    let Ok(mut stand) = Stand::watched(model, &right.outside) else {
-        return Verdict::Written;
-    };
-    let Ok(written) = stand.write(book, &model.class) else {
-        return Verdict::Written;
+    let mut begun = false;
+    decided(|| {
+        if std::mem::replace(&mut begun, true) {
+            std::thread::sleep(REST);
+        }
+        let stand = Stand::watched(&right.model, &right.outside).ok()?;
+        Some(tried(book, right, stand))
+    })
+}
+
+/// The verdict of several tries. One gives nothing if the emulator does not start, which tells nothing of the rule; else who noticed,
+/// and whether the emulator lives. One that ended is believed to have been ended by the driver only when it ends again.
+fn decided(mut one: impl FnMut() -> Option<(Verdict, bool)>) -> Verdict {
+    let mut ended = false;
+    for _ in 0..STARTS {
+        match one() {
+            None => {}
+            Some((Verdict::Written | Verdict::Tested, false)) if !ended => ended = true,
+            Some((verdict, _)) => return verdict,
+        }
+    }
+    Verdict::Untried
+}
+
+/// Who notices on a model that runs, and whether the emulator still does.
+fn tried(book: &Book, right: &Right, mut stand: Stand) -> (Verdict, bool) {
+    let class = &right.model.class;
+    let Ok(written) = stand.write(book, class) else {
+        return (Verdict::Written, stand.machine.alive());
     };
     if written.residual == right.written.residual && written.facts == right.written.facts {
-        return Verdict::Same;
+        return (Verdict::Same, true);
     }
-    match ways::thorough(&stand, &written, &model.class) {
-        Ok(()) => Verdict::Survived,
-        Err(_) => Verdict::Tested,
+    match ways::thorough(&stand, &written, class) {
+        Ok(()) => (Verdict::Survived, true),
+        Err(_) => (Verdict::Tested, stand.machine.alive()),
     }
 }
 
@@ -252,7 +534,63 @@ mod tests {
         for mutation in &all {
             assert_ne!(apply(text, mutation), text, "{mutation:?}");
         }
+        for operator in [Operator::Layout, Operator::Order, Operator::Fence] {
+            assert!(all.iter().any(|m| m.operator == operator), "{operator:?}");
+        }
         let dropped = all.iter().find(|m| m.what == "no `publish`").unwrap();
         assert_eq!(dropped.text.trim(), "A = 1");
+    }
+    #[test]
+    fn statements_are_changed_in_each_way() {
+        let text = "  event irq { let c = ICR;  claim c & 2 != 0;  ACK = c << 1;  if c.up { up link(true) } }\n";
+        let all = of("x.rule", text);
+        for (operator, line) in [
+            (Operator::Claim, "event irq { let c = ICR;  ACK = c << 1;  if c.up { up link(true) } }"),
+            (Operator::Test, "event irq { let c = ICR;  claim c & 2 == 0;  ACK = c << 1;  if c.up { up link(true) } }"),
+            (Operator::Test, "event irq { let c = ICR;  claim !(c & 2 != 0);  ACK = c << 1;  if c.up { up link(true) } }"),
+            (Operator::Test, "event irq { let c = ICR;  claim c & 2 != 0;  ACK = c << 1;  if 0 == 0 { up link(true) } }"),
+            (Operator::Arithmetic, "event irq { let c = ICR;  claim c & 2 != 0;  ACK = c >> 1;  if c.up { up link(true) } }"),
+            (Operator::Arithmetic, "event irq { let c = ICR;  claim c | 2 != 0;  ACK = c << 1;  if c.up { up link(true) } }"),
+            (Operator::Value, "event irq { let c = ICR;  claim c & 4 != 0;  ACK = c << 1;  if c.up { up link(true) } }"),
+            (Operator::Value, "event irq { let c = ICR;  claim c & 2 != 1;  ACK = c << 1;  if c.up { up link(true) } }"),
+            (Operator::Forgotten, "event irq { let c = ICR;  claim c & 2 != 0;  let nothing = 0;  if c.up { up link(true) } }"),
+            (Operator::Forgotten, "event irq { let c = ICR;  claim c & 2 != 0;  ACK = c << 1;  if c.up { let nothing = 0 } }"),
+        ] {
+            let made = all.iter().any(|m| m.operator == operator && m.text.trim() == line);
+            assert!(made, "no {operator:?}: {line}\n{all:#?}");
+        }
+        // Waiting longer is no mistake that a device could tell; `check` is left out whole.
+        let all = of(
+            "x.rule",
+            "    check n < 4 else fail dead\n    await !C.reset within 10 ms else fail dead\n",
+        );
+        assert!(!all.iter().any(|m| m.text.contains("11 ms")), "{all:#?}");
+        assert!(all
+            .iter()
+            .any(|m| m.what == "no `check`" && m.text.trim() == "let nothing = 0"));
+        assert!(all
+            .iter()
+            .any(|m| m.text.trim() == "await !(!C.reset) within 10 ms else fail dead"));
+    }
+
+    #[test]
+    fn an_emulator_that_does_not_start_is_no_verdict() {
+        let verdict = |tries: &[Option<(Verdict, bool)>]| {
+            let mut tries = tries.iter();
+            decided(|| *tries.next().expect("no more tries than these"))
+        };
+        let (caught, ended) = (
+            Some((Verdict::Tested, true)),
+            Some((Verdict::Tested, false)),
+        );
+        let survived = Some((Verdict::Survived, true));
+        assert_eq!(verdict(&[None, None, None]), Verdict::Untried);
+        assert_eq!(verdict(&[caught]), Verdict::Tested);
+        assert_eq!(verdict(&[None, survived]), Verdict::Survived);
+        // It ends each time that it is tried: the driver ends it.
+        assert_eq!(verdict(&[ended, ended]), Verdict::Tested);
+        // It ended once, and then it did not.
+        assert_eq!(verdict(&[ended, survived]), Verdict::Survived);
+        assert_eq!(verdict(&[ended, None, None]), Verdict::Untried);
     }
 }

@@ -6,7 +6,7 @@ use meta::bench::{Bench, Figures};
 use meta::rules;
 use meta::terminal::{self, Progress};
 use meta::workspace::Workspace;
-use proof::mutate::{self, Mutation, Right, Verdict};
+use proof::mutate::{self, Mutation, Operator, Right, Verdict};
 use rulebook::tree::Book;
 use std::collections::BTreeMap;
 
@@ -51,15 +51,17 @@ pub fn measure(workspace: &Workspace, sample: usize, seed: u64, told: bool) -> R
         chosen.len(),
         all.len()
     ));
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counts = Counts::default();
     for (done, index) in chosen.iter().enumerate() {
         let mutation = &all[*index];
         progress.detail(&format!("{done}: {}:{}", mutation.file, mutation.line));
         let verdict = mutate::judge(&texts, mutation, &used(&mutation.file));
-        *counts.entry(name(verdict)).or_default() += 1;
-        if told && verdict == Verdict::Survived {
+        counts.add(mutation.operator, verdict);
+        if told && matches!(verdict, Verdict::Survived | Verdict::Untried) {
             terminal::print(format!(
-                "survived {}:{}: {}\n    {}",
+                "{} ({}) {}:{}: {}\n    {}",
+                name(verdict),
+                mutation.operator.name(),
                 mutation.file,
                 mutation.line,
                 mutation.what,
@@ -71,10 +73,38 @@ pub fn measure(workspace: &Workspace, sample: usize, seed: u64, told: bool) -> R
     Ok(figures(&counts, all.len(), chosen.len()))
 }
 
-fn figures(counts: &BTreeMap<&str, usize>, possible: usize, tried: usize) -> Figures {
-    let count = |verdict| counts.get(name(verdict)).copied().unwrap_or(0);
-    let caught = count(Verdict::Checked) + count(Verdict::Written) + count(Verdict::Tested);
-    let survived = count(Verdict::Survived);
+/// How many mutations of each operator came to each verdict.
+#[derive(Default)]
+struct Counts(BTreeMap<(Operator, &'static str), usize>);
+
+impl Counts {
+    fn add(&mut self, operator: Operator, verdict: Verdict) {
+        *self.0.entry((operator, name(verdict))).or_default() += 1;
+    }
+
+    /// Those of one operator, or of all.
+    fn of(&self, operator: Option<Operator>, verdict: Verdict) -> usize {
+        let wanted = |key: &(Operator, &str)| {
+            key.1 == name(verdict) && operator.is_none_or(|operator| key.0 == operator)
+        };
+        let all = self.0.iter().filter(|(key, _)| wanted(key));
+        all.map(|(_, count)| count).sum()
+    }
+
+    fn caught(&self, operator: Option<Operator>) -> usize {
+        let noticed = [Verdict::Checked, Verdict::Written, Verdict::Tested];
+        noticed.iter().map(|v| self.of(operator, *v)).sum()
+    }
+
+    /// Caught, of those that had an effect and could be tried.
+    fn share(&self, operator: Option<Operator>) -> Option<f64> {
+        let caught = self.caught(operator);
+        let all = caught + self.of(operator, Verdict::Survived);
+        (all > 0).then(|| caught as f64 / all as f64)
+    }
+}
+
+fn figures(counts: &Counts, possible: usize, tried: usize) -> Figures {
     let mut figures = Figures::of(Bench::Mutation);
     figures.add("mutation.possible", possible as f64);
     figures.add("mutation.tried", tried as f64);
@@ -84,16 +114,24 @@ fn figures(counts: &BTreeMap<&str, usize>, possible: usize, tried: usize) -> Fig
         Verdict::Tested,
         Verdict::Survived,
         Verdict::Same,
+        Verdict::Untried,
     ] {
-        figures.add(format!("mutation.{}", name(verdict)), count(verdict) as f64);
+        let count = counts.of(None, verdict);
+        figures.add(format!("mutation.{}", name(verdict)), count as f64);
     }
-    figures.add(
-        "mutation.caught_share",
-        caught as f64 / (caught + survived).max(1) as f64,
-    );
+    for operator in Operator::ALL {
+        let name = |what: &str| format!("mutation.{}.{what}", operator.name());
+        figures.add(name("caught"), counts.caught(Some(operator)) as f64);
+        let survived = counts.of(Some(operator), Verdict::Survived);
+        figures.add(name("survived"), survived as f64);
+        if let Some(share) = counts.share(Some(operator)) {
+            figures.add(name("caught_share"), share);
+        }
+    }
+    figures.add("mutation.caught_share", counts.share(None).unwrap_or(0.0));
     figures.add(
         "mutation.caught_share_of_all",
-        caught as f64 / tried.max(1) as f64,
+        counts.caught(None) as f64 / tried.max(1) as f64,
     );
     figures
 }
@@ -105,6 +143,7 @@ fn name(verdict: Verdict) -> &'static str {
         Verdict::Tested => "caught_by_selftest",
         Verdict::Survived => "survived",
         Verdict::Same => "without_effect",
+        Verdict::Untried => "not_tried",
     }
 }
 

@@ -86,6 +86,10 @@ const MUTATION: &[&str] = &[
     "mutation.caught_by_selftest",
     "mutation.survived",
     "mutation.without_effect",
+    "mutation.not_tried",
+    "mutation.OPERATOR.caught",
+    "mutation.OPERATOR.survived",
+    "mutation.OPERATOR.caught_share",
     "mutation.caught_share",
     "mutation.caught_share_of_all",
 ];
