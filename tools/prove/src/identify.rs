@@ -9,12 +9,12 @@ use meta::prove_data::{self, Need};
 use meta::rules;
 use meta::terminal::{self, Progress};
 use meta::workspace::Workspace;
-use rulebook::tree::Book;
+use rulebook::tree::{Book, ItemKind};
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
-use synthesis::Plan;
+use synthesis::{Choice, Plan};
 
 /// Machines looked at at once: most of the time they wait for firmware.
 const AT_ONCE: usize = 2;
@@ -29,7 +29,12 @@ struct Row {
     class: String,
     named: Option<String>,
     masked: Option<String>,
+    /// Without its names, it was recognised by a clue that no data sheet supports.
+    by_model: bool,
 }
+
+/// A clue with so many points rests on what the emulator's model shows (docs/rules.md, `match`).
+const MODEL: u32 = 6;
 
 /// Looks at every PCI device that the emulator offers, alone in a small PC; at the PC itself; and at a board.
 ///
@@ -110,6 +115,15 @@ fn figures(rows: &[Row], refused: usize) -> Figures {
         let share = found as f64 / with_rule.max(1) as f64;
         figures.add(format!("{prefix}.found_share"), share);
         figures.add(format!("{prefix}.wrong"), wrong.count() as f64);
+        let by_model = rows
+            .iter()
+            .filter(|r| r.named.is_some() && r.masked == r.named && r.by_model)
+            .count();
+        figures.add(
+            format!("{prefix}.found_by_data_sheet"),
+            (found - by_model) as f64,
+        );
+        figures.add(format!("{prefix}.found_by_model"), by_model as f64);
     }
     figures
 }
@@ -122,6 +136,9 @@ fn print(rows: &[Row]) {
     for row in rows {
         let told = |rule: &Option<String>| rule.clone().unwrap_or_else(|| "-".into());
         let verdict = match (&row.named, &row.masked) {
+            (Some(_), _) if row.named == row.masked && row.by_model => {
+                " (by what the model shows)".into()
+            }
             (named, masked) if named == masked => String::new(),
             (Some(_), None) => " (not found)".into(),
             _ => " (WRONG)".into(),
@@ -225,6 +242,10 @@ fn row(
         jobs.map(|job| (job.choice.class.clone(), job.choice.title(book)))
             .collect()
     };
+    let by_model = |class: &str| {
+        let mut jobs = masked.jobs.iter().filter(|job| job.device == index);
+        jobs.any(|job| job.choice.class == class && needs_the_model(book, &job.choice))
+    };
     let device = &model.devices[index];
     // A place where only a rule says that something may be is no device.
     let (by_name, by_deed) = (rules(named, true), rules(masked, false));
@@ -242,6 +263,7 @@ fn row(
             class: "-".into(),
             named: None,
             masked: None,
+            by_model: false,
         }];
     }
     classes
@@ -252,6 +274,56 @@ fn row(
             class: class.clone(),
             named: by_name.get(class).cloned(),
             masked: by_deed.get(class).cloned(),
+            by_model: by_model(class),
         })
         .collect()
+}
+
+/// Whether one of the choice's rules, which has clues of its own, was taken for those alone that only the emulator's model
+/// supports.
+fn needs_the_model(book: &Book, choice: &Choice) -> bool {
+    let mut clues = choice.clues.as_slice();
+    choice.rules.iter().any(|rule| {
+        let items = book.rules[*rule].items.iter();
+        let own = items.filter(|item| matches!(item.kind, ItemKind::Match { .. }));
+        let (its, rest) = clues.split_at(own.count());
+        clues = rest;
+        !its.iter().any(|clue| clue.held && clue.score != MODEL)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MODEL;
+    use std::path::Path;
+
+    /// A clue of [`MODEL`] points holds for what the emulator's model shows, and its comment says so; a clue that a data sheet
+    /// supports has more. One about the sizes of a device's windows is always one of the two, and says who supports it.
+    #[test]
+    fn clues_say_who_supports_them() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
+        let files = meta::rules::files(&folder).expect("the rules");
+        let (mut by_model, mut by_data_sheet) = (0, 0);
+        for (file, text) in &files {
+            let lines = text
+                .lines()
+                .filter(|line| line.trim_start().starts_with("match "));
+            for line in lines {
+                let (clue, comment) = line.split_once('#').unwrap_or((line, ""));
+                let score = clue.rsplit("score ").next().map(str::trim);
+                let score: u32 = score.and_then(|s| s.parse().ok()).expect("a score");
+                let model = comment.contains("the emulator's");
+                let said =
+                    format!("{file}: {score} points, and the comment says {comment:?}:\n{line}");
+                assert_eq!(model, score == MODEL, "{said}");
+                if clue.contains("shape ==") {
+                    assert!(score >= MODEL && !comment.trim().is_empty(), "{said}");
+                    by_model += usize::from(model);
+                    by_data_sheet += usize::from(!model);
+                }
+            }
+        }
+        let counts = format!("{by_model} clues of the model's, {by_data_sheet} of data sheets");
+        assert!(by_model > 3 && by_data_sheet > 3, "{counts}");
+    }
 }

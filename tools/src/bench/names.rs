@@ -73,10 +73,14 @@ const IDENTIFY: &[&str] = &[
     "identify.found",
     "identify.found_share",
     "identify.wrong",
+    "identify.found_by_data_sheet",
+    "identify.found_by_model",
     "identify.others.with_rule",
     "identify.others.found",
     "identify.others.found_share",
     "identify.others.wrong",
+    "identify.others.found_by_data_sheet",
+    "identify.others.found_by_model",
 ];
 const MUTATION: &[&str] = &[
     "mutation.possible",
