@@ -26,7 +26,13 @@ pub fn machine(door: &Handover, candidates: &[Candidate]) -> (Machine, Probing) 
         hardware: hardware::Machine::new(map),
         journal: journal::open(),
         blind: options.blind,
-        hang: options.hang.clone(),
+        #[cfg(feature = "faults")]
+        hang: door
+            .options
+            .iter()
+            .filter_map(|word| word.strip_prefix(abi::options::HANG))
+            .map(String::from)
+            .collect(),
         rest_tried: false,
         wakers: None,
     };
@@ -83,6 +89,8 @@ pub struct Probing {
     pub hardware: hardware::Machine,
     pub journal: Journal,
     pub blind: bool,
+    /// Paths of devices whose probe is made to hang.
+    #[cfg(feature = "faults")]
     pub hang: Vec<String>,
     /// Whether it was tried to let waits be at rest …
     pub rest_tried: bool,

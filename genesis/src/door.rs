@@ -130,6 +130,12 @@ impl Handover {
             if !options::known(word) {
                 crate::log!("the command line's word {word:?} means nothing here");
             }
+            let asks = |option: &&str| word.starts_with(*option);
+            if !cfg!(feature = "faults") && [options::FAULT, options::HANG].iter().any(asks) {
+                crate::log!(
+                    "{word}: this image was built without what makes things fail (the feature `faults`): nothing does"
+                );
+            }
         }
     }
 }

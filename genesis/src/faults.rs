@@ -1,11 +1,11 @@
-//! `fault=…` on the command line: a device that works is made to seem broken while its driver's self-test runs once more, so
-//! that one sees what the driver does about it. The same code is written again with an upcall behind every read of the
+//! `fault=…` on the command line, where genesis is built with the feature `faults`: a device that works is made to seem broken
+//! while its driver's self-test runs once more, so that one sees what the driver does about it. The same code is written again with an upcall behind every read of the
 //! device and of memory shared with it, and the upcall lies. Interrupts are lost later, on their way to the driver's task.
 
 use crate::{clock, discover::Probing, run, single::Single};
 use abi::context::Context;
 use abi::inventory::Proof;
-use abi::options::FAULT;
+use abi::options::{FAULT, HEARD, LOST};
 use alloc::{
     format,
     string::{String, ToString},
@@ -25,15 +25,12 @@ static SPOIL: Single<Option<Spoil>> = Single::new(None);
 
 /// Carries out the faults that the command line asks for. A driver that does not serve in the end is rejected; another is
 /// installed, unverified, and its device works again.
-///
-/// Gives the drivers whose interrupts are to be lost later: which, after how many interrupts, and how many.
 pub fn faults(
     drivers: &mut [Driver],
     options: &[String],
     machine: &Machine,
     probing: &mut Probing,
-) -> Vec<(usize, (u64, u64))> {
-    let mut lost = Vec::new();
+) {
     for text in options.iter().filter_map(|o| o.strip_prefix(FAULT)) {
         let Some(asked) = Asked::of(text) else {
             crate::log!(
@@ -44,9 +41,8 @@ pub fn faults(
         };
         let found = drivers
             .iter_mut()
-            .enumerate()
-            .find(|(_, d)| d.name == asked.driver && d.usable());
-        let Some((at, driver)) = found else {
+            .find(|d| d.name == asked.driver && d.usable());
+        let Some(driver) = found else {
             crate::log!(
                 "  fault={text}: there is no driver {} that can be used",
                 asked.driver
@@ -56,7 +52,9 @@ pub fn faults(
         let came = match asked.kind {
             // Here nothing waits for interrupts: its task does.
             Kind::Lost if Class::of_name(&driver.choice.class).is_some() => {
-                lost.push((at, (asked.after, asked.count)));
+                for (name, value) in [(HEARD, asked.after), (LOST, asked.count)] {
+                    driver.written.facts.push((name.to_string(), value));
+                }
                 Ok((true, "its task does not hear them".into()))
             }
             _ => broken(driver, &asked, probing),
@@ -81,7 +79,6 @@ pub fn faults(
             probing.bus_master(machine, &device.path, false);
         }
     }
-    lost
 }
 
 /// Whether the driver is to be installed all the same, and what it did.

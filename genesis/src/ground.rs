@@ -38,6 +38,7 @@ impl Ground for Probing {
         if !self.journal.begin(path) {
             return None;
         }
+        #[cfg(feature = "faults")]
         if self.hang.iter().any(|hang| hang == path) {
             log!("{path}: made to hang, as the command line asks");
             loop {

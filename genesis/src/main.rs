@@ -16,6 +16,7 @@ mod bind;
 mod clock;
 mod discover;
 mod door;
+#[cfg(feature = "faults")]
 mod faults;
 mod ground;
 mod hardware;
@@ -59,13 +60,9 @@ fn main(door: door::Handover) -> ! {
         thorough::thorough(&mut written.drivers, &machine, written.messages.0);
         stages.passed(&mut ground, "thorough");
     }
-    let mut lost = Vec::new();
-    if door
-        .options
-        .iter()
-        .any(|o| o.starts_with(abi::options::FAULT))
+    #[cfg(feature = "faults")]
     {
-        lost = faults::faults(&mut written.drivers, &door.options, &machine, &mut ground);
+        faults::faults(&mut written.drivers, &door.options, &machine, &mut ground);
         stages.passed(&mut ground, "fault");
     }
     discover::say_notes(&machine);
@@ -79,9 +76,6 @@ fn main(door: door::Handover) -> ! {
     kernel.program(abi::boot::ModuleKind::Console, payload::CONSOLE);
     stages.passed(&mut ground, "install");
     let mut record = Record::of(&machine, &written);
-    for (at, interrupts) in lost {
-        record.devices[at].lost = Some(interrupts);
-    }
     keep::keep(&mut kernel, &machine, record, &bound, &stages);
     if let Some(module) = door.module {
         kernel.given(module);

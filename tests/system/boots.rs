@@ -22,15 +22,25 @@ pub fn machine(name: &str) -> Machine {
 
 /// The image with all rules, built once.
 pub fn image(arch: Arch) -> Image {
-    static BUILT: Mutex<BTreeMap<&str, Image>> = Mutex::new(BTreeMap::new());
-    let mut built = BUILT
+    static BUILT: Built = Built::new(BTreeMap::new());
+    once(&BUILT, arch, image::build)
+}
+
+/// The image in which things can be made to fail, built once.
+pub fn image_with_faults(arch: Arch) -> Image {
+    static BUILT: Built = Built::new(BTreeMap::new());
+    once(&BUILT, arch, image::build_with_faults)
+}
+
+type Built = Mutex<BTreeMap<&'static str, Image>>;
+
+fn once(built: &Built, arch: Arch, build: fn(&Workspace, Arch) -> anyhow::Result<Image>) -> Image {
+    let mut built = built
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     built
         .entry(arch.name())
-        .or_insert_with(|| {
-            image::build(&workspace(), arch).unwrap_or_else(|error| panic!("{error:#}"))
-        })
+        .or_insert_with(|| build(&workspace(), arch).unwrap_or_else(|error| panic!("{error:#}")))
         .clone()
 }
 

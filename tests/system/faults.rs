@@ -1,7 +1,8 @@
 //! Devices that are made to seem broken in the machine (`fault=`): what their drivers did about it is told by `devices`, and
 //! shows in what they do afterwards.
 
-use crate::boots::{boot_image, image, machine, Booted};
+use crate::boots::{boot_image, image, image_with_faults, machine, Booted};
+use meta::image::{self, Arch};
 use proof::faults::Kind;
 
 /// How the tests of a driver may end whose device breaks for good: it was served all the same, has no room for more, saw
@@ -19,7 +20,7 @@ const ENDS: [&str; 7] = [
 fn broken(name: &str, faults: &[String]) -> Booted {
     let mut machine = machine(name);
     machine.options = faults.iter().map(|f| format!("fault={f}")).collect();
-    boot_image(&machine, &image(machine.arch))
+    boot_image(&machine, &image_with_faults(machine.arch))
 }
 
 /// What `devices` says of how a driver was made to fail: how, and what came of it.
@@ -196,4 +197,50 @@ fn faults_that_cannot_be_are_told() {
     ] {
         assert!(log.contains(told), "{told}\n{log}");
     }
+}
+
+/// What only an image says in which things can be made to fail: genesis, and a driver's task.
+const SAID: [&str; 5] = [
+    "made to fail (",
+    "reads of memory",
+    "its test did not last until then",
+    "made to hang, as the command line asks",
+    "made to lose interrupts, as the command line asks",
+];
+
+/// The image that people run has none of the code with which tests make things fail.
+#[test]
+fn the_image_that_people_run_makes_nothing_fail() {
+    for arch in Arch::ALL {
+        let bytes = |image: &image::Image| std::fs::read(&image.path).expect("the image");
+        let (with, without) = (bytes(&image_with_faults(arch)), bytes(&image(arch)));
+        for said in SAID {
+            let says = |bytes: &[u8]| bytes.windows(said.len()).any(|w| w == said.as_bytes());
+            assert!(
+                says(&with),
+                "{arch:?}: {said:?} is not in the image with faults"
+            );
+            assert!(
+                !says(&without),
+                "{arch:?}: {said:?} is in the image that people run"
+            );
+        }
+        assert!(without.len() < with.len(), "{arch:?}");
+    }
+}
+
+/// Told to make something fail, it says that it cannot, and goes on.
+#[test]
+fn the_image_that_people_run_says_that_it_makes_nothing_fail() {
+    let mut machine = machine("q35-virtio");
+    let words = ["fault=virtio-net:ones:3", "hang=isa/2f8"];
+    machine.options = words.map(String::from).to_vec();
+    let mut booted = boot_image(&machine, &image(machine.arch));
+    let log = booted.guest.transcript();
+    for word in words {
+        let told = format!("{word}: this image was built without what makes things fail");
+        assert!(log.contains(&told), "{told}\n{log}");
+    }
+    let devices = booted.ask_well("devices");
+    assert!(!devices.contains("made to fail"), "{devices}");
 }

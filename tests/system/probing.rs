@@ -1,6 +1,6 @@
 //! Probing that goes wrong, and probing without the firmware's word.
 
-use crate::boots::{boot, boot_image, image, machine, PATIENCE};
+use crate::boots::{boot, boot_image, image, image_with_faults, machine, PATIENCE};
 use crate::monitor::Monitor;
 use meta::emulator;
 use meta::machines::{sector, Machine};
@@ -21,7 +21,7 @@ fn with_options(name: &str, options: &[&str]) -> Machine {
 /// is on this machine.
 fn a_probe_that_hangs_is_skipped_after_a_reset(name: &str, path: &str, page: u64) {
     let machine = with_options(name, &[&format!("hang={path}")]);
-    let image = image(machine.arch);
+    let image = image_with_faults(machine.arch);
     let monitor = Monitor::new(name);
     let command = emulator::command(
         &crate::boots::workspace(),

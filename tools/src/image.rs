@@ -96,6 +96,19 @@ pub fn build(workspace: &Workspace, arch: Arch) -> Result<Image> {
     build_with_rules(workspace, arch, &workspace.root.join("rules"), "images")
 }
 
+/// Builds the image that tests use to make things fail: with the words `fault=` and `hang=` (`abi::options`), into
+/// `target/images-faults/<arch>`. It shares all libraries with the other one.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with_faults(workspace: &Workspace, arch: Arch) -> Result<Image> {
+    let rules = workspace.root.join("rules");
+    built(workspace, arch, &rules, FAULTS, true)
+}
+
+/// Where the image with faults lies in `target`.
+pub const FAULTS: &str = "images-faults";
+
 /// Builds with the rules of another folder, into `target/<into>/<arch>`.
 ///
 /// # Errors
@@ -105,6 +118,16 @@ pub fn build_with_rules(
     arch: Arch,
     rules: &Path,
     into: &str,
+) -> Result<Image> {
+    built(workspace, arch, rules, into, false)
+}
+
+fn built(
+    workspace: &Workspace,
+    arch: Arch,
+    rules: &Path,
+    into: &str,
+    faults: bool,
 ) -> Result<Image> {
     let folder = workspace.target.join(into).join(arch.name());
     let _one_at_a_time = lock(workspace)?;
@@ -133,6 +156,9 @@ pub fn build_with_rules(
     let mut cargo = freestanding(workspace, arch);
     cargo.args(TOGETHER.iter().flat_map(|package| ["-p", package]));
     cargo.args(["--no-default-features", "--features", arch.emitted()]);
+    if faults {
+        cargo.args(["--features", "driver/faults"]);
+    }
     workspace.run_cargo(
         cargo,
         &format!("1 of 3: programs and libraries for {name}{first}"),
@@ -153,6 +179,9 @@ pub fn build_with_rules(
 
     let mut cargo = freestanding(workspace, arch);
     cargo.args(["-p", "genesis"]).env("META_PAYLOAD", &payload);
+    if faults {
+        cargo.args(["--features", "faults"]);
+    }
     workspace.run_cargo(
         cargo,
         &format!("3 of 3: genesis for {name}, which carries them"),

@@ -37,7 +37,8 @@ pub struct RunArguments {
     #[arg(long)]
     pub thorough: bool,
     /// Make DRIVER's device seem broken while it is proved, after AFTER reads: registers that are all ones, stuck,
-    /// zeros or noise, shared memory that is wild, short or silent; or lose its interrupts (lost); repeatable
+    /// zeros or noise, shared memory that is wild, short or silent; or lose its interrupts (lost); repeatable. It takes an
+    /// image of its own, which is built for it
     #[arg(long, value_name = "DRIVER:KIND:AFTER[:COUNT]")]
     pub fault: Vec<String>,
     /// What executes the guest's instructions
@@ -87,7 +88,8 @@ pub fn run(workspace: &Workspace, arguments: &RunArguments) -> Result<()> {
                 .len(),
             path: path.clone(),
         },
-        None => image::build(workspace, machine.arch)?,
+        None if arguments.fault.is_empty() => image::build(workspace, machine.arch)?,
+        None => image::build_with_faults(workspace, machine.arch)?,
     };
     if arguments.exec.is_empty() {
         interactive(workspace, &machine, &image, arguments)

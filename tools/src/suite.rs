@@ -156,22 +156,25 @@ fn clippy_host(workspace: &Workspace) -> Result<()> {
 
 fn clippy_freestanding(workspace: &Workspace, arch: Arch) -> Result<()> {
     // Those of one group want the same features of their libraries, or more; the nucleus is to have no heap.
-    let groups: [&[&str]; 3] = [
-        &["genesis", "manager", "driver", "console"],
-        &["hostile", "ipc"],
+    let groups: [(&[&str], &[&str]); 4] = [
+        (&["genesis", "manager", "driver", "console"], &[]),
+        // The image in which things can be made to fail.
+        (&["genesis", "driver"], &["genesis/faults", "driver/faults"]),
+        (&["hostile", "ipc"], &[]),
         match arch {
-            Arch::X86_64 => &["nucleus"],
-            Arch::Aarch64 => &["nucleus", "arm64-side"],
+            Arch::X86_64 => (&["nucleus"], &[]),
+            Arch::Aarch64 => (&["nucleus", "arm64-side"], &[]),
         },
     ];
-    for packages in groups {
+    for (packages, features) in groups {
         let mut cargo = workspace.cargo("clippy");
         cargo.args(Workspace::freestanding_words());
         cargo.args(["--profile", "image", "--target", arch.target()]);
         cargo.args(packages.iter().flat_map(|package| ["-p", package]));
+        cargo.args(features.iter().flat_map(|feature| ["--features", feature]));
         cargo.args(["--", "-D", "warnings"]);
-        let packages = packages.join(", ");
-        workspace.run_cargo(cargo, &format!("clippy of {packages} for {}", arch.name()))?;
+        let words = [packages, features].concat().join(", ");
+        workspace.run_cargo(cargo, &format!("clippy of {words} for {}", arch.name()))?;
     }
     let mut cargo = workspace.cargo("clippy");
     cargo.args(Workspace::freestanding_words());

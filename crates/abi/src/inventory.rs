@@ -63,8 +63,6 @@ pub struct Installed {
     pub behind: String,
     /// What the class wants to know (`mac`, `mtu`, `sectors`, `size`, `writable`, `depth`, `hz`, …).
     pub facts: Vec<(String, u64)>,
-    /// Interrupts that its task hears before they are lost, and how many are: for tests (`options::FAULT`).
-    pub lost: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

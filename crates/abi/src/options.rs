@@ -8,14 +8,21 @@ pub const BLIND: &str = "blind";
 /// Device IDs and classes read as unknown: devices are known by what they do.
 pub const MASKED: &str = "masked";
 
-/// `hang=PATH`: the probe of this device is made to hang, which is how the journal is tested.
+/// `hang=PATH`: the probe of this device is made to hang, which is how the journal is tested. Only in an image with the feature
+/// `faults`.
 pub const HANG: &str = "hang=";
 
 /// Clocks, timers and interrupt controllers are tried with interrupts let in before they are installed.
 pub const THOROUGH: &str = "thorough";
 
-/// `fault=DRIVER:KIND:AFTER[:COUNT]`: this driver's device seems broken, after so many reads, while it is proved; or its interrupts are lost.
+/// `fault=DRIVER:KIND:AFTER[:COUNT]`: this driver's device seems broken, after so many reads, while it is proved; or its
+/// interrupts are lost. Only in an image with the feature `faults`.
 pub const FAULT: &str = "fault=";
+
+/// Names of the facts with which genesis tells a driver's task how many interrupts it hears before they are lost, and how many
+/// are. Only with the feature `faults`.
+pub const HEARD: &str = "interrupts_heard";
+pub const LOST: &str = "interrupts_lost";
 
 /// Whether a word means something.
 #[must_use]

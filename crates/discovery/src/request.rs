@@ -1,7 +1,7 @@
 //! What discovery starts from.
 
 use crate::Journal;
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 use machine::{Arch, Candidate, Fact, MemoryRange};
 
 /// What the boot entry was told about the machine.
@@ -21,8 +21,6 @@ pub struct Options {
     pub blind: bool,
     /// IDs and classes read as unknown, so that only behaviour identifies.
     pub masked: bool,
-    /// Paths of devices whose probe is made to hang: how the journal is tested.
-    pub hang: Vec<String>,
 }
 
 impl Options {
@@ -30,10 +28,9 @@ impl Options {
     pub fn parse(line: &str) -> Options {
         let mut options = Options::default();
         for word in line.split_ascii_whitespace() {
-            match word.split_once('=') {
-                None if word == "blind" => options.blind = true,
-                None if word == "masked" => options.masked = true,
-                Some(("hang", path)) => options.hang.push(String::from(path)),
+            match word {
+                "blind" => options.blind = true,
+                "masked" => options.masked = true,
                 _ => {}
             }
         }
@@ -80,9 +77,8 @@ mod tests {
 
     #[test]
     fn options_are_words_and_the_rest_is_left_alone() {
-        let options = Options::parse("quiet blind hang=isa/3f8 hang=isa/2f8 masked=no");
+        let options = Options::parse("quiet blind masked=no");
         assert!(options.blind && !options.masked);
-        assert_eq!(options.hang, ["isa/3f8", "isa/2f8"]);
         assert_eq!(Options::parse(""), Options::default());
     }
 }

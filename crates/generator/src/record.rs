@@ -140,7 +140,6 @@ fn installed(
             d.wires.iter().map(|w| (w.line, w.level, w.low)).collect()
         }),
         messages: driver.messages.clone(),
-        lost: None,
         withheld: device.map_or_else(Vec::new, |d| withheld(machine, &d.path)),
         behind: String::new(),
         facts: driver.written.facts.clone(),

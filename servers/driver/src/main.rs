@@ -5,6 +5,9 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+#[cfg(feature = "faults")]
+mod lost;
+
 use abi::inventory::Installed;
 use abi::layout;
 use abi::program::{bit, Startup, INTERRUPTS};
@@ -37,8 +40,8 @@ struct Shell<'a> {
     installed: &'a Installed,
     pump: Box<Pump>,
     watch: Watch,
-    /// Interrupts that are still heard, and how many are lost then.
-    lost: (u64, u64),
+    #[cfg(feature = "faults")]
+    lost: lost::Lost,
     /// The failure was told.
     told: bool,
 }
@@ -50,7 +53,8 @@ impl<'a> Shell<'a> {
             installed,
             pump,
             watch: Watch::new(startup.line_count + startup.message_count),
-            lost: installed.lost.unwrap_or((u64::MAX, 0)),
+            #[cfg(feature = "faults")]
+            lost: lost::Lost::of(installed),
             told: false,
         }
     }
@@ -102,7 +106,9 @@ impl<'a> Shell<'a> {
             self.pump.gone();
             return self.notify(bit::RING);
         }
-        let fired = self.heard((bits / bit::LINE) & ((1 << INTERRUPTS) - 1));
+        let fired = (bits / bit::LINE) & ((1 << INTERRUPTS) - 1);
+        #[cfg(feature = "faults")]
+        let fired = self.lost.heard(fired);
         if fired != 0 {
             self.watch.interrupt();
         }
@@ -114,22 +120,6 @@ impl<'a> Shell<'a> {
             self.missed();
         }
         self.done(fired);
-    }
-
-    /// Of the interrupts that came, those that are not to be lost for a test: one that is lost is not answered either.
-    fn heard(&mut self, fired: u64) -> u64 {
-        match &mut self.lost {
-            _ if fired == 0 => 0,
-            (0, 0) => fired,
-            (0, lost) => {
-                *lost -= u64::from(*lost != u64::MAX);
-                0
-            }
-            (left, _) => {
-                *left -= u64::from(*left != u64::MAX);
-                fired
-            }
-        }
     }
 
     /// Turns until there is nothing more to do at once. Whether the device had something to tell.
