@@ -98,7 +98,7 @@ impl Ground for Probing {
         }
     }
     /// Those that are asked wait for what others answer: these waits are at rest, once there is a timer.
-    fn asked_next(&mut self, drivers: &[Driver]) {
+    fn asked_next(&mut self, drivers: &mut [Driver]) {
         let timer = |driver: &Driver| driver.choice.class == "timer" && driver.usable();
         if !self.rest_tried && drivers.iter().any(timer) {
             self.rest_tried = true;

@@ -10,8 +10,8 @@ use classes::direct::Direct;
 
 /// What is asked of the timer to see whether its interrupt comes, in nanoseconds …
 const TRIED: u64 = 20_000;
-/// … and how long that may take.
-const PATIENCE: u64 = 2_000_000;
+/// … and how long that may take: a host that is busy may keep an emulated timer waiting. Where it comes, no longer is waited.
+const PATIENCE: u64 = 50_000_000;
 /// A shorter wait is not worth an interrupt.
 const SHORTEST: u64 = 2_000;
 

@@ -2,6 +2,7 @@
 
 use crate::{arch, clock, idle, log, run, single::Single};
 use abi::boot::vector;
+use abi::inventory::Proof;
 use alloc::boxed::Box;
 use classes::direct::Direct;
 use generator::{range, suppliers, Driver};
@@ -78,8 +79,9 @@ pub struct Wakers {
     lines: Option<usize>,
 }
 
-/// Waits are at rest from now on, if what the nucleus would get wakes the processor.
-pub fn rest(drivers: &[Driver]) -> Option<Wakers> {
+/// Waits are at rest from now on, if what the nucleus would get wakes the processor. A timer is verified by that: its interrupt
+/// came, twice.
+pub fn rest(drivers: &mut [Driver]) -> Option<Wakers> {
     // A controller of which nobody knows what it lets through may interrupt at any time, with any vector.
     let unruly = |driver: &Driver| driver.choice.class == "lines" && !driver.usable();
     if drivers.iter().any(unruly) {
@@ -109,14 +111,20 @@ pub fn rest(drivers: &[Driver]) -> Option<Wakers> {
         hz: drivers[timer].fact("hz")?,
         most: drivers[timer].fact("most").filter(|most| *most != 0)?,
     });
+    let driver = &mut drivers[timer];
+    let name = &driver.name;
     match started {
-        Ok(()) => Some(Wakers {
-            timer,
-            vectors,
-            lines,
-        }),
+        Ok(()) => {
+            driver.proof = Proof::Verified;
+            crate::log!("  {name}: its interrupt comes when it was asked for: verified");
+            Some(Wakers {
+                timer,
+                vectors,
+                lines,
+            })
+        }
         Err(why) => {
-            let name = &drivers[timer].name;
+            driver.proof = Proof::Unverified(why.into());
             crate::log!("  {name}: {why}; waits look at the clock instead");
             None
         }

@@ -140,12 +140,19 @@ pub fn serves(pump: &mut Pump, mut client: Client, effort: Effort) -> Outcome {
     })
 }
 
-/// Starts a driver of a direct class and tries it; `None` if the class has no self-test.
+/// Tries a driver of a direct class that was started; `None` if the class has no self-test.
 ///
-/// `far`: for a timer, an argument for `arm` that lies in the future for long enough.
-pub fn direct(class: &str, driver: &mut Direct, far: u64) -> Option<Outcome> {
+/// `fact`: the driver's facts. `compare`: the clock of the surroundings is another one of known rate, so a clock's rate is
+/// compared with it.
+pub fn direct(
+    class: &str,
+    driver: &mut Direct,
+    fact: &dyn Fn(&str) -> Option<u64>,
+    compare: bool,
+) -> Option<Outcome> {
     match class {
-        "clock" | "timer" => Some(timer::run(driver, far)),
+        "clock" => Some(clock::run(driver, clock::Rate::of(fact), compare)),
+        "timer" => Some(timer::run(driver, timer::far(fact("most"), fact("hz")))),
         "lines" => Some(lines::run(driver)),
         "calendar" => Some(clock::calendar(driver)),
         _ => None,

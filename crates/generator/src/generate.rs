@@ -42,7 +42,7 @@ pub fn all<G: Ground>(
     let alone = alone(&jobs);
     for (job, alone) in jobs.into_iter().zip(alone) {
         if !job.choice.direct {
-            work.ground.asked_next(&work.drivers);
+            work.ground.asked_next(&mut work.drivers);
         }
         let offered = work.offer(&job, alone);
         let (proved, offered) = work.write(&job, offered);

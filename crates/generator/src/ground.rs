@@ -64,8 +64,9 @@ pub trait Ground {
     fn made(&mut self, driver: &Driver);
 
     /// A driver comes next that answers requests: those before it, of which some may not be usable, are in `drivers`. Its
-    /// proof waits for the device, and the ground may rest meanwhile with the help of a timer among them.
-    fn asked_next(&mut self, drivers: &[Driver]);
+    /// proof waits for the device, and the ground may rest meanwhile with the help of a timer among them, whose interrupt it
+    /// then sees.
+    fn asked_next(&mut self, drivers: &mut [Driver]);
 
     /// All drivers are made. What the ground changed in one that it used goes into [`Driver::state`].
     fn all_made(&mut self, drivers: &mut [Driver]);

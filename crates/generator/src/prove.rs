@@ -9,7 +9,7 @@ use alloc::{
     vec::Vec,
 };
 use classes::direct::Direct;
-use classes::selftest::{self, clock::Rate, Effort, Outcome};
+use classes::selftest::{self, Effort, Outcome};
 use classes::stand::{Served, Stand};
 use classes::{Class, Units};
 use synthesis::Written;
@@ -81,8 +81,8 @@ pub fn direct<'a>(stand: Stand<'a>, state: &[u8]) -> Option<Direct<'a>> {
     Some(direct)
 }
 
-/// Direct classes: `init` must succeed; a clock must go forward, and as fast as the one before it. The interrupt controller
-/// shows itself when whoever it is bound into takes its first timer interrupt.
+/// Direct classes: `init` must succeed; a clock must go forward, and as fast as the one before it. A timer fires where
+/// interrupts are taken ([`Ground::asked_next`]). The interrupt controller shows itself when whoever it is bound into takes its first timer interrupt.
 fn platform(stand: Stand, class: &str, written: &Written, timed: bool) -> (Vec<u8>, Proof) {
     let Ok(mut device) = stand.direct() else {
         let why = "the code does not fit its class".into();
@@ -96,24 +96,14 @@ fn platform(stand: Stand, class: &str, written: &Written, timed: bool) -> (Vec<u
         let named = failure.map_or("unexpected status", |f| f.as_str());
         return (Vec::new(), Proof::Rejected(format!("init: {named}")));
     }
-    let fact = |name| written.facts.iter().find(|(n, _)| n == name).map(|f| f.1);
+    let fact = |name: &str| written.facts.iter().find(|(n, _)| n == name).map(|f| f.1);
     let proof = match class {
-        "clock" => {
-            let rate = Rate {
-                hz: fact("hz").unwrap_or(0),
-                width: fact("width").map_or(64, |bits| bits.min(64) as u32),
-            };
-            verdict(selftest::clock::run(&mut device, rate, timed))
+        "clock" | "calendar" | "timer" => {
+            selftest::direct(class, &mut device, &fact, timed).map(verdict)
         }
-        "calendar" => verdict(selftest::clock::calendar(&mut device)),
-        // Whether it fires is seen only where interrupts are taken, which is not here.
-        "timer" => match selftest::timer::run(&mut device, fact("most").unwrap_or(0xffff)) {
-            Outcome::Verified => Proof::Unverified(
-                "armed and disarmed; its interrupt is not part of this test".into(),
-            ),
-            other => verdict(other),
-        },
-        _ => Proof::Unverified("called for the first time by the nucleus".into()),
+        _ => None,
     };
+    let untried = || Proof::Unverified("called for the first time by the nucleus".into());
+    let proof = proof.unwrap_or_else(untried);
     (device.state().to_vec(), proof)
 }

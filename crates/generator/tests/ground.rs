@@ -259,7 +259,7 @@ impl Ground for Process {
         self.made.push(driver.name.clone());
     }
 
-    fn asked_next(&mut self, drivers: &[Driver]) {
+    fn asked_next(&mut self, drivers: &mut [Driver]) {
         self.asked.push(drivers.len());
     }
 

@@ -25,6 +25,14 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// As the driver's facts `hz` and `width` have it; 0 Hz: they state none.
+    pub fn of(fact: &dyn Fn(&str) -> Option<u64>) -> Rate {
+        Rate {
+            hz: fact("hz").unwrap_or(0),
+            width: fact("width").map_or(64, |bits| bits.min(64) as u32),
+        }
+    }
+
     fn mask(self) -> u64 {
         u64::MAX >> (64 - self.width.clamp(1, 64))
     }

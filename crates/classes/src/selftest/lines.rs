@@ -10,9 +10,6 @@ const LINE: u64 = 5;
 const VECTOR: u64 = 0x40;
 
 pub(super) fn run(lines: &mut Direct) -> Outcome {
-    if lines.start() != status::OK {
-        return Outcome::Rejected(Reason::Wrong("init failed"));
-    }
     let calls: [(&str, [u64; 5], &str); 4] = [
         ("mask", [LINE, 0, 0, 0, 0], "a line could not be masked"),
         (

@@ -4,8 +4,9 @@ use super::device::Device;
 use super::fault::Engine;
 use crate::window::Touch;
 use crate::{Error, Result};
+use abi::status;
 use classes::direct::Direct;
-use classes::selftest::{self, Outcome};
+use classes::selftest::{self, Outcome, Reason};
 
 /// A residual of a direct class on a device model, called entry by entry.
 pub struct Platform<'d> {
@@ -50,21 +51,23 @@ impl<'d> Platform<'d> {
         self.direct.heard(which)
     }
 
-    /// The self-test of class timer.
-    pub fn timer_selftest(&mut self, far: u64) -> Result<Outcome> {
-        self.engine
-            .run(|| selftest::timer::run(&mut self.direct, far))
-    }
-
     /// Calls, accesses and returns in order.
     pub fn events(&self) -> Vec<super::Event> {
         self.engine.events()
     }
 
-    /// The self-test of a direct class; `None` if it has none. `far`: as for [`Platform::timer_selftest`].
-    pub fn selftest(&mut self, class: &str, far: u64) -> Result<Option<Outcome>> {
+    /// Starts the driver, and runs the self-test of its class; `None` if it has none. `fact`: its facts.
+    pub fn selftest(
+        &mut self,
+        class: &str,
+        fact: &dyn Fn(&str) -> Option<u64>,
+    ) -> Result<Option<Outcome>> {
+        if self.start()? != status::OK {
+            return Ok(Some(Outcome::Rejected(Reason::Wrong("init failed"))));
+        }
+        // What time goes by here is not a second clock of the machine's.
         self.engine
-            .run(|| selftest::direct(class, &mut self.direct, far))
+            .run(|| selftest::direct(class, &mut self.direct, fact, false))
     }
 
     pub fn trace(&self) -> Vec<Touch> {
