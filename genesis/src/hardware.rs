@@ -124,7 +124,8 @@ impl Hardware for Machine {
         // SAFETY: RAM that genesis does not use, or no memory at all: no Rust value lives there. Who tests it puts back
         // what was there.
         let written = unsafe { probe::write(physical, bits, value) }.is_ok();
-        arch::past_caches(physical);
+        // SAFETY: `reach_memory` said that it is mapped.
+        unsafe { arch::past_caches(physical) };
         written
     }
 
@@ -132,7 +133,8 @@ impl Hardware for Machine {
         if !self.reach_memory(physical) {
             return None;
         }
-        arch::past_caches(physical);
+        // SAFETY: as in `ram_write`.
+        unsafe { arch::past_caches(physical) };
         probe::read(physical, bits).ok()
     }
 

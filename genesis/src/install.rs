@@ -430,7 +430,9 @@ impl Kernel {
             arch::code_written(laid.physical, laid.size);
         }
         crate::log!("genesis: jumping to the nucleus at {:#x}", self.entry);
-        arch::enter(self.tables.root, self.entry, info_at, room, room_physical)
+        // SAFETY: `self.tables` map all that was laid out for the nucleus, its entry and its room among it, and the boot
+        // information was written just now. Nobody was told of the room yet.
+        unsafe { arch::enter(self.tables.root, self.entry, info_at, room, room_physical) }
     }
 }
 

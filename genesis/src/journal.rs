@@ -29,7 +29,8 @@ impl Keep for Page {
             unsafe { at.write_volatile(u64::from_le_bytes(*word)) };
         }
         for n in (0..bytes.len()).step_by(LINE) {
-            arch::past_caches(self.0 as u64 + n as u64);
+            // SAFETY: a line of the page that was just written.
+            unsafe { arch::past_caches(self.0 as u64 + n as u64) };
         }
     }
 }

@@ -25,8 +25,11 @@ pub const REGION: u64 = POOL + DATA + PAGE + root::STACK_SIZE + root::HEAP_SIZE;
 const PRIORITY: u64 = 16;
 
 /// The boot information at a physical address.
-pub fn boot_info(physical: u64) -> &'static BootInfo {
-    // SAFETY: genesis passes the address of one, in memory that is kept.
+///
+/// # Safety
+/// Genesis laid one out there, in memory that is kept and that nobody writes any more.
+pub unsafe fn boot_info(physical: u64) -> &'static BootInfo {
+    // SAFETY: the caller's promise; the direct map shows all RAM.
     let boot = unsafe { &*(memory::direct(physical) as *const BootInfo) };
     assert!(
         boot.magic == MAGIC && boot.size == size_of::<BootInfo>() as u64,
@@ -49,7 +52,9 @@ impl Region {
             "the first program needs more than {REGION:#x} bytes"
         );
         self.at += size;
-        memory::zero(Range { base, size });
+        // SAFETY: the region is RAM that `memory::start` took for what the nucleus makes the first task of, each part of it
+        // is taken once, and nothing lies in it yet.
+        unsafe { memory::zero(Range { base, size }) };
         Memory {
             base,
             size,
@@ -75,12 +80,9 @@ pub fn task(boot: &BootInfo, ram: Ram) {
         .iter()
         .find(|module| module.kind == ModuleKind::Manager as u32);
     let manager = manager.expect("no first program among the modules");
-    let made = program(
-        task,
-        &mut region,
-        manager.base,
-        memory::module(manager.base, manager.size),
-    );
+    // SAFETY: the boot information names it as a module.
+    let bytes = unsafe { memory::module(manager.base, manager.size) };
+    let made = program(task, &mut region, manager.base, bytes);
     let made = made.and_then(|entry| {
         let stack = region.take(root::STACK_SIZE);
         show(task, stack, layout::STACK_TOP - stack.size, map::WRITE)?;
@@ -136,7 +138,8 @@ fn show(task: &Task, memory: Memory, address: u64, flags: u64) -> Result<(), Err
 fn show_boot_info(task: &Task, region: &mut Region, boot: &BootInfo) -> Result<(), Error> {
     const { assert!(size_of::<BootInfo>() <= PAGE as usize) };
     let page = region.take(PAGE);
-    memory::fill(page.base, boot.as_bytes());
+    // SAFETY: the page was taken for this just now, and the boot information is not longer.
+    unsafe { memory::fill(page.base, boot.as_bytes()) };
     show(task, page, layout::STARTUP, 0)
 }
 
@@ -165,7 +168,8 @@ fn program(task: &Task, region: &mut Region, base: u64, bytes: &[u8]) -> Result<
             }
         } else {
             let memory = region.take(size);
-            memory::fill(memory.base, content.get(..size as usize).unwrap_or(content));
+            // SAFETY: `size` bytes were taken for this just now, and the content is cut to them; it lies in its module.
+            unsafe { memory::fill(memory.base, content.get(..size as usize).unwrap_or(content)) };
             memory
         };
         show(task, memory, segment.address, flags)?;

@@ -31,7 +31,8 @@ pub static STATE: Kernel<State> = unsafe { Kernel::new(State::new()) };
 /// From the entry code, on the nucleus's own stack, with the physical address of the boot information.
 #[no_mangle]
 extern "C" fn nucleus_start(boot: u64) -> ! {
-    let boot = first::boot_info(boot);
+    // SAFETY: genesis jumps here with the address of the one that it laid out.
+    let boot = unsafe { first::boot_info(boot) };
     arch::start(); // descriptor tables, exception vectors, system calls
     platform::start(boot); // which generated operations there are
     clock::start(boot);

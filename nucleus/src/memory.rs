@@ -31,29 +31,41 @@ impl Words for Direct<'_> {
 
     fn table(&self) -> Result<u64, abi::system::Error> {
         let page = self.0.ok_or(abi::system::Error::NoRoom)?.pool.page()?;
-        zero(Range {
-            base: page,
-            size: PAGE,
-        });
+        // SAFETY: the pool gave this page of its memory, which only the nucleus may touch, for a table alone.
+        unsafe {
+            zero(Range {
+                base: page,
+                size: PAGE,
+            });
+        }
         Ok(page)
     }
 }
 
 /// Zeroes physical memory that the nucleus owns.
-pub fn zero(range: Range) {
-    // SAFETY: callers pass RAM that no Rust object lies in: fresh pages, or what genesis left.
+///
+/// # Safety
+/// The range is RAM, which the direct map shows, and no Rust value that is still used lies in it.
+pub unsafe fn zero(range: Range) {
+    // SAFETY: the caller's promise.
     unsafe { core::ptr::write_bytes(direct(range.base) as *mut u8, 0, range.size as usize) }
 }
 
 /// Copies into physical memory that the nucleus owns.
-pub fn fill(base: u64, bytes: &[u8]) {
-    // SAFETY: callers pass RAM that they just took for this, at least as long as `bytes`, which lies elsewhere.
+///
+/// # Safety
+/// At `base` are as many bytes of RAM as `bytes` has, in which no Rust value lies; `bytes` lies elsewhere.
+pub unsafe fn fill(base: u64, bytes: &[u8]) {
+    // SAFETY: the caller's promise.
     unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), direct(base) as *mut u8, bytes.len()) }
 }
 
 /// Bytes of a module.
-pub fn module(base: u64, size: u64) -> &'static [u8] {
-    // SAFETY: genesis laid the module out in RAM that nobody writes: rights to modules are read-only.
+///
+/// # Safety
+/// Genesis laid a module out there, as the boot information says. (Nobody writes to it: rights to modules are read-only.)
+pub unsafe fn module(base: u64, size: u64) -> &'static [u8] {
+    // SAFETY: the caller's promise: initialised RAM that is not written.
     unsafe { core::slice::from_raw_parts(direct(base) as *const u8, size as usize) }
 }
 
@@ -130,6 +142,8 @@ pub fn start(boot: &BootInfo, region: u64) -> Ram {
 /// What genesis used is zero from here on: nothing of the generator stays.
 pub fn overwrite_genesis(boot: &BootInfo) {
     for range in boot.genesis.iter().take(boot.genesis_count as usize) {
-        arch::zero(direct(range.base), range.size);
+        // SAFETY: whole pages of RAM that genesis alone used, and genesis is gone: the boot information says so, and the
+        // nucleus's own places are none of them.
+        unsafe { arch::zero(direct(range.base), range.size) };
     }
 }

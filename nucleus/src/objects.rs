@@ -29,7 +29,8 @@ pub fn task(donated: Memory, number: u32, ceiling: u64) -> Result<&'static Task,
     }
     let pool = Pool::new(donated.base, donated.size, size_of::<Task>() as u64);
     let root = pool.page()?;
-    space::new_root(root);
+    // SAFETY: the pool gave this page of donated memory, which only the nucleus may touch, for a table alone.
+    unsafe { space::new_root(root) };
     let value = arch::space(root)?;
     let at = memory::direct(donated.base) as *mut Task;
     // SAFETY: the pool starts behind the task, in memory that only the nucleus may touch from now on; page-aligned.

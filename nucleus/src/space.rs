@@ -14,11 +14,17 @@ use nucleus_core::{
 };
 
 /// Makes a page a root table: the user's half empty, the nucleus's half as everywhere.
-pub fn new_root(root: u64) {
-    zero(Range {
-        base: root,
-        size: PAGE,
-    });
+///
+/// # Safety
+/// The page is RAM that is the nucleus's for this alone.
+pub unsafe fn new_root(root: u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        zero(Range {
+            base: root,
+            size: PAGE,
+        });
+    }
     arch::share_kernel_half(root);
 }
 

@@ -49,32 +49,59 @@ impl Run for Deed {
     }
 }
 
+/// # Safety
+/// What is at `at` must not be carried out: the nucleus stops this task.
 unsafe fn jump(at: u64) {
+    // SAFETY: the caller's promise.
     #[cfg(target_arch = "x86_64")]
-    core::arch::asm!("call {}", in(reg) at, clobber_abi("C"));
+    unsafe {
+        core::arch::asm!("call {}", in(reg) at, clobber_abi("C"))
+    };
+    // SAFETY: the caller's promise.
     #[cfg(target_arch = "aarch64")]
-    core::arch::asm!("blr {}", in(reg) at, clobber_abi("C"));
+    unsafe {
+        core::arch::asm!("blr {}", in(reg) at, clobber_abi("C"))
+    };
 }
 
-unsafe fn illegal() {
+fn illegal() {
+    // SAFETY: no processor carries it out; the nucleus stops this task.
     #[cfg(target_arch = "x86_64")]
-    core::arch::asm!("ud2");
+    unsafe {
+        core::arch::asm!("ud2")
+    };
+    // SAFETY: as above.
     #[cfg(target_arch = "aarch64")]
-    core::arch::asm!("udf #0");
+    unsafe {
+        core::arch::asm!("udf #0")
+    };
 }
 
-unsafe fn privileged() {
+fn privileged() {
+    // SAFETY: a program may not; the nucleus stops this task.
     #[cfg(target_arch = "x86_64")]
-    core::arch::asm!("cli");
+    unsafe {
+        core::arch::asm!("cli")
+    };
+    // SAFETY: as above.
     #[cfg(target_arch = "aarch64")]
-    core::arch::asm!("msr vbar_el1, xzr");
+    unsafe {
+        core::arch::asm!("msr vbar_el1, xzr")
+    };
 }
 
-unsafe fn floating_point() {
+fn floating_point() {
+    // SAFETY: the register is used by nothing in a program that is compiled without floating point, should the nucleus let
+    // the instruction through.
     #[cfg(target_arch = "x86_64")]
-    core::arch::asm!("xorps xmm0, xmm0");
+    unsafe {
+        core::arch::asm!("xorps xmm0, xmm0")
+    };
+    // SAFETY: as above.
     #[cfg(target_arch = "aarch64")]
-    core::arch::asm!(".arch armv8-a+fp", "fmov d0, xzr");
+    unsafe {
+        core::arch::asm!(".arch armv8-a+fp", "fmov d0, xzr")
+    };
 }
 
 #[cfg(target_arch = "x86_64")]

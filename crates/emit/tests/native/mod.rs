@@ -180,8 +180,10 @@ struct Frame {
     world: *mut World,
 }
 
-/// SAFETY: the pointer is that of the `Frame` in `run`, alive during the call, and nobody else uses its world then.
+/// # Safety
+/// The pointer is that of the `Frame` in `run`, alive during the call, and nobody else uses its world then.
 unsafe fn world<'a>(context: *mut Context) -> &'a mut World {
+    // SAFETY: the caller's promise; the context stands first in its `Frame`.
     unsafe { &mut *(*context.cast::<Frame>()).world }
 }
 

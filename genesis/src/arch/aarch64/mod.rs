@@ -123,14 +123,21 @@ pub fn code_written(base: u64, size: u64) {
 }
 
 /// Writes back and forgets the cache line at `at`, so that memory itself holds what was stored, and is read next.
-pub fn past_caches(at: u64) {
+///
+/// # Safety
+/// `at` is mapped.
+pub unsafe fn past_caches(at: u64) {
     // SAFETY: `at` is mapped RAM; no value changes, only where it is held.
     unsafe { asm!("dsb sy", "dc civac, {}", "dsb sy", in(reg) at, options(nostack)) };
 }
 
 /// Switches the kernel's half to the tables at `root` and jumps to `nucleus` with `info` as its argument. The lower half
 /// stays genesis's until the nucleus replaces it.
-pub fn enter(root: u64, nucleus: u64, info: u64, _room: u64, _room_physical: u64) -> ! {
+///
+/// # Safety
+/// `root` is a complete set of tables for the kernel's half, in identity-mapped RAM; `nucleus` is its entry there, and `info` the
+/// physical address of the boot information. Nothing runs in the nucleus's room yet, whose byte at its end is at both addresses.
+pub unsafe fn enter(root: u64, nucleus: u64, info: u64, _room: u64, _room_physical: u64) -> ! {
     // SAFETY: `root` is a complete set of tables for the kernel's half, which genesis itself does not use; this code goes
     // on in the lower half until the jump, and nothing of genesis runs after it.
     unsafe {

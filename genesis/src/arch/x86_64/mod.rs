@@ -71,7 +71,10 @@ pub fn barrier() {
 pub fn code_written(_base: u64, _size: u64) {}
 
 /// Writes back and forgets the cache line at `at`, so that memory itself holds what was stored, and is read next.
-pub fn past_caches(at: u64) {
+///
+/// # Safety
+/// `at` is mapped.
+pub unsafe fn past_caches(at: u64) {
     // SAFETY: `at` is mapped RAM; no value changes, only where it is held.
     unsafe { asm!("mfence", "clflush [{}]", "mfence", in(reg) at, options(nostack)) };
 }
@@ -80,7 +83,11 @@ pub fn past_caches(at: u64) {
 /// of the nucleus's room for generated code, `room_physical` the same byte for writing.
 ///
 /// The switch itself must stand in code that both sets of tables map, so its few bytes go to the end of that room.
-pub fn enter(root: u64, nucleus: u64, info: u64, room: u64, room_physical: u64) -> ! {
+///
+/// # Safety
+/// `root` is a complete set of tables for the kernel's half, in identity-mapped RAM; `nucleus` is its entry there, and `info` the
+/// physical address of the boot information. Nothing runs in the nucleus's room yet, whose byte at its end is at both addresses.
+pub unsafe fn enter(root: u64, nucleus: u64, info: u64, room: u64, room_physical: u64) -> ! {
     const SWITCH: [u8; 8] = [0x0f, 0x22, 0xd8, 0xff, 0xe6, 0x0f, 0x0b, 0x90]; // mov cr3, rax; jmp rsi; ud2; nop
     let own = own_root() as *mut u64;
     // SAFETY: the room is the nucleus's, whose image genesis has just laid out; nothing runs there yet. Both roots are

@@ -61,8 +61,11 @@ pub fn ticks() -> u64 {
     ticks
 }
 
-/// Zeroes page-aligned memory, a block of the cache at a time where the CPU can.
-pub fn zero(address: u64, size: u64) {
+/// Zeroes memory, a block of the cache at a time where the CPU can.
+///
+/// # Safety
+/// Whole pages of RAM in the direct map, in which no Rust value lies that is still used.
+pub unsafe fn zero(address: u64, size: u64) {
     let block: u64;
     // SAFETY: reading DCZID_EL0 has no effect.
     unsafe { asm!("mrs {}, dczid_el0", out(reg) block, options(nomem, nostack)) };

@@ -98,8 +98,11 @@ pub fn ticks() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-/// Zeroes page-aligned memory with the widest stores there always are.
-pub fn zero(address: u64, size: u64) {
+/// Zeroes memory with the widest stores there always are.
+///
+/// # Safety
+/// Whole pages of RAM in the direct map, in which no Rust value lies that is still used.
+pub unsafe fn zero(address: u64, size: u64) {
     // SAFETY: the caller's memory is free RAM in the direct map, page aligned. Floating point is allowed for the
     // duration only, and xmm0 is zero before and after: user programs never see it.
     unsafe {
