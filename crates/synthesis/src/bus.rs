@@ -235,7 +235,7 @@ impl<'a> Specialiser<'a, '_> {
             Value::Copy(_, pieces) => pieces.iter().all(|p| self.b.known(p.id).is_some()),
             v => self.constant_of(v).is_some(),
         };
-        if let (Some(key), true, false) = (key, settled, self.probing) {
+        if let (Some(key), true, true) = (key, settled, self.mode.keeps()) {
             self.called.push((i, name, key, v.clone()));
         }
         Ok(v)
@@ -346,8 +346,12 @@ impl<'a> Specialiser<'a, '_> {
             }
             "wire" => {
                 let n = self.number(first)?;
-                let at = self.b.known(n.id).unwrap_or(u64::MAX) as usize;
-                let line = self.subject.device.wires.get(at).map(|w| w.line);
+                let at = self.decided(n.id).ok_or_else(|| {
+                    Error::new(place, "`wire` needs a number that is known", "use a fact")
+                })?;
+                let at = usize::try_from(at).ok();
+                let wire = at.and_then(|at| self.subject.device.wires.get(at));
+                let line = wire.map(|w| w.line);
                 Ok(line.map_or(Value::None, |line| Value::Num(self.constant(line as u64))))
             }
             "drop" => {
@@ -358,7 +362,14 @@ impl<'a> Specialiser<'a, '_> {
             "restores" => self.restores(first, &arguments[1].value, place),
             "firmware" => self.firmware(arguments, place),
             "id" => {
-                let cpu = self.subject.machine.cpus.first().map_or(0, |c| c.id);
+                let cpu = self.subject.machine.cpus.first().map(|c| c.id);
+                let cpu = cpu.ok_or_else(|| {
+                    Error::new(
+                        place,
+                        "the machine model has no processor",
+                        "discover the machine first",
+                    )
+                })?;
                 Ok(Value::Num(self.constant(cpu)))
             }
             _ => self.window_call(text, first, arguments, place),
@@ -423,19 +434,26 @@ impl<'a> Specialiser<'a, '_> {
 
     /// `window(cap)`: the part of a BAR that a capability with members `bar`, `at` and `size` describes.
     fn capability_window(&mut self, e: &'a Expr, place: Place) -> Result<Value<'a>> {
-        let Value::Copy(layout, pieces) = self.value(e)? else {
-            return Ok(Value::None);
+        let no_window = || {
+            Error::new(
+                place,
+                "`window` needs a capability that says which bar, at what, of what size",
+                "give its record the members `bar`, `at` and `size`",
+            )
+        };
+        let (layout, pieces) = match self.value(e)? {
+            Value::Copy(layout, pieces) => (layout, pieces),
+            // The device has no such capability.
+            Value::None => return Ok(Value::None),
+            _ => return Err(no_window()),
         };
         let mut part = [0u64; 3];
         for (slot, word) in part.iter_mut().zip(["bar", "at", "size"]) {
-            let Some(name) = self.subject.book.names.iter().position(|n| n == word) else {
-                return Ok(Value::None);
+            let name = self.subject.book.find(word).ok_or_else(no_window)?;
+            let Value::Num(n) = self.member_of_copy(&layout, &pieces, name, place)? else {
+                return Err(no_window());
             };
-            let Value::Num(n) = self.member_of_copy(&layout, &pieces, Name(name as u16), place)?
-            else {
-                return Ok(Value::None);
-            };
-            *slot = self.b.known(n.id).unwrap_or(0);
+            *slot = self.decided(n.id).ok_or_else(no_window)?;
         }
         let Value::Region(bar) = self.device_window(part[0]) else {
             return Ok(Value::None);
@@ -470,8 +488,17 @@ impl<'a> Specialiser<'a, '_> {
             ));
         };
         for v in offsets {
-            let Value::Num(n) = v else { continue };
-            let at = self.b.known(n.id).unwrap_or(0) as usize;
+            let unknown = || {
+                Error::new(
+                    list.place,
+                    "`first` looks through a list of capabilities",
+                    "use caps(n)",
+                )
+            };
+            let Value::Num(n) = v else {
+                return Err(unknown());
+            };
+            let at = self.decided(n.id).ok_or_else(unknown)? as usize;
             let bytes: Vec<u8> = self
                 .subject
                 .device
@@ -505,7 +532,8 @@ impl<'a> Specialiser<'a, '_> {
     /// START, `measure(NOW, time)` of one that counts up for ever.
     fn measure(&mut self, arguments: &'a [Argument], place: Place) -> Result<Value<'a>> {
         if !self.is_live() {
-            self.measured = true;
+            // What was learned stands in the facts: this value is compared with nothing (see `learn`), and any would do.
+            self.mode.measure();
             return Ok(Value::Num(self.constant(0)));
         }
         let not_so = || {
@@ -529,22 +557,26 @@ impl<'a> Specialiser<'a, '_> {
             return Err(not_so());
         };
         let ns = self.number(&time.value)?;
-        let ns = self.b.known(ns.id).unwrap_or(0).min(LONGEST_MEASURE);
+        let Some(ns) = self.known_now(ns.id) else {
+            self.told_unknown()?;
+            return Err(not_so());
+        };
+        let ns = ns.min(LONGEST_MEASURE);
         let top = ones(now.item.bits);
         if let Some(start) = &start {
             let all = self.constant(top);
             self.write(start, Value::Num(all), place)?;
         }
-        let before = self.live.as_mut().map_or(0, |l| l.clock());
+        let before = self.clock_of_device();
         let first = match start {
             Some(_) => top,
             None => self.reading(&now)?,
         };
-        if let Some(live) = self.live.as_mut() {
-            live.pause(ns);
+        if let Some(device) = self.mode.device() {
+            device.pause(ns);
         }
         let last = self.reading(&now)?;
-        let after = self.live.as_mut().map_or(0, |l| l.clock());
+        let after = self.clock_of_device();
         let counted = match &start {
             Some(start) => {
                 let zero = self.constant(0);
@@ -569,11 +601,19 @@ impl<'a> Specialiser<'a, '_> {
     /// What a counter says now, in a live run.
     fn reading(&mut self, counter: &Register<'a>) -> Result<u64> {
         let n = self.read_one(counter)?;
-        Ok(self.b.known(n.id).unwrap_or(0))
+        let counted = self.known_now(n.id);
+        self.told_unknown()?;
+        counted.ok_or_else(|| {
+            Error::new(
+                counter.place,
+                "this counter is read in a first run only",
+                "learn what it counts",
+            )
+        })
     }
 
     pub fn measured_now(&mut self) -> bool {
-        core::mem::take(&mut self.measured)
+        self.mode.take_measured()
     }
 
     /// `restores(REG, value)`: writes, reads back, restores; 1 if the register kept the value. A probe of class *restore*.
@@ -612,13 +652,20 @@ impl<'a> Specialiser<'a, '_> {
         for (slot, a) in args.iter_mut().zip(&arguments[1..]) {
             *slot = self.number(&a.value)?.id;
         }
-        let id = match self.live.as_mut() {
-            Some(live) => {
-                let words = args.map(|a| self.b.known(a).unwrap_or(0));
-                let v = live.firmware(conduit, words);
-                self.b.constant(v)
-            }
-            None => self.b.step(Op::Firmware { conduit, args }),
+        let id = if self.is_live() {
+            let words = self.all_known_now(args);
+            let answer = words.and_then(|words| Some(self.mode.touch()?.firmware(conduit, words)));
+            self.told_unknown()?;
+            let Some(answer) = answer else {
+                return Err(Error::new(
+                    place,
+                    "no device answers this call",
+                    "call firmware in `init` or in operations",
+                ));
+            };
+            self.b.constant(answer)
+        } else {
+            self.b.step(Op::Firmware { conduit, args })
         };
         Ok(Value::Num(self.node(id, u64::MAX)))
     }
@@ -639,6 +686,7 @@ pub(crate) fn shape(device: &Device) -> String {
 /// Where the configuration space of the first function behind a bridge is mapped, if its own is at `own`: a bus has 1 MiB
 /// (PCI Express 3.0, 7.2.2; numbers of the buses: PCI-to-PCI bridge 1.2, 3.2.5).
 fn behind(device: &Device, own: u64) -> Option<u64> {
+    // Without a configuration space it is no bridge, as where these bytes are 0.
     let byte = |at: usize| device.config.get(at).copied().unwrap_or(0);
     let (primary, secondary) = (byte(0x18), byte(0x19));
     let bridge = byte(0x0e) & 0x7f == 1 && secondary > primary;
@@ -648,6 +696,7 @@ fn behind(device: &Device, own: u64) -> Option<u64> {
 
 /// Offsets of the capabilities with this ID in the device's configuration space (PCI 3.0, 6.7).
 pub(crate) fn capabilities(device: &Device, id: u64) -> impl Iterator<Item = u64> + '_ {
+    // Without a configuration space there is no list, and 0 ends one.
     let byte = |at: usize| device.config.get(at).copied().unwrap_or(0);
     let first = match byte(0x06) & 0x10 {
         0 => 0,

@@ -377,6 +377,7 @@ fn arithmetic<'g>(op: BinaryOp, a: u64, b: u64) -> Word<'g> {
         BinaryOp::And => a & b,
         BinaryOp::Or => a | b,
         BinaryOp::Xor => a ^ b,
+        // A shift by 64 or more gives 0, as in the graph.
         BinaryOp::Shl => shift.and_then(|n| a.checked_shl(n)).unwrap_or(0),
         BinaryOp::Shr => shift.and_then(|n| a.checked_shr(n)).unwrap_or(0),
         _ => return Word::Open,

@@ -2,10 +2,14 @@
 
 use crate::execute::Flow;
 use crate::exits::{Exit, Exits};
+use crate::folding::Folding;
 use crate::guard::Guarded;
+use crate::mode::Mode;
 use crate::proved::Proved;
+use crate::room::Room;
+use crate::told::Told;
 use crate::value::{Bits, Num, Spot, Value};
-use crate::{Error, LiveAccess, Result, Subject};
+use crate::{Error, Result, Subject};
 use alloc::{format, string::String, vec, vec::Vec};
 use graph::{Builder, Id};
 use rulebook::tree::{Class, Item, ItemKind, Name, Place, Rule, Stmt};
@@ -73,12 +77,8 @@ pub struct Mark {
 pub struct Specialiser<'a, 'l> {
     pub subject: Subject<'a>,
     pub b: Builder,
-    /// Looks for how many lanes there are: which of them is at work is not known yet.
-    pub counting: bool,
-    /// What was learned before is known though the run is live: a further CPU's.
-    pub joining: bool,
-    /// The device itself, in live mode.
-    pub live: Option<&'l mut dyn LiveAccess>,
+    /// What it is at, and what only that needs.
+    pub mode: Mode<'a, 'l>,
     pub instances: Vec<Instance<'a>>,
     pub scopes: Vec<(Name, Binding<'a>)>,
     pub frames: Vec<Frame<'a>>,
@@ -87,40 +87,18 @@ pub struct Specialiser<'a, 'l> {
     /// Open run-time regions of any kind.
     pub nest: u32,
     pub windows: Vec<graph::Window>,
-    pub state_top: u64,
-    pub arena_top: u64,
-    pub arena_align: u64,
+    pub room: Room,
     pub banks: Vec<crate::each::Bank<'a>>,
-    /// What is reserved next is reserved so many times, and how far apart that is.
-    pub copies: u64,
-    pub stride: u64,
-    /// Facts of instances that must be folded, though their values differ: each value gets code of its own.
-    pub folded: Vec<String>,
+    pub folding: Folding,
     /// Slots taken in this entry, as far as the current region sees them: `busy` gives them back.
     pub taken: Vec<(InstanceId, Name, Num<'a>)>,
     /// Slots and rings that something watches, by name.
     pub watched: Vec<(Option<Name>, Name)>,
-    /// Members that their filter left out, in the first run: bank and position.
-    pub dropped: Vec<(usize, u64)>,
-    /// Loads of facts that differ, and the tests that could not be decided.
-    pub record_loads: Vec<(Id, String)>,
-    pub undecided: Vec<Id>,
-    /// Inside the event of one of several instances: whether any claimed it, and where to go if this one does not.
-    pub claims: Option<(u16, Exit)>,
     /// Names of places, if somebody wants them.
     pub names: Option<graph::view::Names>,
-    pub upcalls: Vec<String>,
-    pub failures: Vec<String>,
+    pub told: Told,
     /// Values of facts with parameters, for the numbers that they were asked for.
     pub called: Vec<(InstanceId, Name, Vec<u64>, Value<'a>)>,
-    /// Facts in the order they were learned.
-    pub learned: Vec<machine::Fact>,
-    /// Status that a live run ended with, if not by its end.
-    pub ended: Option<u64>,
-    /// Tails of the operation being written, kept for its `.then` entry; None runs them at once.
-    pub tails: Option<Vec<(InstanceId, &'a [Stmt])>>,
-    /// Local that remembers that a bounded loop met its bound, in an event.
-    pub again: Option<u16>,
     /// What follows in the current region is never reached, and why: something inside an expression or a call ended it.
     pub cut: Option<Flow>,
     /// What to do when the thing being asked for cannot be had.
@@ -128,61 +106,40 @@ pub struct Specialiser<'a, 'l> {
     /// What is known of values in the regions that are open.
     pub proved: Proved,
     pub marks: Vec<Mark>,
-    /// Inside `match`: only pure reads may touch the device.
-    pub probing: bool,
-    /// … unless an earlier clue held, or the rule itself named the place.
-    pub may_touch: bool,
-    /// Whether the device itself was asked or told anything.
-    pub touched: bool,
-    /// Measured facts are not measured twice.
-    pub measured: bool,
+    /// The place of the rule that is worked on.
+    pub at: Place,
+    /// What had to be known and was not: told at the end of the statement.
+    pub unknown: Option<Error>,
     /// Steps of evaluation left: a rule cannot keep the generator busy for ever.
     pub budget: u64,
 }
 
 impl<'a, 'l> Specialiser<'a, 'l> {
-    pub fn new(subject: Subject<'a>, live: Option<&'l mut dyn LiveAccess>) -> Self {
+    pub fn new(subject: Subject<'a>, mode: Mode<'a, 'l>) -> Self {
         Specialiser {
             subject,
             b: Builder::new(),
-            counting: false,
-            joining: false,
-            live,
+            mode,
             instances: Vec::new(),
             scopes: Vec::new(),
             frames: Vec::new(),
             exits: Exits::default(),
             nest: 0,
             windows: Vec::new(),
-            state_top: 0,
-            arena_top: 0,
-            arena_align: 64,
+            room: Room::default(),
             banks: Vec::new(),
-            copies: 1,
-            stride: 0,
-            folded: Vec::new(),
+            folding: Folding::default(),
             taken: Vec::new(),
             watched: Vec::new(),
-            dropped: Vec::new(),
-            record_loads: Vec::new(),
-            undecided: Vec::new(),
-            claims: None,
             names: None,
-            upcalls: Vec::new(),
-            failures: Vec::new(),
+            told: Told::default(),
             called: Vec::new(),
-            learned: Vec::new(),
-            ended: None,
-            tails: None,
-            again: None,
             cut: None,
             otherwise: None,
             proved: Proved::default(),
             marks: Vec::new(),
-            probing: false,
-            may_touch: false,
-            touched: false,
-            measured: false,
+            at: Place::default(),
+            unknown: None,
             budget: 20_000_000,
         }
     }
@@ -201,6 +158,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     /// Takes one step off the budget.
     pub fn tick(&mut self, place: Place) -> Result<()> {
+        self.at = place;
         self.budget = self.budget.checked_sub(1).ok_or_else(|| {
             Error::new(
                 place,
@@ -209,6 +167,33 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             )
         })?;
         Ok(())
+    }
+
+    /// A value that must be known here, or the statement ends in an error: whoever gets none carries nothing out.
+    pub fn known_now(&mut self, id: Id) -> Option<u64> {
+        let known = self.b.known(id);
+        if known.is_none() && self.unknown.is_none() {
+            self.unknown = Some(Error::new(
+                self.at,
+                "a value is needed here that only the driver's run can know",
+                "learn it first, or use a fact",
+            ));
+        }
+        known
+    }
+
+    /// The same for several.
+    pub fn all_known_now<const N: usize>(&mut self, ids: [Id; N]) -> Option<[u64; N]> {
+        let mut values = [0; N];
+        for (value, id) in values.iter_mut().zip(ids) {
+            *value = self.known_now(id)?;
+        }
+        Some(values)
+    }
+
+    /// The error of something that had to be known and was not.
+    pub fn told_unknown(&mut self) -> Result<()> {
+        self.unknown.take().map_or(Ok(()), Err)
     }
 
     /// Makes an instance of a rule; its parts follow with [`Self::use_parts`].
@@ -254,7 +239,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             indexed: Vec::new(),
             memory: Vec::new(),
         });
-        if self.live.is_none() || self.joining {
+        if self.mode.remembers() {
             self.recall(id);
         }
         Ok(id)
@@ -446,7 +431,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     pub fn decided(&mut self, id: Id) -> Option<u64> {
         let known = self.b.known(id);
         if known.is_none() {
-            self.undecided.push(id);
+            self.folding.note_undecided(id);
         }
         known
     }

@@ -260,29 +260,6 @@ impl<'a> Specialiser<'a, '_> {
 
     // ---- the driver's memory
 
-    fn reserve_state(&mut self, size: u64) -> u64 {
-        let align = size.clamp(1, 8).next_power_of_two();
-        let at = self.state_top.saturating_add(align - 1) & !(align - 1);
-        self.state_top = at.saturating_add(self.several(size, align));
-        at
-    }
-
-    fn reserve_arena(&mut self, size: u64, align: u64) -> u64 {
-        let align = align.max(8);
-        let at = self.arena_top.saturating_add(align - 1) & !(align - 1);
-        self.arena_align = self.arena_align.max(align);
-        self.arena_top = at.saturating_add(self.several(size, align));
-        at
-    }
-
-    /// Bytes of as many copies as are asked for, and how far apart they are.
-    fn several(&mut self, size: u64, align: u64) -> u64 {
-        self.stride = size.saturating_add(align - 1) / align * align;
-        self.stride
-            .saturating_mul(self.copies.saturating_sub(1))
-            .saturating_add(size)
-    }
-
     /// Memory of a name: made when it is first used, the same ever after.
     pub fn memory(
         &mut self,
@@ -302,7 +279,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn state_spot(&mut self, kind: Kind<'a>) -> Spot<'a> {
-        let at = self.reserve_state(size_of(&kind));
+        let at = self.room.reserve_state(size_of(&kind));
         Spot {
             space: Space::State,
             at: self.constant(at),
@@ -312,7 +289,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn arena_spot(&mut self, kind: Kind<'a>, align: u64) -> Spot<'a> {
-        let at = self.reserve_arena(size_of(&kind), align);
+        let at = self.room.reserve_arena(size_of(&kind), align);
         Spot {
             space: Space::Arena,
             at: self.constant(at),
@@ -439,6 +416,7 @@ impl<'a> Specialiser<'a, '_> {
             .map(|k| {
                 let mut word = [0u8; 8];
                 for (j, b) in word.iter_mut().enumerate() {
+                    // A capability may end before its record does, at the end of configuration space: nothing is there.
                     *b = bytes.get(k * 8 + j).copied().unwrap_or(0);
                 }
                 self.constant(u64::from_le_bytes(word))

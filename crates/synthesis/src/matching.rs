@@ -2,6 +2,7 @@
 
 use crate::glance::{Glance, Seen};
 use crate::instance::Specialiser;
+use crate::mode::Mode;
 use crate::{LiveAccess, Subject};
 use alloc::{
     format,
@@ -368,9 +369,7 @@ fn holds<'a>(
     probe: Option<&mut dyn LiveAccess>,
     may_touch: bool,
 ) -> Held {
-    let mut s = Specialiser::new(subject, probe);
-    s.probing = true;
-    s.may_touch = may_touch;
+    let mut s = Specialiser::new(subject, Mode::probing(probe, may_touch));
     s.b.open();
     let Ok(function) = crate::entries::chain(&mut s, rules) else {
         return Held::Not;
@@ -379,7 +378,8 @@ fn holds<'a>(
     let outcome = s.number(test).ok().and_then(|n| s.b.known(n.id));
     match outcome {
         None | Some(0) => Held::Not,
-        Some(_) if s.touched => Held::Seen,
+        _ if s.unknown.is_some() => Held::Not,
+        Some(_) if s.mode.touched() => Held::Seen,
         Some(_) => Held::Known,
     }
 }
@@ -455,7 +455,8 @@ fn candidate_window(book: &Book, window: &Expr) -> Option<(WindowKind, u64, u64)
         "ports" => WindowKind::Port,
         _ => WindowKind::Memory,
     };
-    Some((kind, base, size.unwrap_or(8)))
+    // Without a size nobody knows what to look at.
+    Some((kind, base, size?))
 }
 
 fn literal(e: &Expr) -> Option<u64> {

@@ -65,7 +65,7 @@ pub fn message_entry(s: &mut Specialiser, function: InstanceId) -> Result<Option
         let zero = s.b.constant(0);
         s.b.step(Op::SetLocal(again, zero));
         s.b.step(Op::SetLocal(call.mine, zero));
-        s.again = Some(again);
+        s.mode.set_again(Some(again));
         let told = |k: &ItemKind| is_event(k, name);
         for id in chain {
             call.tell(s, id)?;

@@ -11,9 +11,11 @@ use rulebook::tree::{Member, Name, Place};
 
 impl<'a> Specialiser<'a, '_> {
     pub fn raw_load(&mut self, space: Space, at: Num<'a>, width: Width) -> Num<'a> {
-        if let Some(live) = self.live.as_mut() {
-            let value = live.load(space, self.b.known(at.id).unwrap_or(0), width);
-            return self.constant(value);
+        if self.is_live() {
+            // Where the place is not known nothing is loaded, and the statement ends in an error.
+            let known = self.known_now(at.id);
+            let value = known.and_then(|at| Some(self.mode.device()?.load(space, at, width)));
+            return self.constant(value.unwrap_or(0));
         }
         let id = self.b.step(Op::Load {
             space,
@@ -24,13 +26,10 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn raw_store(&mut self, space: Space, at: Num<'a>, width: Width, value: Num<'a>) {
-        if self.live.is_some() {
-            let (at, value) = (
-                self.b.known(at.id).unwrap_or(0),
-                self.b.known(value.id).unwrap_or(0),
-            );
-            if let Some(live) = self.live.as_mut() {
-                live.store(space, at, width, value);
+        if self.is_live() {
+            let known = self.all_known_now([at.id, value.id]);
+            if let (Some([at, value]), Some(device)) = (known, self.mode.device()) {
+                device.store(space, at, width, value);
             }
             return;
         }
@@ -65,7 +64,7 @@ impl<'a> Specialiser<'a, '_> {
     /// The value in a place. A record is copied out whole.
     pub fn load(&mut self, spot: &Spot<'a>, place: Place) -> Result<Value<'a>> {
         match &spot.kind {
-            Kind::Number { .. } => Ok(Value::Num(self.load_number(spot))),
+            Kind::Number { .. } => Ok(Value::Num(self.load_number(spot, place)?)),
             Kind::Record(layout) => {
                 let pieces = self.load_pieces(spot, layout);
                 Ok(Value::Copy(layout.clone(), pieces))
@@ -75,7 +74,7 @@ impl<'a> Specialiser<'a, '_> {
                 for k in 0..*n {
                     let index = self.constant(k);
                     let element = self.element(spot, index, place)?;
-                    list.push(Value::Num(self.load_number(&element)));
+                    list.push(Value::Num(self.load_number(&element, place)?));
                 }
                 Ok(Value::List(list))
             }
@@ -87,12 +86,16 @@ impl<'a> Specialiser<'a, '_> {
         }
     }
 
-    pub fn load_number(&mut self, spot: &Spot<'a>) -> Num<'a> {
+    pub fn load_number(&mut self, spot: &Spot<'a>, place: Place) -> Result<Num<'a>> {
         let Kind::Number {
             bits, big, fields, ..
         } = &spot.kind
         else {
-            return self.constant(0);
+            return Err(Error::new(
+                place,
+                "this is a record or an array, not a number",
+                "name one of its members",
+            ));
         };
         let (bits, big, fields) = (*bits, *big, *fields);
         let span = spot.shift + bits;
@@ -107,7 +110,7 @@ impl<'a> Specialiser<'a, '_> {
             n = self.node(id, ones(bits));
         }
         n.bits = fields;
-        n
+        Ok(n)
     }
 
     fn load_pieces(&mut self, spot: &Spot<'a>, layout: &Rc<Layout<'a>>) -> Vec<Num<'a>> {
@@ -153,7 +156,7 @@ impl<'a> Specialiser<'a, '_> {
                 bits, big, fields, ..
             } => {
                 let (at, bits, big, fields) = (slot.at, *bits, *big, *fields);
-                let mut n = self.bits_of_copy(pieces, at, bits);
+                let mut n = self.bits_of_copy(pieces, at, bits, place)?;
                 if big {
                     if let Some(width) = Width::of_bits(bits) {
                         let id = self.b.swap(width, n.id);
@@ -167,11 +170,9 @@ impl<'a> Specialiser<'a, '_> {
                 let size = size_of(of) * 8;
                 let mut list = Vec::new();
                 for k in 0..(*count).min(64) {
-                    list.push(Value::Num(self.bits_of_copy(
-                        pieces,
-                        slot.at + k * size,
-                        size as u32,
-                    )));
+                    let at = slot.at + k * size;
+                    let n = self.bits_of_copy(pieces, at, size as u32, place)?;
+                    list.push(Value::Num(n));
                 }
                 Ok(Value::List(list))
             }
@@ -182,26 +183,41 @@ impl<'a> Specialiser<'a, '_> {
                         pieces,
                         slot.at + k * 64,
                         (inner.size * 8 - k * 64).min(64) as u32,
-                    ));
+                        place,
+                    )?);
                 }
                 Ok(Value::Copy(inner.clone(), sub))
             }
         }
     }
 
-    fn bits_of_copy(&mut self, pieces: &[Num<'a>], at: u64, bits: u32) -> Num<'a> {
+    fn bits_of_copy(
+        &mut self,
+        pieces: &[Num<'a>],
+        at: u64,
+        bits: u32,
+        place: Place,
+    ) -> Result<Num<'a>> {
+        let piece = |k: usize| {
+            pieces.get(k).copied().ok_or_else(|| {
+                Error::new(
+                    place,
+                    "this member lies behind the end of its record",
+                    "give the record its size, or the member another place",
+                )
+            })
+        };
         let (k, lo) = ((at / 64) as usize, (at % 64) as u32);
-        let zero = self.constant(0);
-        let low = pieces.get(k).copied().unwrap_or(zero);
+        let low = piece(k)?;
         let first = bits.min(64 - lo);
         let mut id = self.b.extract(low.id, lo as u8, first as u8);
         if first < bits {
-            let high = pieces.get(k + 1).copied().unwrap_or(zero);
+            let high = piece(k + 1)?;
             id = self
                 .b
                 .insert(id, high.id, first as u8, (bits - first) as u8);
         }
-        self.node(id, ones(bits))
+        Ok(self.node(id, ones(bits)))
     }
 
     /// `spot.name`
@@ -343,8 +359,23 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<()> {
         let pieces = match value {
             Value::Literal(members, at) => self.build_record(layout, members, at)?,
-            Value::Copy(_, pieces) => pieces,
-            Value::Num(n) => alloc::vec![n],
+            Value::Copy(of, pieces) if of.size == layout.size => pieces,
+            Value::Copy(of, _) => {
+                return Err(Error::new(
+                    place,
+                    alloc::format!(
+                        "this record has {} bytes, and there it has {}",
+                        of.size,
+                        layout.size
+                    ),
+                    "store a record of the same type, or its members one by one",
+                ))
+            }
+            // A number is a record of at most eight bytes; 0 clears one of any size.
+            Value::Num(n) if layout.size <= 8 => alloc::vec![n],
+            Value::Num(n) if self.b.known(n.id) == Some(0) => {
+                alloc::vec![n; layout.size.div_ceil(8) as usize]
+            }
             _ => {
                 return Err(Error::new(
                     place,
@@ -353,11 +384,16 @@ impl<'a> Specialiser<'a, '_> {
                 ))
             }
         };
-        let zero = self.constant(0);
         let mut done = 0;
         while done < layout.size {
             let width = piece_width(layout.size - done);
-            let piece = pieces.get((done / 8) as usize).copied().unwrap_or(zero);
+            let Some(piece) = pieces.get((done / 8) as usize) else {
+                return Err(Error::new(
+                    place,
+                    "this is no record",
+                    "write its members in braces",
+                ));
+            };
             let id = self
                 .b
                 .extract(piece.id, (done % 8 * 8) as u8, width.bits() as u8);

@@ -95,6 +95,7 @@ pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -
         .map(|(device, choice)| {
             let subject = subject(book, machine, device);
             let cost = subject.and_then(|subject| crate::entries::declared(subject, &choice, COST));
+            // Classes whose devices are not compared have no cost.
             (device, cost.unwrap_or(0), choice)
         })
         .collect();

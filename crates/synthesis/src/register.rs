@@ -130,8 +130,8 @@ impl<'a> Specialiser<'a, '_> {
             base: region.base,
             size: region.size,
         };
-        if let Some(live) = self.live.as_mut() {
-            if !live.open(n, &window) {
+        if let Some(device) = self.mode.device() {
+            if !device.open(n, &window) {
                 return Err(Error::new(
                     place,
                     format!(
@@ -342,10 +342,11 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn whole_read(&mut self, window: u8, at: Num<'a>, width: Width) -> Num<'a> {
-        if let Some(live) = self.live.as_mut() {
-            self.touched = true;
-            let value = live.read(window, self.b.known(at.id).unwrap_or(0), width);
-            return self.constant(value & width.mask());
+        if self.is_live() {
+            // Where the place is not known nothing is read, and the statement ends in an error.
+            let known = self.known_now(at.id);
+            let value = known.and_then(|at| Some(self.mode.touch()?.read(window, at, width)));
+            return self.constant(value.unwrap_or(0) & width.mask());
         }
         let id = self.b.step(Op::Read {
             window,
@@ -357,14 +358,10 @@ impl<'a> Specialiser<'a, '_> {
 
     pub fn raw_write(&mut self, window: u8, at: Num<'a>, width: Width, value: Num<'a>) {
         let width = self.at_once(window, width);
-        if self.live.is_some() {
-            let (at, value) = (
-                self.b.known(at.id).unwrap_or(0),
-                self.b.known(value.id).unwrap_or(0),
-            );
-            if let Some(live) = self.live.as_mut() {
-                self.touched = true;
-                live.write(window, at, width, value & width.mask());
+        if self.is_live() {
+            let known = self.all_known_now([at.id, value.id]);
+            if let (Some([at, value]), Some(device)) = (known, self.mode.touch()) {
+                device.write(window, at, width, value & width.mask());
             }
             return;
         }
@@ -438,7 +435,7 @@ impl<'a> Specialiser<'a, '_> {
                 "keep what was written in a `state`",
             ));
         }
-        if self.probing && !self.may_touch && !r.item.effects.has(Effects::PURE) {
+        if !self.mode.may_read(r.item.effects.has(Effects::PURE)) {
             return Err(Error::new(
                 r.place,
                 format!(
@@ -463,7 +460,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn write(&mut self, r: &Register<'a>, value: Value<'a>, place: Place) -> Result<()> {
-        if self.probing && !self.may_touch {
+        if !self.mode.may_write() {
             return Err(Error::new(
                 place,
                 "a clue may not write",

@@ -9,32 +9,55 @@ use crate::value::{Kind, Num, Register, Spot, Value};
 use crate::{Error, Result};
 use alloc::{format, rc::Rc, vec::Vec};
 use graph::{BinOp, Space, Width};
-use rulebook::tree::{Expr, Item, ItemKind, Name, Place};
+use rulebook::tree::{Expr, ItemKind, Name, Place};
 
 const PUT: u64 = 0;
 const GOT: u64 = 8;
 const KEPT: u64 = 16;
 
+/// A `ring` as its rule declares it.
+struct Declared<'a> {
+    count: &'a Expr,
+    cells: &'a Expr,
+    lent: Option<&'a Expr>,
+    back: Option<&'a Expr>,
+    link: Option<&'a Expr>,
+    full: bool,
+}
+
 impl<'a> Specialiser<'a, '_> {
-    fn ring_item(&mut self, i: InstanceId, name: Name, place: Place) -> Result<&'a Item> {
-        self.find_item(
+    fn ring_item(&mut self, i: InstanceId, name: Name, place: Place) -> Result<Declared<'a>> {
+        let found = self.find_item(
             i,
             |k| matches!(k, ItemKind::Ring { name: n, .. } if *n == name),
-        )
-        .ok_or_else(|| {
-            Error::new(
+        );
+        match found.map(|item| &item.kind) {
+            Some(ItemKind::Ring {
+                count,
+                cells,
+                lent,
+                back,
+                link,
+                full,
+                ..
+            }) => Ok(Declared {
+                count,
+                cells,
+                lent: lent.as_ref(),
+                back: back.as_ref(),
+                link: link.as_ref(),
+                full: *full,
+            }),
+            _ => Err(Error::new(
                 place,
                 format!("there is no ring `{}`", self.text(name)),
                 "declare it with `ring`",
-            )
-        })
+            )),
+        }
     }
 
     pub fn ring_count(&mut self, i: InstanceId, name: Name, place: Place) -> Result<u64> {
-        let item = self.ring_item(i, name, place)?;
-        let ItemKind::Ring { count, link, .. } = &item.kind else {
-            return Ok(0);
-        };
+        let Declared { count, link, .. } = self.ring_item(i, name, place)?;
         // The last cell of a ring with a link is not lent: it leads back to the first.
         let n = self
             .fact_number(i, count)?
@@ -99,10 +122,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn cells(&mut self, i: InstanceId, name: Name, place: Place) -> Result<Value<'a>> {
-        let item = self.ring_item(i, name, place)?;
-        let ItemKind::Ring { cells, .. } = &item.kind else {
-            return Ok(Value::None);
-        };
+        let Declared { cells, .. } = self.ring_item(i, name, place)?;
         self.enter(i, Vec::new());
         let v = self.value(cells);
         self.leave();
@@ -232,13 +252,10 @@ impl<'a> Specialiser<'a, '_> {
         cell: Value<'a>,
         place: Place,
     ) -> Result<Num<'a>> {
-        let item = self.ring_item(i, name, place)?;
-        let ItemKind::Ring { back, full, .. } = &item.kind else {
-            return Ok(self.constant(0));
-        };
+        let Declared { back, full, .. } = self.ring_item(i, name, place)?;
         let n = self.ring_count(i, name, place)?;
         let got = self.counter(i, name, GOT, place)?;
-        let lent = if *full {
+        let lent = if full {
             self.constant(1)
         } else {
             let put = self.counter(i, name, PUT, place)?;

@@ -116,7 +116,9 @@ impl<'a> Specialiser<'a, '_> {
         let mut count = 0;
         let mut fits = true;
         for (j, buffer) in list.iter().enumerate() {
-            let len = self.b.known(buffer.len.id).unwrap_or(0);
+            let Some(len) = self.known_now(buffer.len.id) else {
+                break;
+            };
             let mut done = 0;
             while done < len && fits {
                 self.tick(place)?;
@@ -127,7 +129,8 @@ impl<'a> Specialiser<'a, '_> {
                 let (from, k) = (self.constant(done), self.constant(count));
                 let left = self.constant(len - done);
                 let piece = self.piece(cut, buffer, from, left, k, j + 1 == list.len(), place)?;
-                done += self.b.known(piece.id).unwrap_or(u64::MAX).max(1);
+                // No piece is empty: the loop comes to an end.
+                done += self.known_now(piece.id).unwrap_or(u64::MAX - done).max(1);
                 count += 1;
             }
         }
@@ -276,9 +279,9 @@ impl<'a> Specialiser<'a, '_> {
                 ))
             }
         };
-        let base = match self.live.as_mut() {
-            Some(live) => {
-                let v = live.late(late);
+        let base = match self.mode.device() {
+            Some(device) => {
+                let v = device.late(late);
                 self.b.constant(v)
             }
             None => self.b.late(late),

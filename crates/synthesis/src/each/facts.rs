@@ -69,11 +69,11 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn is_folded(&self, path: &str, fact: &str) -> bool {
-        if self.folded.is_empty() {
+        if !self.folding.is_anything() {
             return false;
         }
         let label = format!("{path}.{}", without_numbers(fact));
-        self.folded.iter().any(|f| *f == label || f == "*")
+        self.folding.has(&label)
     }
 
     /// Makes room for the facts that differ inside a bank.
@@ -94,8 +94,7 @@ impl<'a> Specialiser<'a, '_> {
                 continue;
             }
             let values: Vec<u64> = values.iter().filter_map(|v| number(v)).collect();
-            let spot = self.state_spot(word(values.len() as u64));
-            let at = self.b.known(spot.at.id).unwrap_or(0);
+            let at = self.room.reserve_state(8 * values.len() as u64);
             bank.records.push(Record {
                 fact: fact.clone(),
                 at,
@@ -149,40 +148,19 @@ impl<'a> Specialiser<'a, '_> {
         };
         let (at, most) = {
             let record = self.banks[bank].records.iter().find(|r| r.fact == fact)?;
-            (record.at, record.values.iter().copied().max().unwrap_or(0))
+            (record.at, record.values.iter().copied().max()?)
         };
         let offset = self.times(position, 8);
         let at = self.plus(offset, at);
         let n = self.raw_load(Space::State, at, Width::B64);
         let label = format!("{}.{fact}", self.banks[bank].path);
-        self.record_loads.push((n.id, label));
+        self.folding.note_load(n.id, label);
         self.proved.at_most(n.id, most);
         let n = self.node(n.id, most);
         match self.typed_fact(id, name, Value::Num(n)) {
             Value::Num(n) => Some(n),
             _ => None,
         }
-    }
-
-    /// Facts that differ between instances, and on which something rests that must be known.
-    pub fn deciding_facts(&self) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
-        let mut seen = alloc::collections::BTreeSet::new();
-        let mut stack = self.undecided.clone();
-        while let Some(id) = stack.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            if let Some((_, fact)) = self.record_loads.iter().find(|(n, _)| *n == id) {
-                if !found.contains(fact) {
-                    found.push(fact.clone());
-                }
-                // Its place rests on the position: that decides nothing by itself.
-                continue;
-            }
-            self.b.op(id).operands(|operand| stack.push(operand));
-        }
-        found
     }
 
     pub fn has_records(&self) -> bool {

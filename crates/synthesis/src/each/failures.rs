@@ -27,9 +27,9 @@ impl<'a> Specialiser<'a, '_> {
                 let one = s.b.constant(1);
                 s.b.step(Op::SetLocal(mine, one));
             }
-            let before = s.claims.replace((mine, exit));
+            let before = s.mode.set_claims(Some((mine, exit)));
             let outcome = s.run_body(view, Vec::new(), &event.body);
-            s.claims = before;
+            s.mode.set_claims(before);
             outcome
         })?;
         self.cut = None;

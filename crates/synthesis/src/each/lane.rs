@@ -19,7 +19,9 @@ impl<'a> Specialiser<'a, '_> {
     /// How many CPUs run drivers.
     pub fn cpus(&mut self) -> u64 {
         match self.fact_named(CPUS) {
-            Some(Value::Num(n)) => self.b.known(n.id).unwrap_or(1).clamp(1, MOST as u64),
+            // Of more than an `each` can have, the rest run no drivers.
+            Some(Value::Num(n)) => self.known_now(n.id).unwrap_or(1).clamp(1, MOST as u64),
+            // Neither installer nor machine says: one.
             _ => 1,
         }
     }
@@ -34,7 +36,7 @@ impl<'a> Specialiser<'a, '_> {
             return cpus;
         };
         match self.said(name) {
-            Some(n) => self.b.known(n.id).unwrap_or(cpus).clamp(1, cpus),
+            Some(n) => self.known_now(n.id).unwrap_or(cpus).clamp(1, cpus),
             None => cpus,
         }
     }
@@ -49,9 +51,12 @@ impl<'a> Specialiser<'a, '_> {
     /// A number that the rule itself gives: what belongs to a CPU does not say how many there are.
     fn said(&mut self, name: Name) -> Option<Num<'a>> {
         let here = self.here();
-        let before = core::mem::replace(&mut self.counting, true);
+        if self.mode.is_counting() {
+            return None;
+        }
+        self.mode.count();
         let said = self.resolve(here, name, Place::default());
-        self.counting = before;
+        self.mode.counted();
         match said {
             Ok(Value::Num(n)) => Some(n),
             _ => None,
@@ -108,7 +113,7 @@ impl<'a> Specialiser<'a, '_> {
         n: Name,
         place: Place,
     ) -> Result<Option<Value<'a>>> {
-        if self.counting {
+        if self.mode.is_counting() {
             return Ok(None);
         }
         for (each, _) in self.cpu_eaches(i) {

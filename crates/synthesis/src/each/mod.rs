@@ -178,7 +178,7 @@ impl<'a> Specialiser<'a, '_> {
         for (owner, name, item) in self.eaches_of(i) {
             let inside = self.has_inside(owner, item, &|k| matches!(k, ItemKind::Each { .. }));
             for bank in self.banks_of(owner, name, item.place)? {
-                if inside {
+                if inside && self.banks[bank].count() > 0 {
                     let view = self.pattern(bank, "")?;
                     self.make_banks(view)?;
                 }

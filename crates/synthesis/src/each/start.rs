@@ -26,7 +26,7 @@ impl<'a> Specialiser<'a, '_> {
                     ..
                 }
             );
-            if self.is_live() && self.ended.is_none() && filtered {
+            if self.is_live() && !self.mode.has_ended() && filtered {
                 self.learn_members(owner, name, item.place)?;
             }
             if flow != Flow::Next {
@@ -76,7 +76,7 @@ impl<'a> Specialiser<'a, '_> {
         if let Some(init) = self.own_init(item) {
             self.call_routine(view, init, Vec::new(), item.place)?;
         }
-        if self.cut.take().is_some() || self.ended.is_some() {
+        if self.cut.take().is_some() || self.mode.has_ended() {
             return Ok(Flow::Ended);
         }
         self.start_eaches(view)
@@ -114,7 +114,7 @@ impl<'a> Specialiser<'a, '_> {
 
     fn filter_says(&mut self, view: InstanceId, filter: Name, place: Place) -> Result<Flow> {
         let value = self.call_routine(view, filter, Vec::new(), place)?;
-        if self.cut.take().is_some() || self.ended.is_some() {
+        if self.cut.take().is_some() || self.mode.has_ended() {
             return Ok(Flow::Ended);
         }
         let says = self.number_for(value, None, place)?;
@@ -123,8 +123,9 @@ impl<'a> Specialiser<'a, '_> {
             if let (Some(0), Some((bank, position))) =
                 (self.b.known(says.id), self.instances[view].bank)
             {
-                let at = self.b.known(position.id).unwrap_or(0);
-                self.dropped.push((bank, at));
+                if let Some(at) = self.known_now(position.id) {
+                    self.mode.drop_member(bank, at);
+                }
             }
             return Ok(Flow::Next);
         }
@@ -136,7 +137,8 @@ impl<'a> Specialiser<'a, '_> {
         let Some((bank, position)) = self.instances[view].bank else {
             return false;
         };
-        self.is_live() && !self.is_member(bank, self.b.known(position.id).unwrap_or(0))
+        let position = self.b.known(position.id);
+        self.is_live() && position.is_some_and(|at| !self.is_member(bank, at))
     }
 
     fn learn_members(&mut self, i: InstanceId, name: Name, place: Place) -> Result<()> {
@@ -149,7 +151,7 @@ impl<'a> Specialiser<'a, '_> {
             }
         }
         let name = format!("{}{}", self.prefix(i), self.text(name));
-        self.learned.push(machine::Fact {
+        self.mode.learn(machine::Fact {
             name,
             value: machine::Value::Numbers(list),
             source: machine::Source::Learned,

@@ -16,13 +16,13 @@ impl<'a> Specialiser<'a, '_> {
         let ItemKind::Each { items, .. } = &item.kind else {
             return Ok(i);
         };
-        let number = self.member_number(bank, member);
+        let number = self.member_number(bank, member)?;
         let (prefix, text) = (self.prefix(i), self.text(name));
         let label = match self.b.known(number.id) {
             Some(member) => format!("{prefix}{text}[{member}]"),
             None => {
                 let label = format!("{}.{NUMBER}", self.banks[bank].path);
-                self.record_loads.push((number.id, label));
+                self.folding.note_load(number.id, label);
                 format!("{prefix}{text}[*]")
             }
         };
@@ -76,16 +76,23 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// The number in the set of a member.
-    fn member_number(&mut self, bank: usize, member: Num<'a>) -> Num<'a> {
+    fn member_number(&mut self, bank: usize, member: Num<'a>) -> Result<Num<'a>> {
         let members = self.banks[bank].members.clone();
+        let none = || {
+            Error::new(
+                self.banks[bank].item.place,
+                format!("there is no such `{}`", self.text(self.banks[bank].name)),
+                "ask for instances that there are",
+            )
+        };
         if let Some(at) = self.b.known(member.id) {
-            let number = members.get(at as usize).copied().unwrap_or(0);
-            return self.constant(number);
+            let number = members.get(at as usize).copied().ok_or_else(none)?;
+            return Ok(self.constant(number));
         }
-        let first = members.first().copied().unwrap_or(0);
-        let last = members.iter().copied().max().unwrap_or(0);
+        let first = members.first().copied().ok_or_else(none)?;
+        let last = members.iter().copied().max().ok_or_else(none)?;
         if is_row(&members) {
-            return self.plus(member, first);
+            return Ok(self.plus(member, first));
         }
         let mut id = self.b.constant(last);
         for (k, number) in members.iter().enumerate().rev() {
@@ -93,7 +100,7 @@ impl<'a> Specialiser<'a, '_> {
             let here = self.b.bin(BinOp::Eq, member.id, at);
             id = self.b.select(here, value, id);
         }
-        self.node(id, last)
+        Ok(self.node(id, last))
     }
 
     /// `p[k]`: k is a number in the set.
@@ -128,7 +135,14 @@ impl<'a> Specialiser<'a, '_> {
             ));
         };
         let members = &self.banks[bank].members;
-        let (first, count) = (members.first().copied().unwrap_or(0), members.len() as u64);
+        let Some(first) = members.first().copied() else {
+            return Err(Error::new(
+                place,
+                format!("there is no `{text}` at all"),
+                format!("loop over those there are: `for x in {text}`"),
+            ));
+        };
+        let count = members.len() as u64;
         let row = is_row(members);
         let from = self.b.constant(first);
         let id = self.b.bin(BinOp::Sub, k.id, from);
@@ -189,10 +203,10 @@ impl<'a> Specialiser<'a, '_> {
         let at = match known {
             Some(at) => at,
             None => {
-                self.copies = self.banks[bank].count();
+                self.room.copy(self.banks[bank].count());
                 let spot = make(self);
-                self.copies = 1;
-                let (spot, stride) = (spot?, self.stride);
+                let stride = self.room.copied();
+                let spot = spot?;
                 self.banks[bank].storage.push(Stored {
                     path,
                     name,
@@ -214,6 +228,6 @@ impl<'a> Specialiser<'a, '_> {
 
 /// Whether numbers follow one another.
 fn is_row(members: &[u64]) -> bool {
-    let first = members.first().copied().unwrap_or(0);
-    members.iter().zip(first..).all(|(m, k)| *m == k)
+    let next = members.iter().zip(members.iter().skip(1));
+    next.into_iter().all(|(a, b)| a.checked_add(1) == Some(*b))
 }

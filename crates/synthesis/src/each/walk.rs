@@ -113,7 +113,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     /// In the first run: whether the filter kept it.
     pub(super) fn is_member(&self, bank: usize, member: u64) -> bool {
-        self.dropped.iter().all(|(b, p)| (*b, *p) != (bank, member))
+        !self.mode.dropped(bank, member)
     }
 
     /// `for x in p`
@@ -183,6 +183,9 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             return Ok(Flow::Next);
         };
         let count = self.banks[*bank].count();
+        if count == 0 {
+            return self.among(rest, first, unit, work);
+        }
         if rest.is_empty() {
             return self.unit_of(*bank, first, unit, work);
         }

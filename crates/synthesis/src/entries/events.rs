@@ -31,7 +31,7 @@ pub(super) fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()>
         let slot = s.b.new_local();
         let zero = s.b.constant(0);
         s.b.step(Op::SetLocal(slot, zero));
-        s.again = Some(slot);
+        s.mode.set_again(Some(slot));
         for (id, event) in found {
             let bound: Vec<(Name, Binding)> = Vec::new();
             s.run_body(id, bound, &event.body)?;
@@ -129,7 +129,7 @@ pub(super) fn recover_entries(s: &mut Specialiser, function: InstanceId) -> Resu
                 }
                 done.push(*name);
                 let text = s.text(*name);
-                if !s.failures.iter().any(|f| f == text) {
+                if !s.told.fails(text) {
                     continue;
                 }
                 entry(s, &format!("recover.{text}"), 0, |s| {
@@ -182,7 +182,7 @@ fn recover_each<'a>(
         };
         for name in names {
             let text = s.text(*name);
-            if done.contains(name) || !s.failures.iter().any(|f| f == text) {
+            if done.contains(name) || !s.told.fails(text) {
                 continue;
             }
             done.push(*name);

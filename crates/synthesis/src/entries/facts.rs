@@ -12,7 +12,7 @@ pub fn declared(subject: Subject, choice: &Choice, fact: &str) -> Option<u64> {
     if let Some(seen) = Glance::new(subject).number(&choice.rules, name) {
         return seen;
     }
-    let mut s = Specialiser::new(subject, None);
+    let mut s = Specialiser::new(subject, Mode::writing());
     s.b.open();
     let function = chain(&mut s, &choice.rules).ok()?;
     s.enter(function, Vec::new());
@@ -76,8 +76,9 @@ pub(super) fn unit_facts<'a>(
                 let number = s.resolve(view, *each, class.place);
                 s.leave();
                 if let Value::Num(n) = number? {
-                    let number = s.b.known(n.id).unwrap_or(0);
-                    facts.push((s.text(*each).to_string(), number));
+                    let number = s.known_now(n.id);
+                    s.told_unknown()?;
+                    facts.extend(number.map(|number| (s.text(*each).to_string(), number)));
                 }
             }
             all.extend(facts.into_iter().map(|(name, value)| match unit {

@@ -1,8 +1,10 @@
 //! The entries of a driver: what the class calls, written one after another.
 
 use crate::execute::Flow;
+use crate::folding::Folding;
 use crate::instance::{InstanceId, Specialiser};
 use crate::matching::Choice;
+use crate::mode::Mode;
 use crate::value::Num;
 use crate::{Error, LiveAccess, Result, Subject};
 use abi::status;
@@ -60,7 +62,7 @@ pub fn learn(
     choice: &Choice,
     access: &mut dyn LiveAccess,
 ) -> Result<Vec<machine::Fact>> {
-    let mut s = Specialiser::new(subject, Some(access));
+    let mut s = Specialiser::new(subject, Mode::live(access, false));
     let function = chain(&mut s, &choice.rules)?;
     s.use_parts(function)?;
     for id in inits(&mut s, function) {
@@ -70,12 +72,12 @@ pub fn learn(
         if has_init(&mut s, id) {
             s.call_routine(id, name, Vec::new(), Place::default())?;
         }
-        if s.ended.is_none() {
+        if !s.mode.has_ended() {
             s.start_eaches(id)?;
         }
         over(&mut s, id)?;
     }
-    Ok(s.learned)
+    Ok(s.mode.into_learned())
 }
 
 pub fn learn_joining(
@@ -83,27 +85,24 @@ pub fn learn_joining(
     choice: &Choice,
     access: &mut dyn LiveAccess,
 ) -> Result<Vec<machine::Fact>> {
-    let mut s = Specialiser::new(subject, Some(access));
-    s.joining = true;
+    let mut s = Specialiser::new(subject, Mode::live(access, true));
     let function = chain(&mut s, &choice.rules)?;
     s.use_parts(function)?;
     for id in chain_of(&s, function) {
         s.join(id)?;
         over(&mut s, id)?;
     }
-    Ok(s.learned)
+    Ok(s.mode.into_learned())
 }
 
 /// A live run that ended before its end did not find a working device.
 fn over(s: &mut Specialiser, id: InstanceId) -> Result<()> {
-    let Some(status) = s.ended.take() else {
+    s.told_unknown()?;
+    let Some(status) = s.mode.take_end() else {
         return Ok(());
     };
     let reason = match status.checked_sub(status::FAIL) {
-        Some(n) => format!(
-            "`init` failed: {}",
-            s.failures.get(n as usize).map_or("?", |f| f.as_str())
-        ),
+        Some(n) => format!("`init` failed: {}", s.told.failed(n).unwrap_or("?")),
         None => format!("`init` ended with status {status}"),
     };
     Err(Error::new(
@@ -166,17 +165,17 @@ pub fn specialise_named(subject: Subject, choice: &Choice) -> Result<(Written, N
 fn folding(subject: Subject, choice: &Choice, named: bool) -> Result<(Written, Names)> {
     let mut folded: Vec<String> = Vec::new();
     loop {
-        let mut s = Specialiser::new(subject, None);
+        let mut s = Specialiser::new(subject, Mode::writing());
         s.names = named.then(Names::default);
-        s.folded = folded.clone();
+        s.folding = Folding::of(folded.clone());
         let outcome = write(&mut s, choice);
 
-        let mut more = s.deciding_facts();
+        let mut more = s.folding.deciding(&s.b);
         more.retain(|fact| !folded.contains(fact));
         if !more.is_empty() {
             folded.extend(more);
-        } else if outcome.is_err() && s.has_records() && !folded.iter().any(|fact| fact == "*") {
-            folded.push("*".to_string());
+        } else if outcome.is_err() && s.has_records() && !folded.contains(&Folding::all()) {
+            folded.push(Folding::all());
         } else {
             return outcome.map(|written| (written, s.names.unwrap_or_default()));
         }
@@ -218,7 +217,7 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     facts.extend(lanes.map(|n| (crate::LANES.to_string(), n)));
     s.b.close();
     s.note_memory();
-    if s.state_top.max(s.arena_top) > crate::layout::LARGEST {
+    if s.room.is_too_large() {
         return Err(Error::new(
             s.instances[function].rule.place,
             "its state or its arena has more than 1 GiB",
@@ -229,15 +228,17 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     for entry in &mut entries {
         entry.seldom = choice.spare || seldom(s, class, &entry.name);
     }
+    let (state_size, arena_size, arena_align) = s.room.sizes();
+    let (upcalls, failures) = core::mem::take(&mut s.told).into_lists();
     let mut residual = Residual {
         graph,
         entries,
         windows: core::mem::take(&mut s.windows),
-        state_size: s.state_top.next_multiple_of(64) as u32,
-        arena_size: s.arena_top.next_multiple_of(4096) as u32,
-        arena_align: s.arena_align.max(4096) as u32,
-        upcalls: core::mem::take(&mut s.upcalls),
-        failures: core::mem::take(&mut s.failures),
+        state_size,
+        arena_size,
+        arena_align,
+        upcalls,
+        failures,
     };
     residual.prune();
     Ok(Written { residual, facts })
@@ -279,7 +280,8 @@ pub fn entry<'a>(
     if let Some(n) = value {
         s.b.step(Op::Return(n.id));
     }
-    s.again = None;
+    s.told_unknown()?;
+    s.mode.set_again(None);
     s.b.close();
     s.b.finish_entry(name, arguments, 0);
     Ok(())

@@ -75,7 +75,7 @@ pub(super) fn operation<'a>(
     let text = s.text(name).to_string();
     let returns = wanted.returns.is_some();
     let told = text.clone();
-    s.tails = Some(Vec::new());
+    s.mode.keep_tails();
     // Which instance is meant comes last.
     let all = words + each.is_some() as u8;
     entry(s, &text, all, |s| {
@@ -113,7 +113,7 @@ pub(super) fn operation<'a>(
             value => Ok(Some(s.number_for(value, None, class.place)?)),
         }
     })?;
-    let tails = s.tails.take().unwrap_or_default();
+    let tails = s.mode.take_tails();
     if !tails.is_empty() {
         entry(s, &format!("{text}.then"), 0, |s| {
             for (instance, body) in tails {
@@ -162,7 +162,12 @@ fn usable<'a>(
     place: Place,
 ) -> Result<bool> {
     let mut owners = alloc::vec![home];
-    for bank in each.map_or(Vec::new(), |each| s.leaves(function, each)) {
+    let banks = each.map_or(Vec::new(), |each| s.leaves(function, each));
+    for bank in banks
+        .into_iter()
+        .filter(|bank| s.banks[*bank].count() > 0)
+        .collect::<Vec<_>>()
+    {
         let first = s.constant(0);
         owners.push(s.view_at(bank, first)?);
     }

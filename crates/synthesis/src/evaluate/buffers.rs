@@ -70,7 +70,7 @@ impl<'a> Specialiser<'a, '_> {
                 kind: Kind::Record(layout),
                 ..spot
             })),
-            Value::Num(n) => Ok(Value::Copy(layout, vec![n])),
+            Value::Num(n) if layout.size <= 8 => Ok(Value::Copy(layout, vec![n])),
             _ => Err(Error::new(
                 place,
                 "this cannot be seen as a record",
@@ -112,8 +112,7 @@ impl<'a> Specialiser<'a, '_> {
         };
         match self.resolve(self.here(), name, Place::default()) {
             Ok(Value::Num(n)) => self
-                .b
-                .known(n.id)
+                .known_now(n.id)
                 .map_or(u64::MAX, |bits| ones(bits.min(64) as u32)),
             _ => u64::MAX,
         }

@@ -107,7 +107,7 @@ impl<'a> Specialiser<'a, '_> {
                     self.leave();
                     let v = self.typed_fact(i, n, v?);
                     // A fact that rests on no device access is the same every time.
-                    if self.as_fact(&v).is_some() && !self.probing {
+                    if self.as_fact(&v).is_some() && self.mode.keeps() {
                         self.instances[i].facts.push((n, v.clone()));
                     }
                     v

@@ -135,7 +135,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             Goal::Ring(i, ring, member) => self.ring_member(*i, *ring, *member, place)?,
             Goal::Bits { spot, field, .. } => {
-                let n = self.load_number(spot);
+                let n = self.load_number(spot, place)?;
                 self.field_of(n, *field, place)?
             }
             Goal::Spot { spot, .. } => Value::Spot(spot.clone()),
@@ -220,7 +220,7 @@ impl<'a> Specialiser<'a, '_> {
                 "see the declaration",
             ));
         };
-        let old = self.load_number(spot);
+        let old = self.load_number(spot, place)?;
         let n = self.number_for(value, f.bits, place)?;
         let n = self.fit(n, f.width, place)?;
         let id = self.b.insert(old.id, n.id, f.lo as u8, f.width as u8);

@@ -52,7 +52,7 @@ impl<'a> Specialiser<'a, '_> {
     /// Ends the entry with this status.
     pub fn finish(&mut self, status: u64) -> Result<Flow> {
         if self.is_live() {
-            self.ended = Some(status);
+            self.mode.end(status);
             return Ok(Flow::Ended);
         }
         if status == status::BUSY {
@@ -61,7 +61,7 @@ impl<'a> Specialiser<'a, '_> {
                 self.free(i, slots, index, Place::default())?;
             }
         }
-        let id = match (status, self.again) {
+        let id = match (status, self.mode.again()) {
             (status::OK, Some(slot)) => {
                 let again = self.b.step(Op::Local(slot));
                 let (a, o) = (self.b.constant(status::AGAIN), self.b.constant(status::OK));
@@ -75,13 +75,7 @@ impl<'a> Specialiser<'a, '_> {
 
     pub fn failure_number(&mut self, name: Name) -> u64 {
         let text = self.text(name);
-        match self.failures.iter().position(|f| f == text) {
-            Some(n) => n as u64,
-            None => {
-                self.failures.push(text.to_string());
-                self.failures.len() as u64 - 1
-            }
-        }
+        self.told.failure(text)
     }
 
     pub(super) fn return_value(&mut self, value: Option<&'a Expr>, place: Place) -> Result<Flow> {
@@ -118,7 +112,7 @@ impl<'a> Specialiser<'a, '_> {
         if let Some(exit) = self.frames.last().and_then(|f| f.loop_exit) {
             return self.stop_loop(exit, place);
         }
-        match self.claims {
+        match self.mode.claims() {
             Some((_, exit)) if !self.is_live() => self.jump(exit, place),
             _ => self.finish(status::OK),
         }
@@ -132,12 +126,17 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<Flow> {
         let ns = self.number(within)?;
         let done = if self.is_live() {
-            let limit = self.b.known(ns.id).unwrap_or(0);
-            let start = self.live.as_mut().map_or(0, |l| l.clock());
+            let Some(limit) = self.known_now(ns.id) else {
+                self.told_unknown()?;
+                return Ok(Flow::Next);
+            };
+            let start = self.clock_of_device();
             loop {
-                let now = self.live.as_mut().map_or(u64::MAX, |l| l.clock());
+                let now = self.clock_of_device();
                 let c = self.condition(test)?;
-                if self.b.known(c.id) != Some(0) {
+                let holds = self.known_now(c.id);
+                self.told_unknown()?;
+                if holds != Some(0) {
                     break self.constant(1);
                 }
                 if now.saturating_sub(start) > limit {
@@ -145,8 +144,8 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 self.budget += 50;
                 self.tick(test.place)?;
-                if let Some(live) = self.live.as_mut() {
-                    live.pause(1_000.min(limit));
+                if let Some(device) = self.mode.device() {
+                    device.pause(1_000.min(limit));
                 }
             }
         } else {
@@ -175,9 +174,14 @@ impl<'a> Specialiser<'a, '_> {
         )
     }
 
+    /// The time, in a first run. Nothing waits where there is no device.
+    pub(crate) fn clock_of_device(&mut self) -> u64 {
+        self.mode.device().map_or(u64::MAX, |device| device.clock())
+    }
+
     pub fn fence(&mut self, fence: graph::Fence) {
-        match self.live.as_mut() {
-            Some(live) => live.fence(fence),
+        match self.mode.device() {
+            Some(device) => device.fence(fence),
             None => {
                 self.b.step(Op::Fence(fence));
             }

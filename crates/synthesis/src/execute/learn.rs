@@ -122,7 +122,7 @@ impl<'a> Specialiser<'a, '_> {
         if let Some(k) = index {
             label = format!("{label}.{k}");
         }
-        self.learned.push(machine::Fact {
+        self.mode.learn(machine::Fact {
             name: label,
             value: fact,
             source: machine::Source::Learned,

@@ -57,7 +57,10 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<Flow> {
         let bound = self.number(most)?;
         if self.is_live() {
-            let times = self.b.known(bound.id).unwrap_or(0);
+            let Some(times) = self.known_now(bound.id) else {
+                self.told_unknown()?;
+                return Ok(Flow::Next);
+            };
             return self.unrolled(test.place, |s, _| {
                 for _ in 0..times {
                     let c = s.condition(test)?;
@@ -79,7 +82,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             s.block(body)
         })?;
-        if let Some(slot) = self.again {
+        if let Some(slot) = self.mode.again() {
             let before = self.b.step(Op::Local(slot));
             let now = self.b.bin(BinOp::Or, before, bounded.id);
             self.b.step(Op::SetLocal(slot, now));

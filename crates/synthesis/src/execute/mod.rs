@@ -13,7 +13,7 @@ use crate::instance::{Binding, InstanceId, Specialiser};
 use crate::value::{Bits, Kind, Num, Spot, Value};
 use crate::{Error, Result};
 use abi::status;
-use alloc::{format, string::ToString, vec::Vec};
+use alloc::{format, vec::Vec};
 use graph::{BinOp, Op};
 use rulebook::tree::{
     BinaryOp, Event, Expr, ExprKind, ItemKind, Name, Place, Routine, Stmt, StmtKind, TypeBase,
@@ -33,7 +33,7 @@ pub enum Flow {
 
 impl<'a> Specialiser<'a, '_> {
     pub fn is_live(&self) -> bool {
-        self.live.is_some()
+        self.mode.is_live()
     }
 
     pub fn block(&mut self, body: &'a [Stmt]) -> Result<Flow> {
@@ -41,10 +41,11 @@ impl<'a> Specialiser<'a, '_> {
         let mut flow = Flow::Next;
         for stmt in body {
             flow = self.statement(stmt)?;
+            self.told_unknown()?;
             if let (Flow::Next, Some(cut)) = (flow, self.cut.take()) {
                 flow = cut;
             }
-            if self.ended.is_some() {
+            if self.mode.has_ended() {
                 flow = Flow::Ended;
             }
             if flow != Flow::Next {
@@ -125,10 +126,11 @@ impl<'a> Specialiser<'a, '_> {
             } => self.wait(test, within, otherwise.as_deref()),
             StmtKind::Pause(time) => {
                 let ns = self.number(time)?;
-                match self.live.as_mut() {
-                    Some(live) => live.pause(self.b.known(ns.id).unwrap_or(0)),
-                    None => {
-                        self.b.step(Op::Pause(ns.id));
+                if !self.is_live() {
+                    self.b.step(Op::Pause(ns.id));
+                } else if let Some(ns) = self.known_now(ns.id) {
+                    if let Some(device) = self.mode.device() {
+                        device.pause(ns);
                     }
                 }
                 Ok(Flow::Next)
@@ -176,7 +178,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             StmtKind::Claim(test) => {
                 let c = self.condition(test)?;
-                match self.claims {
+                match self.mode.claims() {
                     Some((slot, exit)) if !self.is_live() => self.claim_one(c, slot, exit, s.place),
                     _ => self.branch(c, |_| Ok(Flow::Next), |s| s.finish(status::NOT_MINE)),
                 }
@@ -187,7 +189,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             StmtKind::Then(body) => {
                 let here = self.here();
-                match self.tails.as_mut() {
+                match self.mode.tails() {
                     Some(tails) => {
                         if !tails
                             .iter()

@@ -187,22 +187,19 @@ impl<'a> Specialiser<'a, '_> {
                 "tell less",
             ));
         }
-        let which = match self.upcalls.iter().position(|u| u == text) {
-            Some(n) => n as u8,
-            None => {
-                self.upcalls.push(text.to_string());
-                self.upcalls.len() as u8 - 1
-            }
-        };
+        let which = self.told.upcall(text).ok_or_else(|| {
+            Error::new(
+                place,
+                "a driver has at most 256 different upcalls",
+                "tell less",
+            )
+        })?;
         if self.is_live() {
-            let words: Vec<u64> = words
-                .iter()
-                .map(|w| self.b.known(*w).unwrap_or(0))
-                .collect();
-            if let Some(live) = self.live.as_mut() {
-                live.up(which, &words);
+            let words: Option<Vec<u64>> = words.iter().map(|w| self.known_now(*w)).collect();
+            if let (Some(words), Some(device)) = (words, self.mode.device()) {
+                device.up(which, &words);
             }
-            return Ok(());
+            return self.told_unknown();
         }
         self.b.step(Op::Up { which, args: words });
         Ok(())

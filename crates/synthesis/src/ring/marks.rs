@@ -1,13 +1,13 @@
 //! What gives a cell to the device: marks in the cell itself, and the link behind the last one.
 
-use super::{KEPT, PUT};
+use super::{Declared, KEPT, PUT};
 use crate::execute::Flow;
 use crate::instance::{InstanceId, Specialiser};
 use crate::value::{Kind, Layout, Num, Spot, Value};
 use crate::{Error, Result};
 use alloc::{format, rc::Rc, vec::Vec};
 use graph::BinOp;
-use rulebook::tree::{Expr, ExprKind, ItemKind, Name, Place};
+use rulebook::tree::{Expr, ExprKind, Name, Place};
 
 impl<'a> Specialiser<'a, '_> {
     /// Behind the last cell that is lent stands one that leads back to the first, with the marks of the lap that it ends.
@@ -19,12 +19,11 @@ impl<'a> Specialiser<'a, '_> {
         (put, n): (Num<'a>, u64),
         place: Place,
     ) -> Result<()> {
-        let item = self.ring_item(i, name, place)?;
-        let ItemKind::Ring {
+        let Declared {
             link: Some(link),
             lent,
             ..
-        } = &item.kind
+        } = self.ring_item(i, name, place)?
         else {
             return Ok(());
         };
@@ -84,10 +83,9 @@ impl<'a> Specialiser<'a, '_> {
         (put, n): (Num<'a>, u64),
         place: Place,
     ) -> Result<Value<'a>> {
-        let item = self.ring_item(i, name, place)?;
-        let ItemKind::Ring {
+        let Declared {
             lent: Some(lent), ..
-        } = &item.kind
+        } = self.ring_item(i, name, place)?
         else {
             return Ok(value);
         };
@@ -189,10 +187,9 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Rings whose cells carry marks hand them over when published: the first cell's last, which shows all behind it.
     pub fn publish_ring(&mut self, i: InstanceId, name: Name, place: Place) -> Result<()> {
-        let item = self.ring_item(i, name, place)?;
-        let ItemKind::Ring {
+        let Declared {
             lent: Some(lent), ..
-        } = &item.kind
+        } = self.ring_item(i, name, place)?
         else {
             return Ok(());
         };
@@ -241,12 +238,15 @@ impl<'a> Specialiser<'a, '_> {
             }
             done.push(*member);
             let spot = self.member(&cell, *member, place)?;
-            let start = layout
-                .members
-                .iter()
-                .find(|(n, _)| n == member)
-                .map_or(0, |(_, slot)| slot.at);
-            let old = self.load_number(&spot);
+            let known = layout.members.iter().find(|(n, _)| n == member);
+            let Some(start) = known.map(|(_, slot)| slot.at) else {
+                return Err(Error::new(
+                    place,
+                    "the cell has no such member",
+                    "see its record",
+                ));
+            };
+            let old = self.load_number(&spot, place)?;
             let mut id = old.id;
             for (of, at, width, value) in &marks {
                 if of == member {
