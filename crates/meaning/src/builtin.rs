@@ -109,6 +109,7 @@ impl<'a> Meaning<'a> {
                     self.call_routine(io, i, *name, values, place)
                 }
                 Value::Buffer(b) => {
+                    let b = Buffer { word: None, ..b };
                     let Some(first) = arguments.first() else {
                         return wrong(place, "how many bytes?");
                     };
@@ -245,6 +246,7 @@ impl<'a> Meaning<'a> {
                 len: size(0),
                 inward: false,
                 last: true,
+                word: None,
             }),
             ("wire", _) => {
                 let wires = &self.subject.device.wires;
@@ -416,7 +418,7 @@ impl<'a> Meaning<'a> {
         let mut words = [0; 4];
         for (word, argument) in words.iter_mut().zip(&arguments[1..]) {
             let n = self.number(io, &argument.value)?;
-            *word = self.small(n, place)?;
+            *word = self.fit(n, 64, place)?;
         }
         Ok(Value::number(io.firmware(conduit, words)))
     }

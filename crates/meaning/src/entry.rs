@@ -252,6 +252,13 @@ impl<'a> Meaning<'a> {
 
     /// One member comes up: its filter, then its own `init`, then those inside it. Whether it is there.
     fn start_member(&mut self, io: &mut dyn Outside, member: Id, item: &'a Item) -> Run<bool> {
+        let taken = self.taken.len();
+        let there = self.starts(io, member, item);
+        self.taken.truncate(taken);
+        there
+    }
+
+    fn starts(&mut self, io: &mut dyn Outside, member: Id, item: &'a Item) -> Run<bool> {
         self.begin_states(io, member)?;
         if let ItemKind::Each {
             filter: Some(filter),
@@ -397,6 +404,7 @@ impl<'a> Meaning<'a> {
                     len: next(),
                     inward: false,
                     last: true,
+                    word: None,
                 }),
                 false => Value::number(first),
             });
@@ -486,7 +494,9 @@ impl<'a> Meaning<'a> {
     /// An event of one of several; whether it was its own. One that claims nothing always is.
     fn event_of(&mut self, io: &mut dyn Outside, id: Id, event: &'a Event) -> Run<bool> {
         self.claimed = Some(!claims(&event.body));
+        let taken = self.taken.len();
         let done = self.body(io, id, Vec::new(), &event.body);
+        self.taken.truncate(taken);
         let claimed = self.claimed.take();
         match done {
             Ok(_) | Err(Exit::Event) => Ok(claimed == Some(true)),

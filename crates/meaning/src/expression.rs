@@ -1,7 +1,7 @@
 //! Expressions: operators, choices, members, elements.
 
 use crate::value::{ones, Bits, Buffer, Kind, Num, Register, Value, Written};
-use crate::{wrong, Meaning, Outside, Run};
+use crate::{refused, wrong, Meaning, Outside, Run};
 use graph::Width;
 use rulebook::tree::{BinaryOp, Expr, ExprKind, ItemKind, Member, Name, Place, UnaryOp};
 use std::rc::Rc;
@@ -156,6 +156,7 @@ impl<'a> Meaning<'a> {
                 word[..bytes.len().min(8)].copy_from_slice(&bytes[..bytes.len().min(8)]);
                 Ok(plain(u64::from_le_bytes(word)))
             }
+            Value::Buffer(Buffer { word: Some(n), .. }) => Ok(plain(n)),
             Value::Buffer(b) => {
                 let width = self.word_width(&b, place)?;
                 Ok(plain(io.load(b.space, b.at, width) & width.mask()))
@@ -195,6 +196,14 @@ impl<'a> Meaning<'a> {
             Value::Register(r) => self.read(io, &r),
             Value::Spot(spot) if !matches!(spot.kind, Kind::Array(..)) => {
                 self.load(io, &spot, place)
+            }
+            // Bytes that are a number are read now, whatever they are used for later.
+            Value::Buffer(b) if b.word.is_none() => {
+                let word = match self.word_width(&b, place) {
+                    Ok(width) => Some(io.load(b.space, b.at, width) & width.mask()),
+                    Err(_) => None,
+                };
+                Ok(Value::Buffer(Buffer { word, ..b }))
             }
             Value::BitSet(bits) => Ok(self.mask_of(bits)),
             Value::With(base, written) => match *base {
@@ -344,7 +353,16 @@ impl<'a> Meaning<'a> {
             _ => None,
         };
         let Some(v) = v else {
-            return wrong(place, format!("{a} {} {b} is no number", op.sign()));
+            let what = format!("{a} {} {b}", op.sign());
+            return match op {
+                BinaryOp::Div | BinaryOp::Rem if b <= 0 => {
+                    wrong(place, format!("{what} is no number"))
+                }
+                BinaryOp::Shl | BinaryOp::Shr if b < 0 => {
+                    wrong(place, format!("{what} is no number"))
+                }
+                _ => refused(place, "a number of more than 127 bits"),
+            };
         };
         let bitwise = matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Xor);
         Ok(Num {
@@ -479,6 +497,7 @@ impl<'a> Meaning<'a> {
                 Ok(Value::truth(!self.subject.device.wires.is_empty()))
             }
             Value::Region(region) if word == "here" => Ok(Value::truth(region.size != 0)),
+            Value::Region(region) if word == "size" => Ok(Value::number(region.size)),
             Value::None if word == "here" => Ok(Value::truth(false)),
             _ => wrong(place, format!("nothing here has a `{word}`")),
         }
@@ -563,6 +582,7 @@ impl<'a> Meaning<'a> {
             len,
             inward: false,
             last: true,
+            word: None,
         }))
     }
 
@@ -628,6 +648,7 @@ fn buffer_of(spot: &crate::value::Spot) -> Buffer {
         len: spot.kind.size(),
         inward: false,
         last: false,
+        word: None,
     }
 }
 

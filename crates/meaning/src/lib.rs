@@ -174,6 +174,8 @@ pub struct Meaning<'a> {
 struct Frame<'a> {
     instance: Id,
     locals: Locals<'a>,
+    /// Names that the routine assigns after their `let`.
+    variables: Vec<Name>,
     /// Open loops.
     loops: u32,
 }
@@ -211,9 +213,13 @@ impl<'a> Meaning<'a> {
         }
         self.frames.push(Frame {
             instance,
-            locals,
+            locals: Vec::new(),
+            variables: Vec::new(),
             loops: 0,
         });
+        for (name, value) in locals {
+            self.bind(name, value);
+        }
         let done = work(self);
         self.frames.pop();
         done
@@ -226,6 +232,10 @@ impl<'a> Meaning<'a> {
 
     fn bind(&mut self, name: Name, value: Value<'a>) {
         if let Some(frame) = self.frames.last_mut() {
+            let value = match frame.variables.contains(&name) {
+                true => variable(value),
+                false => value,
+            };
             frame.locals.push((name, value));
         }
     }
@@ -238,6 +248,17 @@ impl<'a> Meaning<'a> {
             frame.locals.truncate(before);
         }
         done
+    }
+}
+
+/// What a name keeps that is assigned again: 64 bits, the lowest of any number.
+fn variable(value: Value) -> Value {
+    match value {
+        Value::Num(n) => Value::Num(value::Num {
+            v: i128::from(n.v as u64),
+            ..n
+        }),
+        value => value,
     }
 }
 

@@ -520,7 +520,7 @@ impl<'a> Meaning<'a> {
         };
         let rule = self.instances[id].rule;
         let mut list = Vec::new();
-        for number in self.counted_first(&stem, numbers) {
+        for number in numbers {
             let member = self.instantiate(format!("{stem}[{number}]"), rule, items, Some(id));
             let upper = self.instances[id].upper;
             let own = &mut self.instances[member];
@@ -534,25 +534,6 @@ impl<'a> Meaning<'a> {
             self.use_parts(io, *member)?;
         }
         Ok(list)
-    }
-
-    /// The numbers in the order in which the class counts the instances, where it does.
-    fn counted_first(&self, stem: &str, numbers: Vec<u64>) -> Vec<u64> {
-        let mut order: Vec<u64> = Vec::new();
-        for unit in &self.units {
-            let mut path = String::new();
-            for (each, number) in unit {
-                path += each;
-                if path == stem && numbers.contains(number) && !order.contains(number) {
-                    order.push(*number);
-                }
-                path += &format!("[{number}].");
-            }
-        }
-        let rest = numbers.iter().filter(|n| !order.contains(n));
-        let rest: Vec<u64> = rest.copied().collect();
-        order.extend(rest);
-        order
     }
 
     /// The numbers that a set stands for.

@@ -52,7 +52,15 @@ impl<'a> Meaning<'a> {
         body: &'a [Stmt],
     ) -> Run<Value<'a>> {
         let otherwise = self.otherwise.take();
-        let flow = self.within(i, locals, |m| m.block(io, body));
+        let flow = self.within(i, Vec::new(), |m| {
+            if let Some(frame) = m.frames.last_mut() {
+                assigned_in(body, &mut frame.variables);
+            }
+            for (name, value) in locals {
+                m.bind(name, value);
+            }
+            m.block(io, body)
+        });
         self.otherwise = otherwise;
         match flow? {
             Flow::Return(value) => Ok(value),
@@ -265,6 +273,7 @@ impl<'a> Meaning<'a> {
         if let Some(frame) = self.frames.last_mut() {
             frame.loops += 1;
         }
+        let taken = self.taken.len();
         let flow = self.scoped(|m| {
             for (name, value) in bound {
                 m.bind(name, value);
@@ -274,6 +283,8 @@ impl<'a> Meaning<'a> {
         if let Some(frame) = self.frames.last_mut() {
             frame.loops -= 1;
         }
+        // A turn that is over keeps what it took.
+        self.taken.truncate(taken);
         flow
     }
 
@@ -496,7 +507,7 @@ impl<'a> Meaning<'a> {
                     locals.find(|(n, _)| *n == name)
                 });
                 if let Some((_, bound)) = bound {
-                    *bound = value;
+                    *bound = crate::variable(value);
                 }
                 Ok(())
             }
@@ -766,8 +777,10 @@ impl<'a> Meaning<'a> {
             value => self.settle(io, value, e.place)?,
         };
         let value = match value {
-            value @ (Value::Num(_) | Value::List(_) | Value::Text(_)) => value,
-            value => Value::Num(self.number_of(io, value, None, e.place)?),
+            // A fact has 64 bits, and takes the lowest of any.
+            value @ Value::Num(_) => crate::variable(value),
+            value @ (Value::List(_) | Value::Text(_)) => value,
+            value => crate::variable(Value::Num(self.number_of(io, value, None, e.place)?)),
         };
         if !self.first {
             if skipped {
@@ -841,5 +854,30 @@ impl<'a> Meaning<'a> {
             }
             _ => return None,
         })
+    }
+}
+
+/// Names that are assigned as a whole.
+fn assigned_in(body: &[Stmt], names: &mut Vec<Name>) {
+    for s in body {
+        match &s.kind {
+            StmtKind::Assign { target, .. } => {
+                if let ExprKind::Name(name) = target.kind {
+                    names.push(name);
+                }
+            }
+            StmtKind::If { yes, no, .. } | StmtKind::When { yes, no, .. } => {
+                assigned_in(yes, names);
+                assigned_in(no, names);
+            }
+            StmtKind::Quirk { body, .. }
+            | StmtKind::Then(body)
+            | StmtKind::For { body, .. }
+            | StmtKind::While { body, .. } => assigned_in(body, names),
+            StmtKind::Check { otherwise, .. } => {
+                assigned_in(std::slice::from_ref(&**otherwise), names);
+            }
+            _ => {}
+        }
     }
 }

@@ -98,6 +98,8 @@ pub struct Buffer {
     /// The device writes it.
     pub inward: bool,
     pub last: bool,
+    /// The number that its bytes were when it got a name.
+    pub word: Option<u64>,
 }
 
 /// A part of an address space of the machine.

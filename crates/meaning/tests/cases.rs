@@ -1,5 +1,6 @@
-//! `tests/cases/specialiser`: a rule that the specialiser once got wrong in three ways.
+//! Rules that the specialiser once got wrong: `tests/cases/specialiser`, and what it refuses since.
 
+use machine::{Arch, Device, Fact, Machine, Source, Value, Window, WindowKind};
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
@@ -37,4 +38,144 @@ fn cases_specialiser() {
     ] {
         assert!(text.contains(line) && stops.contains(line), "{line}");
     }
+}
+
+/// Why the specialiser does not write a driver for a rule of a lamp with these items, on a device with one window of 256
+/// bytes; nothing, where it does.
+fn refused(items: &str) -> Option<String> {
+    let text = format!(
+        "class lamp\n  op glow(a: 32, b: 32, t: ticket)\n  up glowed(t: ticket)\n\
+         rule lantern : lamp on pci\n  match vendor == 0x1234 score 9\n  space r = le bar(0)\n\
+         \x20 reg OUT 0x00:64 in r\n  reg ROW[n] 0x40:32\n  slots S 4\n  state last: 32\n\
+         \x20 recover dead {{ reset }}\n{items}\n"
+    );
+    let files = [("lamp.rule", text.as_str())];
+    let book = rulebook::read(&files).unwrap_or_else(|problems| {
+        let shown: Vec<String> = problems.iter().map(|p| p.render("", &files)).collect();
+        panic!("{}", shown.concat())
+    });
+    let mut device = Device::new("lamp/0".into(), "pci");
+    device.facts.push(Fact {
+        name: "vendor".into(),
+        value: Value::Number(0x1234),
+        source: Source::Configuration,
+    });
+    device.windows.push(Window {
+        index: 0,
+        kind: WindowKind::Memory,
+        base: 0x1000,
+        size: 256,
+        source: Source::Assigned,
+    });
+    let machine = Machine::new(Arch::X86_64);
+    let subject = synthesis::Subject {
+        book: &book,
+        machine: &machine,
+        device: &device,
+        given: &[],
+    };
+    let verdict = synthesis::match_device(subject, None);
+    let choice = verdict.chosen.first().expect("the rule is for this device");
+    let error = synthesis::specialise(subject, choice).err()?;
+    Some(error.show(&book))
+}
+
+#[track_caller]
+fn refuses(body: &str, why: &str) {
+    let found = refused(&format!("  op glow(a, b, t) {{ {body} }}"));
+    let found = found.unwrap_or_else(|| panic!("this was written: {body}"));
+    assert!(found.contains(why), "{body}: {found}");
+}
+
+#[track_caller]
+fn writes(body: &str) {
+    let found = refused(&format!("  op glow(a, b, t) {{ {body} }}"));
+    assert_eq!(found, None, "{body}");
+}
+
+const NOT_EXACT: &str = "this number can be below 0, or beyond 64 bits";
+
+/// A difference that was not compared before may be below 0: nothing but its lowest bits is good for anything.
+#[test]
+fn what_is_below_0_is_not_compared_or_divided() {
+    for body in [
+        "if a - b < 5 { OUT = 1 }",
+        "if a - b { OUT = 1 }",
+        "OUT = a - b >> 1",
+        "OUT = (a - b) / 2",
+        "OUT = (a - b) % 10",
+        "OUT = 1 if a - b in 0..5 else 2",
+        "OUT = min(a - b, 5)",
+        "OUT = 1 if (0 if a else a - b) < 5 else 2",
+        "OUT = 1 << (a - b)",
+        "for k in 0..(a - b) at most 4 { OUT = k }",
+        "ROW[a - b] = 1",
+        "OUT = ~a >> 4",
+        "last = a - b",
+        "up glowed(t) ; check !(a - b) else return",
+    ] {
+        refuses(body, NOT_EXACT);
+    }
+    for body in [
+        "OUT = a - b",
+        "OUT = (a - b) % 16",
+        "OUT = a - b & 0xff",
+        "OUT = (a - b)[0..8]",
+        "OUT = a - b == 0 if false else 1",
+        "check b <= a else return ; OUT = a - b >> 1 ; last = a - b",
+        "if a > b { OUT = (a - b) / 3 }",
+        "OUT = a - min(a, b) >> 1",
+        "OUT = a - (a & b) >> 1",
+        "OUT = 0x100000000 - a >> 1",
+        "last = ~a",
+    ] {
+        writes(body);
+    }
+}
+
+/// A product or a sum that needs more than 64 bits is no number to go on with, either.
+#[test]
+fn what_is_beyond_64_bits_is_not_compared_or_divided() {
+    let large = "let x = a << 32 | b";
+    refuses(&format!("{large} ; OUT = x << 4 >> 3"), NOT_EXACT);
+    refuses(&format!("{large} ; OUT = (x + x) / 3"), NOT_EXACT);
+    refuses(&format!("{large} ; if x * 2 > 7 {{ OUT = 1 }}"), NOT_EXACT);
+    writes(&format!("{large} ; OUT = x * 16"));
+    writes(&format!("{large} ; OUT = x * 16 & 0xffff"));
+    writes(&format!("{large} ; OUT = (x & 0xffff) << 4 >> 3"));
+}
+
+/// Of an array without a count, the window says how many there are.
+#[test]
+fn a_register_outside_its_window_is_refused() {
+    refuses(
+        "ROW[a] = 1",
+        "`ROW` can be at 17179869244, outside its window of 0x100 bytes",
+    );
+    refuses("ROW[a % 49] = 1", "`ROW` can be at 256");
+    refuses("if a <= 48 { ROW[a] = 1 }", "`ROW` can be at 256");
+    writes("ROW[a % 48] = 1");
+    writes("if a < 48 { ROW[a] = 1 }");
+}
+
+/// What was taken in a branch that is over may be taken, or not: nobody could give it back.
+#[test]
+fn busy_behind_a_branch_that_took_a_slot_is_refused() {
+    let stays = "this slot stays taken where the operation ends as `busy`";
+    refuses(
+        "if a { take S keep t else busy } ; check b else busy",
+        stays,
+    );
+    refuses(
+        "if a { take S keep t else busy } ; let s = take S keep t else busy",
+        stays,
+    );
+    refuses(
+        "if a { if b { take S keep t else busy } } else { OUT = 1 } ; check b else busy",
+        stays,
+    );
+    writes("if a { take S keep t else busy } else { take S keep t else busy } ; up glowed(t)");
+    writes("if a { take S keep t else busy ; up glowed(t) ; fail dead } ; check b else busy ; up glowed(t)");
+    writes("let s = take S keep t else busy ; if b { busy } ; up glowed(t)");
+    writes("for k in 0..b at most 9 { let s = take S keep t else busy } ; check a else busy");
 }

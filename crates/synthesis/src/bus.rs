@@ -243,7 +243,7 @@ impl<'a> Specialiser<'a, '_> {
 
     fn constant_of(&self, value: &Value<'a>) -> Option<u64> {
         match value {
-            Value::Num(n) => self.b.known(n.id),
+            Value::Num(n) if !n.cut => self.b.known(n.id),
             _ => None,
         }
     }
@@ -262,16 +262,26 @@ impl<'a> Specialiser<'a, '_> {
                 "write before(n) or with(n)",
             ));
         };
-        let n = self.number(&first.value)?;
+        let n = self.exact_number(&first.value)?;
         let at = {
             let id = self.b.bin(BinOp::Sub, b.at.id, n.id);
             self.node(id, u32::MAX as u64)
         };
         match self.text(name) {
-            "before" => Ok(Value::Bytes(Buffer { at, len: n, ..b })),
+            "before" => Ok(Value::Bytes(Buffer {
+                at,
+                len: n,
+                word: None,
+                ..b
+            })),
             "with" => {
                 let len = self.sum(b.len, n);
-                Ok(Value::Buffer(Buffer { at, len, ..b }))
+                Ok(Value::Buffer(Buffer {
+                    at,
+                    len,
+                    word: None,
+                    ..b
+                }))
             }
             other => Err(Error::new(
                 place,
@@ -299,7 +309,8 @@ impl<'a> Specialiser<'a, '_> {
         let first = &arguments[0].value;
         match text {
             "min" | "max" => {
-                let (a, b) = (self.number(first)?, self.number(&arguments[1].value)?);
+                let a = self.exact_number(first)?;
+                let b = self.exact_number(&arguments[1].value)?;
                 let op = if text == "min" {
                     BinOp::Min
                 } else {
@@ -313,9 +324,10 @@ impl<'a> Specialiser<'a, '_> {
                 };
                 Ok(Value::Num(self.node(id, most)))
             }
-            "bits" => Ok(Value::SetBits(self.number(first)?)),
+            "bits" => Ok(Value::SetBits(self.exact_number(first)?)),
             "pool" => {
-                let (at, len) = (self.number(first)?, self.number(&arguments[1].value)?);
+                let at = self.exact_number(first)?;
+                let len = self.exact_number(&arguments[1].value)?;
                 Ok(Value::Buffer(Buffer {
                     space: graph::Space::Pool,
                     at,
@@ -323,11 +335,12 @@ impl<'a> Specialiser<'a, '_> {
                     inward: false,
                     last: true,
                     ends: None,
+                    word: None,
                 }))
             }
             "busy" | "free" => {
                 let (i, name) = self.slots_named(first)?;
-                let k = self.number(&arguments[1].value)?;
+                let k = self.exact_number(&arguments[1].value)?;
                 Ok(Value::Num(if text == "busy" {
                     self.is_busy(i, name, k, place)?
                 } else {
@@ -345,7 +358,7 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(Value::Num(self.constant(known as u64)))
             }
             "wire" => {
-                let n = self.number(first)?;
+                let n = self.exact_number(first)?;
                 let at = self.decided(n.id).ok_or_else(|| {
                     Error::new(place, "`wire` needs a number that is known", "use a fact")
                 })?;
@@ -386,7 +399,7 @@ impl<'a> Specialiser<'a, '_> {
         if text == "window" {
             return self.capability_window(first, place);
         }
-        let n = self.number(first)?;
+        let n = self.exact_number(first)?;
         let n = self.decided(n.id).ok_or_else(|| {
             Error::new(
                 place,
@@ -518,7 +531,7 @@ impl<'a> Specialiser<'a, '_> {
                 self.scopes
                     .push((member, crate::instance::Binding::Value(v)));
             }
-            let holds = self.number(test);
+            let holds = self.exact_number(test);
             self.scopes.truncate(scope);
             let holds = holds?;
             if self.b.known(holds.id).is_some_and(|v| v != 0) {
@@ -556,7 +569,7 @@ impl<'a> Specialiser<'a, '_> {
         let Value::Register(now) = self.value(&now.value)? else {
             return Err(not_so());
         };
-        let ns = self.number(&time.value)?;
+        let ns = self.exact_number(&time.value)?;
         let Some(ns) = self.known_now(ns.id) else {
             self.told_unknown()?;
             return Err(not_so());
@@ -625,7 +638,7 @@ impl<'a> Specialiser<'a, '_> {
                 "write restores(REG, value)",
             ));
         };
-        let value = self.number(value)?;
+        let value = self.exact_number(value)?;
         let old = self.read_one(&r)?;
         self.write(&r, Value::Num(value), place)?;
         let seen = self.read_one(&r)?;

@@ -40,6 +40,8 @@ struct Open {
 pub struct Exits {
     open: Vec<Open>,
     made: u32,
+    /// How many jumps were written.
+    jumps: u32,
 }
 
 impl Exits {
@@ -66,6 +68,10 @@ impl Exits {
     pub fn clear(&mut self) {
         self.open.clear();
     }
+
+    pub fn jumps(&self) -> u32 {
+        self.jumps
+    }
 }
 
 impl<'a> Specialiser<'a, '_> {
@@ -82,6 +88,8 @@ impl<'a> Specialiser<'a, '_> {
         let passed = open.len() - 1 - at;
         let step = self.b.step(Op::Leave(passed as u8));
         open[at].left = true;
+        self.exits.jumps += 1;
+        let open = &mut self.exits.open;
         for through in &mut open[at + 1..] {
             if through.tentative {
                 through.passing.push(step);

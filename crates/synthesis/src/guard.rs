@@ -164,7 +164,7 @@ impl<'a> Specialiser<'a, '_> {
         for (test, wanted) in tests {
             let value = match test {
                 Some(test) => {
-                    let n = self.number(test).ok()?;
+                    let n = self.exact_number(test).ok()?;
                     self.decided(n.id)? != 0
                 }
                 None => true,
@@ -202,7 +202,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// A test that facts must decide.
     pub fn fact_test(&mut self, test: &'a Expr) -> Result<bool> {
-        let n = self.number(test)?;
+        let n = self.exact_number(test)?;
         self.decided(n.id).map(|v| v != 0).ok_or_else(|| {
             Error::new(
                 test.place,

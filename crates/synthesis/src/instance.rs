@@ -7,6 +7,7 @@ use crate::guard::Guarded;
 use crate::mode::Mode;
 use crate::proved::Proved;
 use crate::room::Room;
+use crate::taken::Taken;
 use crate::told::Told;
 use crate::value::{Bits, Num, Spot, Value};
 use crate::{Error, Result, Subject};
@@ -65,6 +66,9 @@ pub struct Frame<'a> {
     pub assigned: Vec<Name>,
     /// Open run-time regions where it begins.
     pub nest: u32,
+    /// Of the values that it returns where the run decides: the most, and whether one has only its lowest 64 bits.
+    pub most: u64,
+    pub cut: bool,
 }
 
 /// How much was known, and taken, when a region was opened.
@@ -90,8 +94,8 @@ pub struct Specialiser<'a, 'l> {
     pub room: Room,
     pub banks: Vec<crate::each::Bank<'a>>,
     pub folding: Folding,
-    /// Slots taken in this entry, as far as the current region sees them: `busy` gives them back.
-    pub taken: Vec<(InstanceId, Name, Num<'a>)>,
+    /// Slots taken in this entry: `busy` gives them back.
+    pub taken: Taken<'a>,
     /// Slots and rings that something watches, by name.
     pub watched: Vec<(Option<Name>, Name)>,
     /// Names of places, if somebody wants them.
@@ -129,7 +133,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             room: Room::default(),
             banks: Vec::new(),
             folding: Folding::default(),
-            taken: Vec::new(),
+            taken: Taken::default(),
             watched: Vec::new(),
             names: None,
             told: Told::default(),
@@ -413,6 +417,8 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             returned: None,
             assigned,
             nest: self.nest,
+            most: 0,
+            cut: false,
         };
         self.frames.push(frame);
     }
@@ -442,6 +448,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             most: v,
             bits: None,
             open: false,
+            cut: false,
         }
     }
 
@@ -455,7 +462,27 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             most,
             bits: None,
             open: false,
+            cut: false,
         }
+    }
+
+    /// The number, where only a number that is neither below 0 nor beyond 64 bits will do: it is compared, divided, an
+    /// index, a count, a place.
+    pub fn exact(&self, n: Num<'a>, place: Place) -> Result<Num<'a>> {
+        if !n.cut {
+            return Ok(n);
+        }
+        Err(Error::new(
+            place,
+            "this number can be below 0, or beyond 64 bits",
+            "check first that it is not (`check b <= a`, then `a - b`), or take its lowest bits (`& 0xffff`)",
+        ))
+    }
+
+    /// The value of an expression as such a number.
+    pub fn exact_number(&mut self, e: &'a rulebook::tree::Expr) -> Result<Num<'a>> {
+        let n = self.number(e)?;
+        self.exact(n, e.place)
     }
 
     pub fn of_fact(&mut self, value: &machine::Value) -> Value<'a> {

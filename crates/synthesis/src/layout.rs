@@ -144,7 +144,7 @@ impl<'a> Specialiser<'a, '_> {
     /// A number that facts must give: a count, a size, an alignment.
     pub fn fact_number(&mut self, id: InstanceId, expr: &'a Expr) -> Result<u64> {
         self.enter(id, Vec::new());
-        let n = self.number(expr);
+        let n = self.exact_number(expr);
         self.leave();
         let n = n?;
         self.decided(n.id).ok_or_else(|| {

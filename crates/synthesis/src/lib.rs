@@ -31,6 +31,7 @@ mod ring;
 mod room;
 mod slots;
 mod spread;
+mod taken;
 mod told;
 mod value;
 mod watch;

@@ -375,7 +375,7 @@ fn holds<'a>(
         return Held::Not;
     };
     s.enter(function, Vec::new());
-    let outcome = s.number(test).ok().and_then(|n| s.b.known(n.id));
+    let outcome = s.exact_number(test).ok().and_then(|n| s.b.known(n.id));
     match outcome {
         None | Some(0) => Held::Not,
         _ if s.unknown.is_some() => Held::Not,

@@ -121,7 +121,7 @@ impl<'a> Call<'a> {
                 continue;
             };
             s.enter(id, Vec::new());
-            let number = s.number(selector);
+            let number = s.exact_number(selector);
             s.leave();
             let number = number?;
             if number.most >= self.given {

@@ -320,17 +320,20 @@ impl<'a> Specialiser<'a, '_> {
     /// Proves that a number fits so many bits, or cuts a `~`.
     pub fn fit(&mut self, n: Num<'a>, bits: u32, place: Place) -> Result<Num<'a>> {
         let mask = ones(bits);
-        if n.most <= mask || self.b.most(n.id) <= mask {
-            return Ok(n);
+        // 64 bits take the lowest of any.
+        if bits >= 64 || !n.cut && (n.most <= mask || self.b.most(n.id) <= mask) {
+            return Ok(Num { cut: false, ..n });
         }
         if n.open {
             let id = self.b.extract(n.id, 0, bits as u8);
             return Ok(Num {
                 most: mask,
                 open: false,
+                cut: false,
                 ..self.node(id, mask)
             });
         }
+        self.exact(n, place)?;
         store_fits(n.most, bits, place)?;
         Ok(n)
     }
@@ -373,7 +376,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             // A number is a record of at most eight bytes; 0 clears one of any size.
             Value::Num(n) if layout.size <= 8 => alloc::vec![n],
-            Value::Num(n) if self.b.known(n.id) == Some(0) => {
+            Value::Num(n) if !n.cut && self.b.known(n.id) == Some(0) => {
                 alloc::vec![n; layout.size.div_ceil(8) as usize]
             }
             _ => {
@@ -465,19 +468,28 @@ impl<'a> Specialiser<'a, '_> {
                     "store the other members one by one",
                 ));
             };
-            let mut n = self.member_value(member, fields, place)?;
+            let (mut n, lo, own) = self.member_value(member, fields, bits)?;
             if dma && bits == 32 {
                 n.most = n.most.min(ones(32));
             }
-            let mut n = self.fit(n, bits, member.place)?;
-            if big {
-                if let Some(width) = Width::of_bits(bits) {
-                    n = {
-                        let id = self.b.swap(width, n.id);
-                        self.node(id, ones(bits))
-                    };
-                }
+            let mut n = self.fit(n, own, member.place)?;
+            let turned = match big {
+                true => Width::of_bits(bits),
+                false => None,
+            };
+            let Some(width) = turned else {
+                self.set_bits(pieces, slot.at + u64::from(lo), own, n);
+                continue;
+            };
+            // The bits of a part are counted where its number stands the right way around.
+            if own != bits {
+                let old = self.bits_of_copy(pieces, slot.at, bits, place)?;
+                let old = self.b.swap(width, old.id);
+                let id = self.b.insert(old, n.id, lo as u8, own as u8);
+                n = self.node(id, ones(bits));
             }
+            let id = self.b.swap(width, n.id);
+            let n = self.node(id, ones(bits));
             self.set_bits(pieces, slot.at, bits, n);
         }
         Ok(())
@@ -516,7 +528,7 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 Ok(())
             }
-            Value::Num(n) if self.b.known(n.id).is_some() => {
+            Value::Num(n) if !n.cut && self.b.known(n.id).is_some() => {
                 self.fill(spot.space, spot.at, size_of(of) * count, n, place)
             }
             Value::Buffer(buffer) => self.copy_bytes(spot, count, buffer, place),

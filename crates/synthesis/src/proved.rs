@@ -18,6 +18,8 @@ pub enum Relation {
 enum Bound {
     Most(u64),
     Least(u64),
+    /// Not above this value.
+    Below(Id),
 }
 
 /// Bounds that hold from here to the end of the region that is open.
@@ -42,7 +44,7 @@ impl Proved {
         let of = self.bounds.iter().filter(|(n, _)| *n == id);
         of.fold(known, |most, (_, bound)| match bound {
             Bound::Most(bound) => most.min(*bound),
-            Bound::Least(_) => most,
+            _ => most,
         })
     }
 
@@ -51,8 +53,18 @@ impl Proved {
         let of = self.bounds.iter().filter(|(n, _)| *n == id);
         of.fold(known, |least, (_, bound)| match bound {
             Bound::Least(bound) => least.max(*bound),
-            Bound::Most(_) => least,
+            _ => least,
         })
+    }
+
+    pub fn not_above(&mut self, low: Id, high: Id) {
+        self.bounds.push((low, Bound::Below(high)));
+    }
+
+    /// Whether one value was compared with another, and is not above it.
+    pub fn is_not_above(&self, low: Id, high: Id) -> bool {
+        let mut of = self.bounds.iter();
+        of.any(|(n, bound)| *n == low && matches!(bound, Bound::Below(n) if *n == high))
     }
 
     /// Remembers what a comparison is about.

@@ -77,7 +77,7 @@ impl<'a> Specialiser<'a, '_> {
         space: &'a SpaceItem,
         index: Option<Num<'a>>,
         place: Place,
-    ) -> Result<Region> {
+    ) -> Result<Region<'a>> {
         let Some(expr) = &space.value else {
             return Err(Error::new(
                 place,
@@ -167,7 +167,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             _ => {
                 self.enter(r.instance, Vec::new());
-                let n = self.number(at);
+                let n = self.exact_number(at);
                 self.leave();
                 n?
             }
@@ -263,7 +263,6 @@ impl<'a> Specialiser<'a, '_> {
             self.plus(scaled, half * 4)
         };
         if let Some(offset) = region.offset {
-            let offset = self.node(offset, u64::MAX);
             at = self.sum(at, offset);
         }
         if let (Some(at), true, 0) = (self.b.known(at.id), space.via.is_none(), half) {
@@ -280,21 +279,27 @@ impl<'a> Specialiser<'a, '_> {
                 "a port takes at most 32: `as 2x32`, or give the rule its memory window",
             ));
         }
-        if let (Some(at), true) = (
-            self.b.known(at.id),
-            matches!(region.kind, WindowKind::Memory | WindowKind::Port),
-        ) {
-            let bytes = r.item.halves.unwrap_or(r.item.bits) as u64 / 8;
-            if at + bytes > limit {
-                return Err(Error::new(
+        let bytes = r.item.halves.unwrap_or(r.item.bits) as u64 / 8;
+        let ends = at.most.checked_add(bytes);
+        if matches!(region.kind, WindowKind::Memory | WindowKind::Port)
+            && ends.is_none_or(|end| end > limit)
+        {
+            let name = self.text(r.item.name);
+            return Err(match self.b.known(at.id) {
+                Some(at) => Error::new(
+                    r.place,
+                    format!("`{name}` at {at:#x} lies outside its window of {limit:#x} bytes"),
+                    "check the offset, or the window the device offers",
+                ),
+                None => Error::new(
                     r.place,
                     format!(
-                        "`{}` at {at:#x} lies outside its window of {limit:#x} bytes",
-                        self.text(r.item.name)
+                        "`{name}` can be at {}, outside its window of {limit:#x} bytes",
+                        crate::place::bound_text(at.most)
                     ),
-                    "check the offset, or the window the device offers",
-                ));
-            }
+                    "check its index first (`check n < 32 else …`), or say how many there are: `REG[32]`",
+                ),
+            });
         }
         Ok(Target {
             window,
@@ -563,48 +568,36 @@ impl<'a> Specialiser<'a, '_> {
         self.write(r, Value::Num(whole), place)
     }
 
-    /// The value of one member of a literal, for a field or record member with these bits.
+    /// The value of one member of a literal, for a field or record member with these bits and so many: the number, and
+    /// which of them it sets, the lowest and how many. `flags.next: 1` sets one of `flags`.
     pub fn member_value(
         &mut self,
         member: &'a Member,
         bits: Option<Bits<'a>>,
-        place: Place,
-    ) -> Result<Num<'a>> {
-        let base = match &member.value {
-            Some(expr) => self.number_as(expr, self.inner_bits(member, bits))?,
+        width: u32,
+    ) -> Result<(Num<'a>, u32, u32)> {
+        let (inner, lo, width) = match member.path.get(1) {
+            None => (bits, 0, width),
+            Some(second) => match bits.and_then(|bits| self.field(bits, *second)) {
+                Some(field) => (field.bits, field.lo, field.width),
+                None => {
+                    return Err(Error::new(
+                        member.place,
+                        format!("no field `{}`", self.text(*second)),
+                        "see the declaration",
+                    ))
+                }
+            },
+        };
+        let n = match &member.value {
+            Some(expr) => self.number_as(expr, inner)?,
             None => self.constant(1),
         };
-        // `flags.next: 1`
-        if let (Some(bits), Some(second)) = (bits, member.path.get(1)) {
-            let Some(field) = self.field(bits, *second) else {
-                return Err(Error::new(
-                    member.place,
-                    format!("no field `{}`", self.text(*second)),
-                    "see the declaration",
-                ));
-            };
-            let n = self.fit(base, field.width, place)?;
-            let zero = self.b.constant(0);
-            let id = self.b.insert(zero, n.id, field.lo as u8, field.width as u8);
-            return Ok(self.node(id, ones(field.width) << field.lo));
-        }
-        Ok(base)
-    }
-
-    fn inner_bits(&self, member: &Member, bits: Option<Bits<'a>>) -> Option<Bits<'a>> {
-        match member.path.get(1) {
-            Some(name) => self.field(bits?, *name)?.bits,
-            None => bits,
-        }
+        Ok((n, lo, width))
     }
 
     /// `{ a b: 3 }` as a number with these bits.
-    pub fn literal(
-        &mut self,
-        members: &'a [Member],
-        bits: Option<Bits<'a>>,
-        place: Place,
-    ) -> Result<Num<'a>> {
+    pub fn literal(&mut self, members: &'a [Member], bits: Option<Bits<'a>>) -> Result<Num<'a>> {
         let mut id = self.b.constant(0);
         let mut most = 0u64;
         for member in members {
@@ -623,10 +616,11 @@ impl<'a> Specialiser<'a, '_> {
                     "see the declaration of what is assigned to",
                 ));
             };
-            let n = self.member_value(member, field.bits, place)?;
-            let n = self.fit(n, field.width, member.place)?;
-            id = self.b.insert(id, n.id, field.lo as u8, field.width as u8);
-            most |= ones(field.width) << field.lo;
+            let (n, lo, width) = self.member_value(member, field.bits, field.width)?;
+            let n = self.fit(n, width, member.place)?;
+            let lo = field.lo + lo;
+            id = self.b.insert(id, n.id, lo as u8, width as u8);
+            most |= ones(width) << lo;
         }
         let mut n = self.node(id, most);
         n.bits = bits;

@@ -275,10 +275,9 @@ impl<'a> Specialiser<'a, '_> {
                 }
             }
         }
-        let holds = self.number(test);
+        let holds = self.exact_number(test);
         self.leave();
-        let holds = holds?;
-        let holds = self.truth(holds);
+        let holds = self.truth(holds?);
         let id = self.b.bin(BinOp::And, lent.id, holds.id);
         Ok(self.node(id, 1))
     }

@@ -195,7 +195,7 @@ impl<'a> Specialiser<'a, '_> {
             let base = self.plus(at, 8);
             self.store_kept(base, index, kept, place)?;
         }
-        self.taken.push((i, name, index));
+        self.taken.take((i, name, index), place);
         Ok(Value::Num(index))
     }
 

@@ -13,6 +13,9 @@ pub struct Num<'a> {
     pub bits: Option<Bits<'a>>,
     /// Came from `~`: its width is that of the place it is stored to.
     pub open: bool,
+    /// What the rule means may be below 0 or need more than 64 bits: the node has its lowest 64. Only what takes these
+    /// alone may use it: see [`crate::instance::Specialiser::exact`].
+    pub cut: bool,
 }
 
 /// Names for the bits of a number.
@@ -102,16 +105,18 @@ pub struct Buffer<'a> {
     pub last: bool,
     /// The same where only the run tells: a piece that was cut off a buffer.
     pub ends: Option<Num<'a>>,
+    /// The number that its bytes were when it got a name.
+    pub word: Option<Num<'a>>,
 }
 
 /// Where a window lies, before it is given a number.
 #[derive(Clone, Debug)]
-pub struct Region {
+pub struct Region<'a> {
     pub kind: graph::WindowKind,
     pub base: u64,
     pub size: u64,
     /// Run-time part of the address, if any.
-    pub offset: Option<Id>,
+    pub offset: Option<Num<'a>>,
 }
 
 #[derive(Clone, Debug)]
@@ -133,7 +138,7 @@ pub enum Value<'a> {
     Piece(Buffer<'a>),
     /// Bytes to be cleared or set at once: `f.before(n)`.
     Bytes(Buffer<'a>),
-    Region(Region),
+    Region(Region<'a>),
     /// `{ … }` until it meets a type, in the frame where it was written.
     Literal(&'a [Member], Place),
     Ring(InstanceId, Name),

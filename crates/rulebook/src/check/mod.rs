@@ -11,6 +11,7 @@ mod fetch;
 mod leaving;
 mod names;
 mod places;
+mod steady;
 pub(crate) mod view;
 pub(crate) mod walk;
 mod ways;
@@ -37,6 +38,7 @@ pub fn check(book: &Book) -> Vec<Diagnostic> {
         places::check(&view, rule, &mut out);
         contract::check(&view, rule, &mut out);
         children::check(&view, rule, &mut out);
+        steady::check(&view, rule, &mut out);
     }
     out.sort_by_key(|problem| (problem.place.file, problem.place.line, problem.place.column));
     out.dedup();

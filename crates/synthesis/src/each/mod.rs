@@ -48,8 +48,9 @@ pub struct Bank<'a> {
     owner: Owner,
     name: Name,
     item: &'a Item,
-    /// The numbers in the set.
+    /// The numbers in the set, and where each stands in it.
     pub members: Vec<u64>,
+    places: Vec<usize>,
     /// What each instance is called: `p[3]`; inside another `p[3].q[1]`, for each instance of the bank around it.
     labels: Vec<String>,
     /// The same without numbers: `p`, `p.q`.
@@ -142,9 +143,10 @@ impl<'a> Specialiser<'a, '_> {
             ));
         }
         let groups = match self.is_live() {
-            true => alloc::vec![members],
+            true => alloc::vec![members.clone()],
             false => self.groups(&path, &stems, &members),
         };
+        let set = members;
         let mut made = Vec::new();
         for members in groups {
             let labels = (stems.iter())
@@ -152,11 +154,14 @@ impl<'a> Specialiser<'a, '_> {
                 .collect();
             let mut order = order.clone();
             order.push(self.banks.len());
+            let place = |m: &u64| set.iter().position(|n| n == m).unwrap_or(0);
+            let places = members.iter().map(place).collect();
             let mut bank = Bank {
                 owner: owner.clone(),
                 name,
                 item,
                 members,
+                places,
                 labels,
                 path: path.clone(),
                 order,
@@ -344,11 +349,22 @@ impl<'a> Specialiser<'a, '_> {
         }
     }
 
-    /// The numbers of all instances of an `each`, bank after bank.
+    /// The numbers of all instances of an `each`, in the order of its set.
     pub fn members(&mut self, i: InstanceId, name: Name, place: Place) -> Result<Vec<u64>> {
         let banks = self.banks_of(i, name, place)?;
-        let all = banks.iter().flat_map(|b| self.banks[*b].members.iter());
-        Ok(all.copied().collect())
+        let all = self.in_order(&banks);
+        Ok((all.into_iter())
+            .map(|(bank, k)| self.banks[bank].members[k])
+            .collect())
+    }
+
+    /// The members of these banks in the order of the set: each one's bank, and where it is there.
+    fn in_order(&self, banks: &[usize]) -> Vec<(usize, usize)> {
+        let mut all: Vec<(usize, usize)> = (banks.iter())
+            .flat_map(|b| (0..self.banks[*b].members.len()).map(move |k| (*b, k)))
+            .collect();
+        all.sort_by_key(|(bank, k)| self.banks[*bank].places[*k]);
+        all
     }
 
     /// Whether an item, or one inside it or inside a part that it uses, is such a one.

@@ -118,6 +118,7 @@ impl<'a> Specialiser<'a, '_> {
             return Ok(Flow::Ended);
         }
         let says = self.number_for(value, None, place)?;
+        let says = self.exact(says, place)?;
         let says = self.truth(says);
         if self.is_live() {
             if let (Some(0), Some((bank, position))) =

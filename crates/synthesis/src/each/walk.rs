@@ -11,7 +11,8 @@ use rulebook::tree::Stmt;
 pub type Work<'w, 'a, 'l> = dyn FnMut(&mut Specialiser<'a, 'l>, InstanceId) -> Result<Flow> + 'w;
 
 impl<'a, 'l> Specialiser<'a, 'l> {
-    /// Runs `each` for every bank of an `each`: once for a member alone, in a loop for several.
+    /// Runs `each` for every member of an `each`, in the order of its set: in a loop for those that share their code and
+    /// follow one another, once for a member alone.
     pub fn for_views(
         &mut self,
         i: InstanceId,
@@ -27,23 +28,28 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             }
         }
         // `stop` ends all of it, whichever bank it stands in.
+        let all = self.in_order(&banks);
+        // One bank after the other.
+        let apart = all.is_sorted_by_key(|(bank, _)| *bank);
         self.unrolled(place, |s, exit| {
-            for bank in banks {
-                let count = s.banks[bank].members.len() as u64;
-                if count > 1 && !s.is_live() {
-                    s.for_bank(i, bank, Some(exit), each)?;
+            for (bank, k) in all {
+                let several = s.banks[bank].members.len() > 1;
+                if several && apart && !s.is_live() {
+                    if k == 0 {
+                        s.for_bank(i, bank, Some(exit), each)?;
+                    }
                     continue;
                 }
-                for k in 0..count {
-                    if !s.is_member(bank, k) {
-                        continue;
-                    }
-                    let member = s.constant(k);
-                    let view = s.view(i, bank, member)?;
-                    let flow = each(s, view)?;
-                    if flow != Flow::Next {
-                        return Ok(flow);
-                    }
+                if !s.is_member(bank, k as u64) {
+                    continue;
+                }
+                let member = s.constant(k as u64);
+                let view = s.view(i, bank, member)?;
+                let turn = s.taken.turn();
+                let flow = each(s, view)?;
+                s.taken.turned(turn);
+                if flow != Flow::Next {
+                    return Ok(flow);
                 }
             }
             Ok(Flow::Next)
@@ -199,14 +205,17 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 _ => self.unit_of(*bank, first, unit, work),
             };
         }
+        let before = self.taken.maybe();
         self.region_open();
         let a = self.unit_of(*bank, first, unit, work)?;
         self.scopes.truncate(scope);
         let yes = self.region_close();
+        let left = self.taken.other_side(before);
         self.region_open();
         let b = self.among(rest, first + count, unit, work)?;
         self.scopes.truncate(scope);
         let no = self.region_close();
+        self.taken.join(left);
         self.b.step(Op::If {
             cond: mine.id,
             yes,

@@ -214,5 +214,6 @@ fn argument_buffer<'a>(s: &mut Specialiser<'a, '_>, word: u8, longest: u64) -> V
         inward: false,
         last: true,
         ends: None,
+        word: None,
     })
 }

@@ -11,7 +11,7 @@ impl<'a> Specialiser<'a, '_> {
         len: &'a Expr,
     ) -> Result<Value<'a>> {
         let value = self.value(base)?;
-        let (from_n, len_n) = (self.number(from)?, self.number(len)?);
+        let (from_n, len_n) = (self.exact_number(from)?, self.exact_number(len)?);
         let (space, at, room) = match value {
             Value::Spot(spot) => (spot.space, spot.at, crate::layout::size_of(&spot.kind)),
             Value::Buffer(b) => (b.space, b.at, b.len.most),
@@ -41,6 +41,7 @@ impl<'a> Specialiser<'a, '_> {
             inward: false,
             last: true,
             ends: None,
+            word: None,
         }))
     }
 

@@ -136,6 +136,7 @@ impl<'a> Specialiser<'a, '_> {
             Value::Region(region) if word == "here" => {
                 Ok(Value::Num(self.constant((region.size != 0) as u64)))
             }
+            Value::Region(region) if word == "size" => Ok(Value::Num(self.constant(region.size))),
             Value::None if word == "here" => Ok(Value::Num(self.constant(0))),
             _ => Err(Error::new(
                 place,
@@ -168,6 +169,7 @@ impl<'a> Specialiser<'a, '_> {
             inward,
             last: false,
             ends: None,
+            word: None,
         }
     }
 
@@ -178,7 +180,7 @@ impl<'a> Specialiser<'a, '_> {
         place: Place,
     ) -> Result<Value<'a>> {
         let value = self.value(base)?;
-        let k = self.number(index)?;
+        let k = self.exact_number(index)?;
         match value {
             Value::Register(r) => Ok(Value::Register(Register {
                 index: Some(k),
@@ -245,7 +247,7 @@ impl<'a> Specialiser<'a, '_> {
         hi: &'a Expr,
     ) -> Result<Value<'a>> {
         let n = self.number(base)?;
-        let (lo_n, hi_n) = (self.number(lo)?, self.number(hi)?);
+        let (lo_n, hi_n) = (self.exact_number(lo)?, self.exact_number(hi)?);
         match (self.b.known(lo_n.id), self.b.known(hi_n.id)) {
             (Some(l), Some(h)) if l < h && h <= 64 => {
                 let id = self.b.extract(n.id, l as u8, (h - l) as u8);

@@ -43,7 +43,7 @@ impl<'a> Specialiser<'a, '_> {
             ExprKind::Call(callee, arguments) => self.call(callee, arguments, e.place),
             ExprKind::Unary(op, a) => self.unary(*op, a),
             ExprKind::Binary(op, a, b) => self.binary(*op, a, b, e.place),
-            ExprKind::Range(a, b) => Ok(Value::Range(self.number(a)?, self.number(b)?)),
+            ExprKind::Range(a, b) => Ok(Value::Range(self.exact_number(a)?, self.exact_number(b)?)),
             ExprKind::In(a, set) => self.is_in(a, set),
             ExprKind::Choose {
                 stage,
@@ -103,7 +103,7 @@ impl<'a> Specialiser<'a, '_> {
                 },
                 Some(_),
             ) => {
-                let test = self.number(test).map(|n| (n, test.place))?;
+                let test = self.exact_number(test).map(|n| (n, test.place))?;
                 return self.choose_number(*stage, test, yes, no, bits);
             }
             _ => self.value(e)?,
@@ -119,7 +119,7 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<Num<'a>> {
         match value {
             Value::Num(n) => Ok(n),
-            Value::Literal(members, at) => self.literal(members, bits, at),
+            Value::Literal(members, _) => self.literal(members, bits),
             Value::BitSet(bits) => Ok(self.mask_of(bits)),
             Value::Register(r) => self.read_one(&r),
             Value::Spot(spot) => match self.load(&spot, place)? {
@@ -131,6 +131,7 @@ impl<'a> Specialiser<'a, '_> {
                 )),
             },
             Value::Copy(_, pieces) if pieces.len() == 1 => Ok(pieces[0]),
+            Value::Buffer(Buffer { word: Some(n), .. }) => Ok(n),
             Value::Buffer(b) => {
                 let width = self.word_of(&b, place)?;
                 Ok(self.raw_load(b.space, b.at, width))
@@ -167,6 +168,14 @@ impl<'a> Specialiser<'a, '_> {
                 self.load(&spot, place)
             }
             Value::BitSet(bits) => Ok(Value::Num(self.mask_of(bits))),
+            // Bytes that are a number are read now, whatever they are used for later.
+            Value::Buffer(b) if b.word.is_none() => {
+                let word = match self.word_of(&b, place) {
+                    Ok(width) => Some(self.raw_load(b.space, b.at, width)),
+                    Err(_) => None,
+                };
+                Ok(Value::Buffer(Buffer { word, ..b }))
+            }
             other => Ok(other),
         }
     }
@@ -189,13 +198,13 @@ impl<'a> Specialiser<'a, '_> {
     pub fn mark(&self) -> Mark {
         Mark {
             proved: self.proved.mark(),
-            taken: self.taken.len(),
+            taken: self.taken.mark(),
         }
     }
 
     /// What was proved inside does not hold outside.
     pub fn back_to(&mut self, mark: Mark) {
         self.proved.back_to(mark.proved);
-        self.taken.truncate(mark.taken);
+        self.taken.back_to(mark.taken);
     }
 }

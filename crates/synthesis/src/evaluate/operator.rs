@@ -9,6 +9,7 @@ impl<'a> Specialiser<'a, '_> {
         let id = self.b.bin(BinOp::Xor, n.id, all);
         Num {
             open: true,
+            cut: true,
             bits: n.bits,
             ..self.node(id, u64::MAX)
         }
@@ -19,6 +20,7 @@ impl<'a> Specialiser<'a, '_> {
         let zero = self.b.constant(0);
         Ok(Value::Num(match op {
             UnaryOp::Not => {
+                self.exact(n, a.place)?;
                 let id = self.b.bin(BinOp::Eq, n.id, zero);
                 self.node(id, 1)
             }
@@ -27,6 +29,7 @@ impl<'a> Specialiser<'a, '_> {
                 let id = self.b.bin(BinOp::Sub, zero, n.id);
                 Num {
                     open: true,
+                    cut: true,
                     ..self.node(id, u64::MAX)
                 }
             }
@@ -55,11 +58,11 @@ impl<'a> Specialiser<'a, '_> {
                 let Value::Region(mut region) = left else {
                     return Ok(Value::None);
                 };
-                let n = self.number(b)?;
+                let n = self.exact_number(b)?;
                 // One window, whatever part of it: several instances do not need several windows.
                 region.offset = Some(match region.offset {
-                    None => n.id,
-                    Some(before) => self.b.bin(BinOp::Add, before, n.id),
+                    None => n,
+                    Some(before) => self.sum(before, n),
                 });
                 return Ok(Value::Region(region));
             }
@@ -98,10 +101,23 @@ impl<'a> Specialiser<'a, '_> {
         y: Num<'a>,
         place: Place,
     ) -> Result<Num<'a>> {
+        let cut = self.is_cut(op, x, y);
+        // What does not follow from the lowest bits alone needs all of them.
+        let lowest = match op {
+            BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul => true,
+            BinaryOp::And | BinaryOp::Or | BinaryOp::Xor => true,
+            BinaryOp::Rem => self.b.known(y.id).is_some_and(u64::is_power_of_two) && !y.cut,
+            BinaryOp::Shl => !y.cut,
+            _ => false,
+        };
+        if !lowest {
+            self.exact(x, place)?;
+            self.exact(y, place)?;
+        }
         let (node, most, swap) = match op {
             BinaryOp::Add => (BinOp::Add, x.most.saturating_add(y.most), false),
             // What was checked to be large enough does not wrap.
-            BinaryOp::Sub if self.least(x) >= y.most => {
+            BinaryOp::Sub if !cut => {
                 let least = self.b.known(y.id).unwrap_or(0);
                 (BinOp::Sub, x.most.saturating_sub(least), false)
             }
@@ -169,6 +185,11 @@ impl<'a> Specialiser<'a, '_> {
                 ))
             }
         };
+        // No number that is not cut is below 0.
+        let low = if swap { y } else { x };
+        if node == BinOp::Le && self.b.known(low.id) == Some(0) {
+            return Ok(self.constant(1));
+        }
         let (a, b): (Id, Id) = if swap { (y.id, x.id) } else { (x.id, y.id) };
         let id = self.b.bin(node, a, b);
         if matches!(node, BinOp::Lt | BinOp::Le) {
@@ -180,6 +201,10 @@ impl<'a> Specialiser<'a, '_> {
         if self.b.known(id).is_none() {
             n.most = n.most.min(self.b.most(id));
         }
+        if cut {
+            n.most = u64::MAX;
+        }
+        n.cut = cut;
         n.open = (x.open || y.open)
             && matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Xor)
             && n.most == u64::MAX;
@@ -187,6 +212,20 @@ impl<'a> Specialiser<'a, '_> {
             n.bits = x.bits.or(y.bits);
         }
         Ok(n)
+    }
+
+    /// Whether a result may be below 0 or beyond 64 bits, so that its node has only the lowest of it.
+    fn is_cut(&self, op: BinaryOp, x: Num<'a>, y: Num<'a>) -> bool {
+        match op {
+            BinaryOp::Add => x.cut || y.cut || x.most.checked_add(y.most).is_none(),
+            BinaryOp::Sub => x.cut || y.cut || !self.not_above(y, x),
+            BinaryOp::Mul => x.cut || y.cut || x.most.checked_mul(y.most).is_none(),
+            // What is not cut is not below 0, and has no bits beyond.
+            BinaryOp::And => x.cut && y.cut,
+            BinaryOp::Or | BinaryOp::Xor => x.cut || y.cut,
+            BinaryOp::Shl => x.cut || u64::from(x.most.leading_zeros()) < y.most && x.most != 0,
+            _ => false,
+        }
     }
 
     pub fn truth(&mut self, n: Num<'a>) -> Num<'a> {
@@ -210,20 +249,21 @@ impl<'a> Specialiser<'a, '_> {
             }
         }
         let x = self.number_for(left, None, a.place)?;
+        let x = self.exact(x, a.place)?;
         let x = self.truth(x);
         let both = op == BinaryOp::Both;
         if let Some(v) = self.b.known(x.id) {
             if (v != 0) != both {
                 return Ok(Value::Num(self.constant(v)));
             }
-            let y = self.number(b)?;
+            let y = self.exact_number(b)?;
             return Ok(Value::Num(self.truth(y)));
         }
         // Device reads on the right must not happen when the left decides.
         let slot = self.b.new_local();
         let before = self.b.step(Op::SetLocal(slot, x.id));
         self.region_open();
-        let y = self.number(b)?;
+        let y = self.exact_number(b)?;
         let y = self.truth(y);
         // Where the right side ends, what the left decided goes on.
         self.cut = None;
@@ -264,7 +304,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub(super) fn is_in(&mut self, a: &'a Expr, set: &'a Expr) -> Result<Value<'a>> {
-        let n = self.number(a)?;
+        let n = self.exact_number(a)?;
         let members = match self.value(set)? {
             Value::Each(i, each) => {
                 let members = self.members(i, each, set.place)?;
@@ -288,6 +328,7 @@ impl<'a> Specialiser<'a, '_> {
                 let mut id = self.b.constant(0);
                 for v in list {
                     let v = self.number_for(v, None, set.place)?;
+                    let v = self.exact(v, set.place)?;
                     let same = self.b.bin(BinOp::Eq, n.id, v.id);
                     id = self.b.bin(BinOp::Or, id, same);
                 }
@@ -309,7 +350,7 @@ impl<'a> Specialiser<'a, '_> {
         no: Option<&'a Expr>,
         place: Place,
     ) -> Result<Value<'a>> {
-        let t = self.number(test)?;
+        let t = self.exact_number(test)?;
         if stage == Stage::Fact {
             self.decided(t.id);
         }
@@ -367,7 +408,7 @@ impl<'a> Specialiser<'a, '_> {
         if pure && self.b.current_is_empty() {
             self.region_close();
             let id = self.b.select(t.id, a.id, b.id);
-            return Ok(self.node(id, a.most.max(b.most)));
+            return Ok(self.either(id, a, b));
         }
         self.b.step(Op::SetLocal(slot, b.id));
         let no = self.region_close();
@@ -377,6 +418,14 @@ impl<'a> Specialiser<'a, '_> {
             no,
         });
         let id = self.b.step(Op::Local(slot));
-        Ok(self.node(id, a.most.max(b.most)))
+        Ok(self.either(id, a, b))
+    }
+
+    /// A node that is one or the other.
+    fn either(&self, id: Id, a: Num<'a>, b: Num<'a>) -> Num<'a> {
+        Num {
+            cut: a.cut || b.cut,
+            ..self.node(id, a.most.max(b.most))
+        }
     }
 }

@@ -155,7 +155,7 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 Binding::Value(Value::Num(_)) if self.is_live() => {
                     let n = self.number_for(value, None, place)?;
-                    self.scopes[index].1 = Binding::Value(Value::Num(n));
+                    self.scopes[index].1 = Binding::Value(Value::Num(Num { cut: false, ..n }));
                     Ok(())
                 }
                 _ => Err(Error::new(

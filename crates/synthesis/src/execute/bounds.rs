@@ -9,6 +9,7 @@ impl<'a> Specialiser<'a, '_> {
             Value::Back(i, ring) => self.is_back(i, ring, test.place),
             v => {
                 let n = self.number_for(v, None, test.place)?;
+                let n = self.exact(n, test.place)?;
                 Ok(self.truth(n))
             }
         }
@@ -32,9 +33,24 @@ impl<'a> Specialiser<'a, '_> {
                     };
                     self.proved.at_least(high, least);
                 }
+                (None, None) => self.proved.not_above(low, high),
                 _ => {}
             }
         }
+    }
+
+    /// Whether a difference cannot be below 0.
+    pub fn not_above(&self, low: Num<'a>, high: Num<'a>) -> bool {
+        if self.least(high) >= low.most || low.id == high.id {
+            return true;
+        }
+        // A remainder, a part of the bits, and the lesser of two are not above what they are taken from.
+        let part = match self.b.op(low.id) {
+            Op::Bin(BinOp::Rem, of, _) => *of == high.id,
+            Op::Bin(BinOp::And | BinOp::Min, a, b) => *a == high.id || *b == high.id,
+            _ => false,
+        };
+        part || self.proved.is_not_above(low.id, high.id)
     }
 
     /// The least that a value can be, by what was checked before.

@@ -16,15 +16,11 @@ impl<'a> Specialiser<'a, '_> {
             Some(_) => return self.arm(yes),
             None => {}
         }
-        let scope = self.scopes.len();
-        self.region_open();
-        let first = self.arm(yes)?;
-        self.scopes.truncate(scope);
-        let yes = self.region_close();
-        self.region_open();
-        let second = self.arm(no)?;
-        self.scopes.truncate(scope);
-        let no = self.region_close();
+        let before = self.taken.maybe();
+        let (first, yes) = self.side(before, yes)?;
+        let left = self.taken.other_side(before);
+        let (second, no) = self.side(before, no)?;
+        self.taken.join(left);
         self.b.step(Op::If {
             cond: c.id,
             yes,
@@ -35,6 +31,24 @@ impl<'a> Specialiser<'a, '_> {
         } else {
             Flow::Next
         })
+    }
+
+    /// One side of a choice, and where control is behind it.
+    fn side(
+        &mut self,
+        before: Option<Place>,
+        run: impl FnOnce(&mut Self) -> Result<Flow>,
+    ) -> Result<(Flow, graph::RegionId)> {
+        let (scope, jumps) = (self.scopes.len(), self.exits.jumps());
+        self.region_open();
+        let flow = self.arm(run)?;
+        self.scopes.truncate(scope);
+        let region = self.region_close();
+        // Whoever ended the entry there does not come back with what was taken.
+        if flow == Flow::Ended && self.exits.jumps() == jumps {
+            self.taken.other_side(before);
+        }
+        Ok((flow, region))
     }
 
     /// What one side of a choice comes to: also where something inside an expression or a call ended it.
@@ -57,7 +71,18 @@ impl<'a> Specialiser<'a, '_> {
         }
         if status == status::BUSY {
             // What was not accepted keeps nothing.
-            for (i, slots, index) in self.taken.clone() {
+            let at = self.at;
+            let taken = self.taken.end().map_err(|place| {
+                Error::new(
+                    place,
+                    format!(
+                        "this slot stays taken where the operation ends as `busy` at line {}",
+                        at.line
+                    ),
+                    "take it outside of the `if`, or end the operation inside it",
+                )
+            })?;
+            for (i, slots, index) in taken {
                 self.free(i, slots, index, Place::default())?;
             }
         }
@@ -91,6 +116,10 @@ impl<'a> Specialiser<'a, '_> {
             if let (Some(slot), Some(value)) = (exit.result, value) {
                 let n = self.number_for(value, None, place)?;
                 self.b.step(Op::SetLocal(slot, n.id));
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.most = frame.most.max(n.most);
+                    frame.cut |= n.cut;
+                }
             }
             return match self.decides(exit) {
                 true => Ok(Flow::Return),
@@ -124,7 +153,7 @@ impl<'a> Specialiser<'a, '_> {
         within: &'a Expr,
         otherwise: Option<&'a Stmt>,
     ) -> Result<Flow> {
-        let ns = self.number(within)?;
+        let ns = self.exact_number(within)?;
         let done = if self.is_live() {
             let Some(limit) = self.known_now(ns.id) else {
                 self.told_unknown()?;

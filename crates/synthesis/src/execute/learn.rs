@@ -8,7 +8,7 @@ impl<'a> Specialiser<'a, '_> {
             ExprKind::Name(n) => (*n, None),
             ExprKind::Index(base, k) => match &base.kind {
                 ExprKind::Name(n) => {
-                    let k = self.number(k)?;
+                    let k = self.exact_number(k)?;
                     let k = self.b.known(k.id).ok_or_else(|| {
                         Error::new(
                             target.place,
@@ -53,7 +53,8 @@ impl<'a> Specialiser<'a, '_> {
             v => self.settle(v, value.place)?,
         };
         let v = match v {
-            Value::Num(n) => Value::Num(n),
+            // A fact has 64 bits, and takes the lowest of any.
+            Value::Num(n) => Value::Num(Num { cut: false, ..n }),
             Value::List(l) => Value::List(l),
             Value::Text(t) => Value::Text(t),
             Value::Copy(layout, pieces) => Value::Copy(layout, pieces),

@@ -26,9 +26,11 @@ impl<'a> Specialiser<'a, '_> {
         body: impl FnOnce(&mut Self, Exit) -> Result<Flow>,
     ) -> Result<Num<'a>> {
         let scope = self.scopes.len();
+        let turn = self.taken.turn();
         let (region, flow) = self.leavable(None, |s, exit| {
             s.in_loop(exit, |s| s.arm(|s| body(s, exit)))
         })?;
+        self.taken.turned(turn);
         self.scopes.truncate(scope);
         if flow == Flow::Return {
             return Err(Error::new(
@@ -55,7 +57,7 @@ impl<'a> Specialiser<'a, '_> {
         most: &'a Expr,
         body: &'a [Stmt],
     ) -> Result<Flow> {
-        let bound = self.number(most)?;
+        let bound = self.exact_number(most)?;
         if self.is_live() {
             let Some(times) = self.known_now(bound.id) else {
                 self.told_unknown()?;
@@ -101,8 +103,10 @@ impl<'a> Specialiser<'a, '_> {
             if self.is_live() || n <= 4 {
                 for k in 0..n {
                     self.tick(place)?;
+                    let turn = self.taken.turn();
                     let k = self.constant(k);
                     each(self, k)?;
+                    self.taken.turned(turn);
                 }
                 return Ok(());
             }
@@ -131,15 +135,24 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<Flow> {
         let values: Vec<Value<'a>> = match self.value(set)? {
             Value::Range(lo, hi) => {
-                let count = {
-                    let id = self.b.bin(BinOp::Sub, hi.id, lo.id);
-                    self.node(id, hi.most)
-                };
+                let mut count = self.length(lo, hi);
+                if let Some(most) = most {
+                    let bound = self.exact_number(most)?;
+                    let id = self.b.bin(BinOp::Min, count.id, bound.id);
+                    count = self.node(id, count.most.min(bound.most));
+                }
                 match self.b.known(count.id) {
                     Some(n) if self.is_live() || n <= 4 => {
                         (0..n).map(|k| Value::Num(self.plus(lo, k))).collect()
                     }
-                    _ => return self.for_range(names, lo, count, most, body, place),
+                    None if most.is_none() => {
+                        return Err(Error::new(
+                            place,
+                            "the loop's end is not known: it needs a bound",
+                            "add `at most N`",
+                        ));
+                    }
+                    _ => return self.for_range(names, lo, count, body),
                 }
             }
             Value::Buffers(mut list) => {
@@ -173,7 +186,7 @@ impl<'a> Specialiser<'a, '_> {
         };
         self.unrolled(place, |s, _| {
             for (k, v) in values.into_iter().enumerate() {
-                let scope = s.scopes.len();
+                let (scope, turn) = (s.scopes.len(), s.taken.turn());
                 s.bind(names[0], v);
                 if let Some(second) = names.get(1) {
                     let k = s.constant(k as u64);
@@ -181,6 +194,7 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 let flow = s.block(body)?;
                 s.scopes.truncate(scope);
+                s.taken.turned(turn);
                 if flow != Flow::Next {
                     return Ok(flow);
                 }
@@ -189,28 +203,25 @@ impl<'a> Specialiser<'a, '_> {
         })
     }
 
-    pub(super) fn for_range(
+    /// How many numbers `lo..hi` has: none, where it ends before it begins.
+    fn length(&mut self, lo: Num<'a>, hi: Num<'a>) -> Num<'a> {
+        let id = self.b.bin(BinOp::Sub, hi.id, lo.id);
+        if self.not_above(lo, hi) {
+            return self.node(id, hi.most);
+        }
+        let ends = self.b.bin(BinOp::Lt, hi.id, lo.id);
+        let none = self.b.constant(0);
+        let id = self.b.select(ends, none, id);
+        self.node(id, hi.most)
+    }
+
+    fn for_range(
         &mut self,
         names: &'a [Name],
         lo: Num<'a>,
         count: Num<'a>,
-        most: Option<&'a Expr>,
         body: &'a [Stmt],
-        place: Place,
     ) -> Result<Flow> {
-        let mut count = count;
-        if self.b.known(count.id).is_none() {
-            let Some(most) = most else {
-                return Err(Error::new(
-                    place,
-                    "the loop's end is not known: it needs a bound",
-                    "add `at most N`",
-                ));
-            };
-            let bound = self.number(most)?;
-            let id = self.b.bin(BinOp::Min, count.id, bound.id);
-            count = self.node(id, bound.most);
-        }
         let slot = self.b.new_local();
         let zero = self.b.constant(0);
         self.b.step(Op::SetLocal(slot, zero));
@@ -240,10 +251,11 @@ impl<'a> Specialiser<'a, '_> {
                 while m != 0 {
                     let k = s.constant(m.trailing_zeros() as u64);
                     m &= m - 1;
-                    let scope = s.scopes.len();
+                    let (scope, turn) = (s.scopes.len(), s.taken.turn());
                     s.bind(names[0], Value::Num(k));
                     let flow = s.block(body)?;
                     s.scopes.truncate(scope);
+                    s.taken.turned(turn);
                     if flow != Flow::Next {
                         return Ok(flow);
                     }

@@ -125,7 +125,7 @@ impl<'a> Specialiser<'a, '_> {
                 otherwise,
             } => self.wait(test, within, otherwise.as_deref()),
             StmtKind::Pause(time) => {
-                let ns = self.number(time)?;
+                let ns = self.exact_number(time)?;
                 if !self.is_live() {
                     self.b.step(Op::Pause(ns.id));
                 } else if let Some(ns) = self.known_now(ns.id) {
@@ -286,7 +286,11 @@ impl<'a> Specialiser<'a, '_> {
             .last()
             .is_some_and(|f| f.assigned.contains(&name));
         let binding = match value {
-            Value::Num(n) if assigned && !self.is_live() => {
+            // What is assigned to again has 64 bits, and takes the lowest of any.
+            Value::Num(n) if assigned && self.is_live() => {
+                Binding::Value(Value::Num(Num { cut: false, ..n }))
+            }
+            Value::Num(n) if assigned => {
                 let slot = self.b.new_local();
                 self.b.step(Op::SetLocal(slot, n.id));
                 Binding::Local {

@@ -109,6 +109,8 @@ impl<'a> Specialiser<'a, '_> {
             }
             false => self.block(body),
         };
+        let frame = self.frames.last();
+        let (most, cut) = frame.map_or((u64::MAX, true), |frame| (frame.most, frame.cut));
         let returned = self.leave();
         let flow = outcome?;
         if flow == Flow::Ended && !wrapped && !self.is_live() {
@@ -117,7 +119,8 @@ impl<'a> Specialiser<'a, '_> {
         // Who comes to the end of the text without a `return` brings no value.
         if let (Some(slot), true, true) = (slot, returns_value(body), flow != Flow::Next) {
             let id = self.b.step(Op::Local(slot));
-            return Ok(Value::Num(self.node(id, u64::MAX)));
+            let n = self.node(id, most);
+            return Ok(Value::Num(Num { cut, ..n }));
         }
         Ok(returned.unwrap_or(Value::None))
     }
