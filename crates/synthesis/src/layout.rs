@@ -310,13 +310,7 @@ impl<'a> Specialiser<'a, '_> {
                 Some(e) => s.fact_number(id, e)?,
                 None => 8,
             };
-            if !align.is_power_of_two() {
-                return Err(Error::new(
-                    item.place,
-                    "an alignment must be a power of two",
-                    "use 16, 4096 or the like",
-                ));
-            }
+            alignment(align, item.place)?;
             if let Some(reach) = &arena.reach {
                 s.reached(id, reach)?;
             }
@@ -423,6 +417,18 @@ impl<'a> Specialiser<'a, '_> {
             })
             .collect();
         Value::Copy(layout, pieces)
+    }
+}
+
+/// An error where the driver's memory cannot be at a multiple of this.
+pub fn alignment(align: u64, place: Place) -> Result<()> {
+    match align.is_power_of_two() && align <= LARGEST {
+        true => Ok(()),
+        false => Err(Error::new(
+            place,
+            format!("an alignment of {align} bytes"),
+            "use a power of two, up to 1 GiB: 16, 4096 or the like",
+        )),
     }
 }
 

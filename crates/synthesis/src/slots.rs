@@ -117,7 +117,11 @@ impl<'a> Specialiser<'a, '_> {
             return Err(Error::new(place, "no slots", "name slots"));
         };
         let align = match align {
-            Some(e) => self.fact_number(i, e)?,
+            Some(e) => {
+                let align = self.fact_number(i, e)?;
+                crate::layout::alignment(align, e.place)?;
+                align
+            }
             None => 16,
         };
         if *in_arena {

@@ -30,6 +30,19 @@ pub fn check(view: &View, item: &Item, out: &mut Vec<Diagnostic>) {
                 out,
             );
         }
+        ItemKind::State { name, kind, .. } => number(view.text(*name), kind, item.place, out),
+        ItemKind::Arena(arena) => {
+            let name = view.text(arena.name);
+            if let Some(kind) = &arena.kind {
+                number(name, kind, item.place, out);
+            }
+            for field in &arena.fields {
+                if let Some(kind) = &field.kind {
+                    let name = format!("{name}.{}", title(view, field));
+                    number(&name, kind, field.place, out);
+                }
+            }
+        }
         ItemKind::Slots { name, fields, .. } => {
             // Whoever lays slots out sets them apart as their members need.
             let own = (view.text(*name), item.place);
@@ -126,6 +139,17 @@ pub fn width(field: &Field) -> Option<u32> {
         None | Some(TypeBase::Bool) => Some(1),
         Some(TypeBase::Bits(bits) | TypeBase::Dma(bits) | TypeBase::Big(bits)) => Some(bits),
         Some(TypeBase::Named(_)) => None,
+    }
+}
+
+/// A number in memory is loaded and stored at once.
+fn number(name: &str, kind: &Type, place: Place, out: &mut Vec<Diagnostic>) {
+    if let Some(bits) = kind.bits().filter(|bits| *bits > WIDEST) {
+        out.push(Diagnostic::new(
+            place,
+            format!("`{name}` is a number of {bits} bits"),
+            "a number has at most 64: `64[4]` is four of them, and room that nobody names is `_`",
+        ));
     }
 }
 
@@ -293,6 +317,10 @@ fn record(
                 u32::try_from(bits).unwrap_or(WIDEST),
                 out,
             );
+        }
+        // What has no name is room, and no number.
+        if let (Some(_), Some(kind)) = (field.name, &field.kind) {
+            number(&format!("{owner}.{name}"), kind, field.place, out);
         }
         let (Some(at), Some(bits)) = (at, bits) else {
             next = None;

@@ -499,7 +499,10 @@ pub fn structure(book: &Book, out: &mut Vec<Diagnostic>) {
                 "take one `use` out of the circle",
             ));
         }
-        twice(book, rule, out);
+        twice(book, rule.name, &rule.items, out);
+    }
+    for class in &book.classes {
+        twice(book, class.name, &class.items, out);
     }
     for (at, (name, place)) in book.order.iter().enumerate() {
         let text = book.name(*name);
@@ -558,10 +561,10 @@ fn cycle(book: &Book, rule: &Rule, path: &mut Vec<Name>) -> Option<Name> {
     found
 }
 
-/// A name that two items of a rule define at once.
-fn twice(book: &Book, rule: &Rule, out: &mut Vec<Diagnostic>) {
+/// A name that two items of a rule or class define at once.
+fn twice(book: &Book, owner: Name, items: &[Item], out: &mut Vec<Diagnostic>) {
     let mut seen: Vec<Name> = Vec::new();
-    for item in &rule.items {
+    for item in items {
         let name = match &item.kind {
             ItemKind::Fact { name, .. }
             | ItemKind::Record { name, .. }
@@ -579,7 +582,7 @@ fn twice(book: &Book, rule: &Rule, out: &mut Vec<Diagnostic>) {
             let text = book.name(name);
             out.push(Diagnostic::new(
                 item.place,
-                format!("`{text}` is defined twice in `{}`", book.name(rule.name)),
+                format!("`{text}` is defined twice in `{}`", book.name(owner)),
                 "give one of them another name, or a `when`",
             ));
         }
