@@ -33,9 +33,9 @@ impl<'a> Specialiser<'a, '_> {
             "false" => Some(Value::Num(self.constant(0))),
             "random" => Some(Value::Random),
             "config" | "behind" => match self.fact_named("configuration") {
-                Some(Value::Num(n)) => self.b.known(n.id).map(|own| {
+                Some(Value::Num(n)) => self.out.b.known(n.id).map(|own| {
                     let place = match text {
-                        "behind" => behind(self.subject.device, own),
+                        "behind" => behind(self.rules.subject.device, own),
                         _ => Some(own),
                     };
                     let region = |base| Region {
@@ -48,13 +48,13 @@ impl<'a> Specialiser<'a, '_> {
                 }),
                 _ => Some(Value::None),
             },
-            "shape" => Some(Value::Text(shape(self.subject.device))),
+            "shape" => Some(Value::Text(shape(self.rules.subject.device))),
             "cpus" => {
                 let cpus = self.cpus();
                 Some(Value::Num(self.constant(cpus)))
             }
             "messages" => Some(Value::Num(
-                self.constant(crate::messages::given(self.subject.device)),
+                self.constant(crate::messages::given(self.rules.subject.device)),
             )),
             "lane" => Some(Value::Num(self.lane())),
             "base" => Some(self.device_window(0)),
@@ -79,10 +79,16 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn fact_named(&mut self, text: &str) -> Option<Value<'a>> {
-        if let Some((_, n)) = self.subject.given.iter().find(|(name, _)| *name == text) {
+        if let Some((_, n)) = self
+            .rules
+            .subject
+            .given
+            .iter()
+            .find(|(name, _)| *name == text)
+        {
             return Some(Value::Num(self.constant(*n)));
         }
-        let subject = self.subject;
+        let subject = self.rules.subject;
         let value = subject
             .device
             .facts
@@ -95,15 +101,15 @@ impl<'a> Specialiser<'a, '_> {
 
     /// `cpu.x2apic`, `fadt.pm1a`: a fact with that name, or the last word as a fact of a device of that bus.
     pub fn dotted_fact(&mut self, first: Name, second: Name) -> Option<Value<'a>> {
-        let from = self.frames.last().map_or(0, |f| f.scope);
-        if self.scopes[from..].iter().any(|(n, _)| *n == first) {
+        let from = self.entry.frames.last().map_or(0, |f| f.scope);
+        if self.entry.scopes[from..].iter().any(|(n, _)| *n == first) {
             return None;
         }
         let (a, b) = (self.text(first), self.text(second));
         if let Some(v) = self.fact_named(&format!("{a}.{b}")) {
             return Some(v);
         }
-        if a == self.subject.device.bus {
+        if a == self.rules.subject.device.bus {
             // A feature nobody reported is not there.
             return Some(
                 self.fact_named(b)
@@ -115,6 +121,7 @@ impl<'a> Specialiser<'a, '_> {
 
     fn device_window(&self, index: u64) -> Value<'a> {
         let found = self
+            .rules
             .subject
             .device
             .windows
@@ -221,29 +228,31 @@ impl<'a> Specialiser<'a, '_> {
         let known = |(of, n, k, _): &&(_, _, Vec<u64>, _)| {
             (*of, *n) == (i, name) && key.as_ref().is_some_and(|key| key == k)
         };
-        if let Some((.., v)) = self.called.iter().find(known) {
+        if let Some((.., v)) = self.rules.called.iter().find(known) {
             return Ok(v.clone());
         }
         self.enter(i, Vec::new());
         for (p, v) in parameters.iter().zip(values) {
-            self.scopes.push((*p, crate::instance::Binding::Value(v)));
+            self.entry
+                .scopes
+                .push((*p, crate::instance::Binding::Value(v)));
         }
         let v = self.value(value);
         self.leave();
         let v = v?;
         let settled = match &v {
-            Value::Copy(_, pieces) => pieces.iter().all(|p| self.b.known(p.id).is_some()),
+            Value::Copy(_, pieces) => pieces.iter().all(|p| self.out.b.known(p.id).is_some()),
             v => self.constant_of(v).is_some(),
         };
         if let (Some(key), true, true) = (key, settled, self.mode.keeps()) {
-            self.called.push((i, name, key, v.clone()));
+            self.rules.called.push((i, name, key, v.clone()));
         }
         Ok(v)
     }
 
     fn constant_of(&self, value: &Value<'a>) -> Option<u64> {
         match value {
-            Value::Num(n) if !n.cut => self.b.known(n.id),
+            Value::Num(n) if !n.cut => self.out.b.known(n.id),
             _ => None,
         }
     }
@@ -264,7 +273,7 @@ impl<'a> Specialiser<'a, '_> {
         };
         let n = self.exact_number(&first.value)?;
         let at = {
-            let id = self.b.bin(BinOp::Sub, b.at.id, n.id);
+            let id = self.out.b.bin(BinOp::Sub, b.at.id, n.id);
             self.node(id, u32::MAX as u64)
         };
         match self.text(name) {
@@ -316,7 +325,7 @@ impl<'a> Specialiser<'a, '_> {
                 } else {
                     BinOp::Max
                 };
-                let id = self.b.bin(op, a.id, b.id);
+                let id = self.out.b.bin(op, a.id, b.id);
                 let most = if text == "min" {
                     a.most.min(b.most)
                 } else {
@@ -363,7 +372,7 @@ impl<'a> Specialiser<'a, '_> {
                     Error::new(place, "`wire` needs a number that is known", "use a fact")
                 })?;
                 let at = usize::try_from(at).ok();
-                let wire = at.and_then(|at| self.subject.device.wires.get(at));
+                let wire = at.and_then(|at| self.rules.subject.device.wires.get(at));
                 let line = wire.map(|w| w.line);
                 Ok(line.map_or(Value::None, |line| Value::Num(self.constant(line as u64))))
             }
@@ -375,7 +384,7 @@ impl<'a> Specialiser<'a, '_> {
             "restores" => self.restores(first, &arguments[1].value, place),
             "firmware" => self.firmware(arguments, place),
             "id" => {
-                let cpu = self.subject.machine.cpus.first().map(|c| c.id);
+                let cpu = self.rules.subject.machine.cpus.first().map(|c| c.id);
                 let cpu = cpu.ok_or_else(|| {
                     Error::new(
                         place,
@@ -435,11 +444,11 @@ impl<'a> Specialiser<'a, '_> {
                 offset: None,
             }),
             "has" => {
-                let found = capabilities(self.subject.device, n).next().is_some();
+                let found = capabilities(self.rules.subject.device, n).next().is_some();
                 Value::Num(self.constant(found as u64))
             }
             _ => {
-                let list = capabilities(self.subject.device, n);
+                let list = capabilities(self.rules.subject.device, n);
                 Value::List(list.map(|at| Value::Num(self.constant(at))).collect())
             }
         })
@@ -462,7 +471,7 @@ impl<'a> Specialiser<'a, '_> {
         };
         let mut part = [0u64; 3];
         for (slot, word) in part.iter_mut().zip(["bar", "at", "size"]) {
-            let name = self.subject.book.find(word).ok_or_else(no_window)?;
+            let name = self.rules.subject.book.find(word).ok_or_else(no_window)?;
             let Value::Num(n) = self.member_of_copy(&layout, &pieces, name, place)? else {
                 return Err(no_window());
             };
@@ -513,6 +522,7 @@ impl<'a> Specialiser<'a, '_> {
             };
             let at = self.decided(n.id).ok_or_else(unknown)? as usize;
             let bytes: Vec<u8> = self
+                .rules
                 .subject
                 .device
                 .config
@@ -525,16 +535,17 @@ impl<'a> Specialiser<'a, '_> {
             let Value::Copy(_, pieces) = &copy else {
                 continue;
             };
-            let scope = self.scopes.len();
+            let scope = self.entry.scopes.len();
             for member in layout.members.iter().map(|(n, _)| *n).collect::<Vec<_>>() {
                 let v = self.member_of_copy(&layout, pieces, member, place)?;
-                self.scopes
+                self.entry
+                    .scopes
                     .push((member, crate::instance::Binding::Value(v)));
             }
             let holds = self.exact_number(test);
-            self.scopes.truncate(scope);
+            self.entry.scopes.truncate(scope);
             let holds = holds?;
-            if self.b.known(holds.id).is_some_and(|v| v != 0) {
+            if self.out.b.known(holds.id).is_some_and(|v| v != 0) {
                 return Ok(copy);
             }
         }
@@ -643,7 +654,7 @@ impl<'a> Specialiser<'a, '_> {
         self.write(&r, Value::Num(value), place)?;
         let seen = self.read_one(&r)?;
         self.write(&r, Value::Num(old), place)?;
-        let id = self.b.bin(BinOp::Eq, seen.id, value.id);
+        let id = self.out.b.bin(BinOp::Eq, seen.id, value.id);
         Ok(Value::Num(self.node(id, 1)))
     }
 
@@ -660,7 +671,7 @@ impl<'a> Specialiser<'a, '_> {
                 ))
             }
         };
-        let zero = self.b.constant(0);
+        let zero = self.out.b.constant(0);
         let mut args = [zero; 4];
         for (slot, a) in args.iter_mut().zip(&arguments[1..]) {
             *slot = self.number(&a.value)?.id;
@@ -676,9 +687,9 @@ impl<'a> Specialiser<'a, '_> {
                     "call firmware in `init` or in operations",
                 ));
             };
-            self.b.constant(answer)
+            self.out.b.constant(answer)
         } else {
-            self.b.step(Op::Firmware { conduit, args })
+            self.out.b.step(Op::Firmware { conduit, args })
         };
         Ok(Value::Num(self.node(id, u64::MAX)))
     }

@@ -65,10 +65,6 @@ impl Exits {
         self.open.pop().map_or(Vec::new(), |open| open.passing)
     }
 
-    pub fn clear(&mut self) {
-        self.open.clear();
-    }
-
     pub fn jumps(&self) -> u32 {
         self.jumps
     }
@@ -77,7 +73,7 @@ impl Exits {
 impl<'a> Specialiser<'a, '_> {
     /// Writes a jump to the end of a block or loop around.
     pub fn jump(&mut self, to: Exit, place: Place) -> Result<Flow> {
-        let open = &mut self.exits.open;
+        let open = &mut self.entry.exits.open;
         let Some(at) = open.iter().rposition(|open| open.label == to.label) else {
             return Err(Error::new(
                 place,
@@ -86,10 +82,10 @@ impl<'a> Specialiser<'a, '_> {
             ));
         };
         let passed = open.len() - 1 - at;
-        let step = self.b.step(Op::Leave(passed as u8));
+        let step = self.out.b.step(Op::Leave(passed as u8));
         open[at].left = true;
-        self.exits.jumps += 1;
-        let open = &mut self.exits.open;
+        self.entry.exits.jumps += 1;
+        let open = &mut self.entry.exits.open;
         for through in &mut open[at + 1..] {
             if through.tentative {
                 through.passing.push(step);
@@ -100,7 +96,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Whether a jump there, from here, is decided while the code is written.
     pub fn decides(&self, exit: Exit) -> bool {
-        self.nest == exit.nest
+        self.entry.nest == exit.nest
     }
 
     /// `body` with a block around it.
@@ -110,7 +106,7 @@ impl<'a> Specialiser<'a, '_> {
         body: impl FnOnce(&mut Self, Exit) -> Result<T>,
     ) -> Result<T> {
         let (region, outcome) = self.leavable(result, body)?;
-        self.b.step(Op::Block(region));
+        self.out.b.step(Op::Block(region));
         Ok(outcome)
     }
 
@@ -122,13 +118,13 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<(graph::RegionId, T)> {
         self.region_open();
         let exit = Exit {
-            label: self.exits.enter(false),
-            nest: self.nest,
+            label: self.entry.exits.enter(false),
+            nest: self.entry.nest,
             unrolled: false,
             result,
         };
         let outcome = body(self, exit)?;
-        self.exits.close();
+        self.entry.exits.close();
         Ok((self.region_close(), outcome))
     }
 
@@ -140,37 +136,37 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<Flow> {
         let mark = self.mark();
         let exit = Exit {
-            label: self.exits.enter(true),
-            nest: self.nest,
+            label: self.entry.exits.enter(true),
+            nest: self.entry.nest,
             unrolled: true,
             result: None,
         };
         if self.is_live() {
             let flow = self.in_loop(exit, |s| turns(s, exit))?;
-            self.exits.close();
+            self.entry.exits.close();
             return Ok(over(flow));
         }
-        self.b.open();
+        self.out.b.open();
         let flow = self.in_loop(exit, |s| turns(s, exit))?;
-        if !self.exits.is_left() {
+        if !self.entry.exits.is_left() {
             // Nothing jumps to its end: there is no block.
-            for jump in self.exits.close() {
-                self.b.nearer(jump);
+            for jump in self.entry.exits.close() {
+                self.out.b.nearer(jump);
             }
-            self.b.splice();
+            self.out.b.splice();
             return Ok(over(flow));
         }
         if flow == Flow::Return {
             // Decided for this way through; another comes to the end of the block.
-            match self.frames.last().and_then(|f| f.exit) {
+            match self.entry.frames.last().and_then(|f| f.exit) {
                 Some(routine) => self.jump(routine, place)?,
                 None => return Err(no_way_out(place)),
             };
         }
-        self.exits.close();
+        self.entry.exits.close();
         self.back_to(mark);
-        let region = self.b.close();
-        self.b.step(Op::Block(region));
+        let region = self.out.b.close();
+        self.out.b.step(Op::Block(region));
         Ok(Flow::Next)
     }
 

@@ -86,7 +86,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Items of the instance and of its class, whatever guards them.
     pub fn all_items(&self, id: InstanceId) -> impl Iterator<Item = &'a Item> + '_ {
-        let i = &self.instances[id];
+        let i = &self.rules.instances[id];
         let class = i.class.map(|c| c.items.as_slice()).unwrap_or(&[]);
         i.items
             .iter()
@@ -98,7 +98,7 @@ impl<'a> Specialiser<'a, '_> {
     /// Items of the instance that exist, its own first, those of its class last.
     pub fn items(&mut self, id: InstanceId) -> Vec<&'a Item> {
         self.decide(id);
-        let i = &self.instances[id];
+        let i = &self.rules.instances[id];
         let mut list: Vec<&'a Item> = i.items.clone();
         for (k, g) in i.guarded.iter().enumerate() {
             if i.exists(k) {
@@ -113,7 +113,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Decides the guards that can be decided by now, in passes, until a pass decides none.
     fn decide(&mut self, id: InstanceId) {
-        let guards = &self.instances[id].guarded;
+        let guards = &self.rules.instances[id].guarded;
         if guards.iter().any(|g| g.decided == Decision::Deciding) {
             // A test looks for a name: what was not tried yet in this pass may give it.
             self.pass(id);
@@ -129,20 +129,20 @@ impl<'a> Specialiser<'a, '_> {
     /// pass is over: tried again inside of each other they would take as long as there are orders to try them in.
     fn pass(&mut self, id: InstanceId) -> bool {
         let mut progress = false;
-        for k in 0..self.instances[id].guarded.len() {
-            if self.instances[id].guarded[k].decided != Decision::Open {
+        for k in 0..self.rules.instances[id].guarded.len() {
+            if self.rules.instances[id].guarded[k].decided != Decision::Open {
                 continue;
             }
-            self.instances[id].guarded[k].decided = Decision::Deciding;
+            self.rules.instances[id].guarded[k].decided = Decision::Deciding;
             let (test, before, negated) = {
-                let g = &self.instances[id].guarded[k];
+                let g = &self.rules.instances[id].guarded[k];
                 (g.test, g.before.clone(), g.negated)
             };
             self.enter(id, Vec::new());
             let holds = self.way_holds(test, &before);
             self.leave();
             if let Some(holds) = holds {
-                self.instances[id].guarded[k].decided = Decision::Is(holds != negated);
+                self.rules.instances[id].guarded[k].decided = Decision::Is(holds != negated);
                 progress = true;
             }
         }
@@ -150,7 +150,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn reopen(&mut self, id: InstanceId) {
-        for guard in &mut self.instances[id].guarded {
+        for guard in &mut self.rules.instances[id].guarded {
             if guard.decided == Decision::Deciding {
                 guard.decided = Decision::Open;
             }
@@ -180,7 +180,7 @@ impl<'a> Specialiser<'a, '_> {
         id: InstanceId,
         mut wanted: impl FnMut(&'a ItemKind) -> bool,
     ) -> Option<&'a Item> {
-        if let Some(item) = self.instances[id]
+        if let Some(item) = self.rules.instances[id]
             .items
             .iter()
             .copied()

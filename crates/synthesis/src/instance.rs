@@ -78,78 +78,84 @@ pub struct Mark {
     pub taken: usize,
 }
 
-pub struct Specialiser<'a, 'l> {
+/// What is the same in all entries: what is specialised, and what is known of it.
+pub struct Rules<'a> {
     pub subject: Subject<'a>,
-    pub b: Builder,
-    /// What it is at, and what only that needs.
-    pub mode: Mode<'a, 'l>,
     pub instances: Vec<Instance<'a>>,
+    pub banks: Vec<crate::each::Bank<'a>>,
+    /// Values of facts with parameters, for the numbers that they were asked for.
+    pub called: Vec<(InstanceId, Name, Vec<u64>, Value<'a>)>,
+    /// Slots and rings that something watches, by name.
+    pub watched: Vec<(Option<Name>, Name)>,
+    pub folding: Folding,
+}
+
+/// What is put out: the graph of all entries, and what goes with it.
+#[derive(Default)]
+pub struct Out {
+    pub b: Builder,
+    pub windows: Vec<graph::Window>,
+    pub room: Room,
+    pub told: Told,
+    /// Names of places, if somebody wants them.
+    pub names: Option<graph::view::Names>,
+}
+
+/// Where the specialiser is in the entry that it works on. Nothing of it is left in the next.
+#[derive(Default)]
+pub struct Entry<'a> {
     pub scopes: Vec<(Name, Binding<'a>)>,
     pub frames: Vec<Frame<'a>>,
     /// Blocks and loops that are open.
     pub exits: Exits,
     /// Open run-time regions of any kind.
     pub nest: u32,
-    pub windows: Vec<graph::Window>,
-    pub room: Room,
-    pub banks: Vec<crate::each::Bank<'a>>,
-    pub folding: Folding,
+    pub marks: Vec<Mark>,
+    /// What is known of values in the regions that are open.
+    pub proved: Proved,
     /// Slots taken in this entry: `busy` gives them back.
     pub taken: Taken<'a>,
-    /// Slots and rings that something watches, by name.
-    pub watched: Vec<(Option<Name>, Name)>,
-    /// Names of places, if somebody wants them.
-    pub names: Option<graph::view::Names>,
-    pub told: Told,
-    /// Values of facts with parameters, for the numbers that they were asked for.
-    pub called: Vec<(InstanceId, Name, Vec<u64>, Value<'a>)>,
     /// What follows in the current region is never reached, and why: something inside an expression or a call ended it.
     pub cut: Option<Flow>,
     /// What to do when the thing being asked for cannot be had.
     pub otherwise: Option<&'a Stmt>,
-    /// What is known of values in the regions that are open.
-    pub proved: Proved,
-    pub marks: Vec<Mark>,
     /// The place of the rule that is worked on.
     pub at: Place,
     /// What had to be known and was not: told at the end of the statement.
     pub unknown: Option<Error>,
+}
+
+pub struct Specialiser<'a, 'l> {
+    pub rules: Rules<'a>,
+    pub out: Out,
+    pub entry: Entry<'a>,
+    /// What it is at, and what only that needs.
+    pub mode: Mode<'a, 'l>,
     /// Steps of evaluation left: a rule cannot keep the generator busy for ever.
-    pub budget: u64,
+    budget: u64,
 }
 
 impl<'a, 'l> Specialiser<'a, 'l> {
     pub fn new(subject: Subject<'a>, mode: Mode<'a, 'l>) -> Self {
         Specialiser {
-            subject,
-            b: Builder::new(),
+            rules: Rules {
+                subject,
+                instances: Vec::new(),
+                banks: Vec::new(),
+                called: Vec::new(),
+                watched: Vec::new(),
+                folding: Folding::default(),
+            },
+            out: Out::default(),
+            entry: Entry::default(),
             mode,
-            instances: Vec::new(),
-            scopes: Vec::new(),
-            frames: Vec::new(),
-            exits: Exits::default(),
-            nest: 0,
-            windows: Vec::new(),
-            room: Room::default(),
-            banks: Vec::new(),
-            folding: Folding::default(),
-            taken: Taken::default(),
-            watched: Vec::new(),
-            names: None,
-            told: Told::default(),
-            called: Vec::new(),
-            cut: None,
-            otherwise: None,
-            proved: Proved::default(),
-            marks: Vec::new(),
-            at: Place::default(),
-            unknown: None,
             budget: 20_000_000,
         }
     }
 
     pub fn text(&self, name: Name) -> &'a str {
-        self.subject
+        self.rules
+            .subject
             .book
             .names
             .get(name.0 as usize)
@@ -157,12 +163,22 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     }
 
     pub fn class_named(&self, name: Name) -> Option<&'a Class> {
-        self.subject.book.classes.iter().find(|c| c.name == name)
+        self.rules
+            .subject
+            .book
+            .classes
+            .iter()
+            .find(|c| c.name == name)
+    }
+
+    /// Steps of a wait, which has its own end: its time.
+    pub fn give_back(&mut self, steps: u64) {
+        self.budget = self.budget.saturating_add(steps);
     }
 
     /// Takes one step off the budget.
     pub fn tick(&mut self, place: Place) -> Result<()> {
-        self.at = place;
+        self.entry.at = place;
         self.budget = self.budget.checked_sub(1).ok_or_else(|| {
             Error::new(
                 place,
@@ -175,10 +191,10 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     /// A value that must be known here, or the statement ends in an error: whoever gets none carries nothing out.
     pub fn known_now(&mut self, id: Id) -> Option<u64> {
-        let known = self.b.known(id);
-        if known.is_none() && self.unknown.is_none() {
-            self.unknown = Some(Error::new(
-                self.at,
+        let known = self.out.b.known(id);
+        if known.is_none() && self.entry.unknown.is_none() {
+            self.entry.unknown = Some(Error::new(
+                self.entry.at,
                 "a value is needed here that only the driver's run can know",
                 "learn it first, or use a fact",
             ));
@@ -197,7 +213,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     /// The error of something that had to be known and was not.
     pub fn told_unknown(&mut self) -> Result<()> {
-        self.unknown.take().map_or(Ok(()), Err)
+        self.entry.unknown.take().map_or(Ok(()), Err)
     }
 
     /// Makes an instance of a rule; its parts follow with [`Self::use_parts`].
@@ -219,7 +235,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 _ => None,
             })
             .collect::<Vec<_>>();
-        let id = self.instances.len();
+        let id = self.rules.instances.len();
         // What stands inside a rule has the rule's class around it, not beneath.
         let whole = core::ptr::eq(items.as_ptr(), rule.items.as_ptr());
         let class = if whole {
@@ -227,7 +243,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         } else {
             None
         };
-        self.instances.push(Instance {
+        self.rules.instances.push(Instance {
             label,
             rule,
             class,
@@ -251,13 +267,13 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     /// Learned facts of an earlier run, as constants.
     fn recall(&mut self, id: InstanceId) {
-        if let Some((bank, position)) = self.instances[id].bank {
-            if self.b.known(position.id).is_none() {
+        if let Some((bank, position)) = self.rules.instances[id].bank {
+            if self.out.b.known(position.id).is_none() {
                 return self.recall_bank(id, bank);
             }
         }
         let prefix = self.prefix(id);
-        for fact in &self.subject.device.learned {
+        for fact in &self.rules.subject.device.learned {
             let Some(rest) = fact.name.strip_prefix(prefix.as_str()) else {
                 continue;
             };
@@ -274,16 +290,16 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             },
             None => (rest, None),
         };
-        let Some(name) = self.subject.book.names.iter().position(|n| n == base) else {
+        let Some(name) = self.rules.subject.book.names.iter().position(|n| n == base) else {
             return;
         };
         let name = Name(name as u16);
         let value = self.of_fact(value);
         match (index, value) {
-            (Some(n), Value::Num(v)) => self.instances[id].indexed.push((name, n, v)),
+            (Some(n), Value::Num(v)) => self.rules.instances[id].indexed.push((name, n, v)),
             (None, value) => {
                 let value = self.typed_fact(id, name, value);
-                self.instances[id].facts.push((name, value));
+                self.rules.instances[id].facts.push((name, value));
             }
             _ => {}
         }
@@ -291,7 +307,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     /// `rx.` for a part, empty for the function.
     pub fn prefix(&self, id: InstanceId) -> String {
-        let label = &self.instances[id].label;
+        let label = &self.rules.instances[id].label;
         if label.is_empty() {
             String::new()
         } else {
@@ -322,7 +338,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     /// Makes the parts that an instance uses.
     pub fn use_parts(&mut self, id: InstanceId) -> Result<()> {
-        let uses: Vec<&'a Item> = self.instances[id]
+        let uses: Vec<&'a Item> = self.rules.instances[id]
             .items
             .iter()
             .copied()
@@ -345,13 +361,13 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             }
             self.leave();
             let label = format!("{}{}", self.prefix(id), self.text(*name));
-            let bank = self.instances[id].bank;
+            let bank = self.rules.instances[id].bank;
             let child = self.instantiate(label, rule, items, lower, bank)?;
-            self.instances[child]
+            self.rules.instances[child]
                 .parameters
                 .extend(names.iter().copied().zip(values));
-            self.instances[child].upper = Some((id, Some(*name)));
-            self.instances[id].parts.push((*name, child));
+            self.rules.instances[child].upper = Some((id, Some(*name)));
+            self.rules.instances[id].parts.push((*name, child));
             self.use_parts(child)?;
         }
         Ok(())
@@ -379,11 +395,12 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 ..
             }) = found
             {
-                return Ok((self.instances[i].rule, parameters, items, Some(i)));
+                return Ok((self.rules.instances[i].rule, parameters, items, Some(i)));
             }
-            at = self.instances[i].lower;
+            at = self.rules.instances[i].lower;
         }
         let rule = self
+            .rules
             .subject
             .book
             .rules
@@ -398,53 +415,53 @@ impl<'a, 'l> Specialiser<'a, 'l> {
             })?;
         // What carries the rule carries its parts; what stands inside the rule is left behind.
         let mut at = id;
-        while self.instances[at].class.is_none() {
-            match self.instances[at].lower {
+        while self.rules.instances[at].class.is_none() {
+            match self.rules.instances[at].lower {
                 Some(lower) => at = lower,
                 None => break,
             }
         }
-        let lower = self.instances[at].lower;
+        let lower = self.rules.instances[at].lower;
         Ok((rule, &rule.parameters, &rule.items, lower))
     }
 
     pub fn enter(&mut self, instance: InstanceId, assigned: Vec<Name>) {
         let frame = Frame {
             instance,
-            scope: self.scopes.len(),
+            scope: self.entry.scopes.len(),
             exit: None,
             loop_exit: None,
             returned: None,
             assigned,
-            nest: self.nest,
+            nest: self.entry.nest,
             most: 0,
             cut: false,
         };
-        self.frames.push(frame);
+        self.entry.frames.push(frame);
     }
 
     pub fn leave(&mut self) -> Option<Value<'a>> {
-        let frame = self.frames.pop()?;
-        self.scopes.truncate(frame.scope);
+        let frame = self.entry.frames.pop()?;
+        self.entry.scopes.truncate(frame.scope);
         frame.returned
     }
 
     pub fn here(&self) -> InstanceId {
-        self.frames.last().map_or(0, |f| f.instance)
+        self.entry.frames.last().map_or(0, |f| f.instance)
     }
 
     /// The value, if facts decide it. What does not is remembered: it may rest on a fact that differs between instances.
     pub fn decided(&mut self, id: Id) -> Option<u64> {
-        let known = self.b.known(id);
+        let known = self.out.b.known(id);
         if known.is_none() {
-            self.folding.note_undecided(id);
+            self.rules.folding.note_undecided(id);
         }
         known
     }
 
     pub fn constant(&mut self, v: u64) -> Num<'a> {
         Num {
-            id: self.b.constant(v),
+            id: self.out.b.constant(v),
             most: v,
             bits: None,
             open: false,
@@ -453,9 +470,9 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     }
 
     pub fn node(&self, id: Id, most: u64) -> Num<'a> {
-        let most = match self.b.known(id) {
+        let most = match self.out.b.known(id) {
             Some(value) => value,
-            None => self.proved.most(id, most.min(self.b.most(id))),
+            None => self.entry.proved.most(id, most.min(self.out.b.most(id))),
         };
         Num {
             id,
@@ -504,13 +521,13 @@ impl<'a, 'l> Specialiser<'a, 'l> {
 
     pub fn as_fact(&self, value: &Value<'a>) -> Option<machine::Value> {
         Some(match value {
-            Value::Num(n) => machine::Value::Number(self.b.known(n.id)?),
+            Value::Num(n) => machine::Value::Number(self.out.b.known(n.id)?),
             Value::Text(t) => machine::Value::Text(t.clone()),
             Value::List(list) => {
                 let mut bytes = vec![];
                 for v in list {
                     let Value::Num(n) = v else { return None };
-                    bytes.push(self.b.known(n.id)?);
+                    bytes.push(self.out.b.known(n.id)?);
                 }
                 if bytes.iter().all(|b| *b < 256) {
                     machine::Value::Bytes(bytes.iter().map(|b| *b as u8).collect())

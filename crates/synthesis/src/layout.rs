@@ -46,20 +46,20 @@ impl<'a> Specialiser<'a, '_> {
     fn family(&self, id: InstanceId) -> Vec<InstanceId> {
         let mut family = alloc::vec![id];
         let mut at = id;
-        while let Some(lower) = self.instances[at].lower {
+        while let Some(lower) = self.rules.instances[at].lower {
             family.push(lower);
             at = lower;
         }
         let mut at = id;
-        while let Some((upper, _)) = self.instances[at].upper {
+        while let Some((upper, _)) = self.rules.instances[at].upper {
             if !family.contains(&upper) {
                 family.push(upper);
             }
             at = upper;
         }
         // A part's transport is also its user's; whoever uses the transport directly may add to it.
-        for k in 0..self.instances.len() {
-            if self.instances[k].label.is_empty() && !family.contains(&k) {
+        for k in 0..self.rules.instances.len() {
+            if self.rules.instances[k].label.is_empty() && !family.contains(&k) {
                 family.push(k);
             }
         }
@@ -166,7 +166,7 @@ impl<'a> Specialiser<'a, '_> {
             if found.is_some() {
                 return true;
             }
-            at = self.instances[i].lower;
+            at = self.rules.instances[i].lower;
         }
         false
     }
@@ -188,7 +188,7 @@ impl<'a> Specialiser<'a, '_> {
                 };
                 return self.record_layout(i, *big, *size, fields);
             }
-            at = self.instances[i].lower;
+            at = self.rules.instances[i].lower;
         }
         Err(Error::new(
             place,
@@ -267,19 +267,23 @@ impl<'a> Specialiser<'a, '_> {
         name: Name,
         make: impl FnOnce(&mut Self) -> Result<Spot<'a>>,
     ) -> Result<Spot<'a>> {
-        if let Some((_, spot)) = self.instances[id].memory.iter().find(|(n, _)| *n == name) {
+        if let Some((_, spot)) = self.rules.instances[id]
+            .memory
+            .iter()
+            .find(|(n, _)| *n == name)
+        {
             return Ok(spot.clone());
         }
-        let spot = match self.instances[id].bank {
+        let spot = match self.rules.instances[id].bank {
             None => make(self)?,
             Some((bank, position)) => self.banked(id, name, bank, position, make)?,
         };
-        self.instances[id].memory.push((name, spot.clone()));
+        self.rules.instances[id].memory.push((name, spot.clone()));
         Ok(spot)
     }
 
     pub fn state_spot(&mut self, kind: Kind<'a>) -> Spot<'a> {
-        let at = self.room.reserve_state(size_of(&kind));
+        let at = self.out.room.reserve_state(size_of(&kind));
         Spot {
             space: Space::State,
             at: self.constant(at),
@@ -289,7 +293,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn arena_spot(&mut self, kind: Kind<'a>, align: u64) -> Spot<'a> {
-        let at = self.room.reserve_arena(size_of(&kind), align);
+        let at = self.out.room.reserve_arena(size_of(&kind), align);
         Spot {
             space: Space::Arena,
             at: self.constant(at),

@@ -370,15 +370,15 @@ fn holds<'a>(
     may_touch: bool,
 ) -> Held {
     let mut s = Specialiser::new(subject, Mode::probing(probe, may_touch));
-    s.b.open();
+    s.out.b.open();
     let Ok(function) = crate::entries::chain(&mut s, rules) else {
         return Held::Not;
     };
     s.enter(function, Vec::new());
-    let outcome = s.exact_number(test).ok().and_then(|n| s.b.known(n.id));
+    let outcome = s.exact_number(test).ok().and_then(|n| s.out.b.known(n.id));
     match outcome {
         None | Some(0) => Held::Not,
-        _ if s.unknown.is_some() => Held::Not,
+        _ if s.entry.unknown.is_some() => Held::Not,
         Some(_) if s.mode.touched() => Held::Seen,
         Some(_) => Held::Known,
     }

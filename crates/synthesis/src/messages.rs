@@ -38,7 +38,7 @@ pub fn hears_messages(book: &Book, choice: &Choice) -> bool {
 /// The entry `message(n)`, where the device has messages and the rules hear them: then no wire is listened to. Gives how
 /// many messages are heard.
 pub fn message_entry(s: &mut Specialiser, function: InstanceId) -> Result<Option<u64>> {
-    let given = given(s.subject.device);
+    let given = given(s.rules.subject.device);
     if given == 0 {
         return Ok(None);
     }
@@ -46,9 +46,9 @@ pub fn message_entry(s: &mut Specialiser, function: InstanceId) -> Result<Option
         return Ok(None);
     };
     let chain = chain_of(s, function);
-    s.b.open();
+    s.out.b.open();
     let heard = any_heard(s, &chain, name);
-    s.b.close();
+    s.out.b.close();
     if !heard? {
         return Ok(None);
     }
@@ -58,13 +58,13 @@ pub fn message_entry(s: &mut Specialiser, function: InstanceId) -> Result<Option
             name,
             which: argument(s, 0, given - 1),
             given,
-            mine: s.b.new_local(),
+            mine: s.out.b.new_local(),
             most: 0,
         };
-        let again = s.b.new_local();
-        let zero = s.b.constant(0);
-        s.b.step(Op::SetLocal(again, zero));
-        s.b.step(Op::SetLocal(call.mine, zero));
+        let again = s.out.b.new_local();
+        let zero = s.out.b.constant(0);
+        s.out.b.step(Op::SetLocal(again, zero));
+        s.out.b.step(Op::SetLocal(call.mine, zero));
         s.mode.set_again(Some(again));
         let told = |k: &ItemKind| is_event(k, name);
         for id in chain {
@@ -139,7 +139,7 @@ impl<'a> Call<'a> {
                 s.run_event_of(id, event, self.mine)?;
                 continue;
             }
-            let same = s.b.bin(BinOp::Eq, self.which.id, number.id);
+            let same = s.out.b.bin(BinOp::Eq, self.which.id, number.id);
             let same = s.node(same, 1);
             let mine = self.mine;
             s.branch(

@@ -15,17 +15,17 @@ const MOST: usize = 4096;
 impl Specialiser<'_, '_> {
     /// A register lies at this constant place: remembered, if anybody asked for names.
     pub fn note_register(&mut self, r: &Register, window: u8, at: u64) {
-        if self.names.is_none() {
+        if self.out.names.is_none() {
             return;
         }
-        let index = r.index.and_then(|index| self.b.known(index.id));
+        let index = r.index.and_then(|index| self.out.b.known(index.id));
         let name = self.text(r.item.name);
         let name = match index {
             Some(index) => format!("{name}[{index}]"),
             None => name.to_string(),
         };
         let name = self.labelled(r.instance, &name);
-        let Some(names) = &mut self.names else {
+        let Some(names) = &mut self.out.names else {
             return;
         };
         let mut all = names.registers.iter_mut();
@@ -38,7 +38,7 @@ impl Specialiser<'_, '_> {
     }
 
     fn labelled(&self, id: InstanceId, name: &str) -> String {
-        match self.instances[id].label.as_str() {
+        match self.rules.instances[id].label.as_str() {
             "" => name.to_string(),
             label => format!("{label}.{name}"),
         }
@@ -46,11 +46,11 @@ impl Specialiser<'_, '_> {
 
     /// The memory that the rule's names have got.
     pub fn note_memory(&mut self) {
-        let Some(mut names) = self.names.take() else {
+        let Some(mut names) = self.out.names.take() else {
             return;
         };
-        for id in 0..self.instances.len() {
-            for (name, spot) in &self.instances[id].memory {
+        for id in 0..self.rules.instances.len() {
+            for (name, spot) in &self.rules.instances[id].memory {
                 let name = self.labelled(id, self.text(*name));
                 self.note_members(&mut names.memory, spot, &name);
             }
@@ -61,11 +61,11 @@ impl Specialiser<'_, '_> {
         names
             .memory
             .dedup_by_key(|(space, at, _)| (*space as u8, *at));
-        self.names = Some(names);
+        self.out.names = Some(names);
     }
 
     fn note_members(&self, into: &mut Vec<(Space, u64, String)>, spot: &Spot, name: &str) {
-        let Some(at) = self.b.known(spot.at.id).filter(|_| spot.shift == 0) else {
+        let Some(at) = self.out.b.known(spot.at.id).filter(|_| spot.shift == 0) else {
             return;
         };
         let mut open = alloc::vec![(at, spot.kind.clone(), name.to_string())];

@@ -17,7 +17,7 @@ impl<'a> Specialiser<'a, '_> {
             let value = known.and_then(|at| Some(self.mode.device()?.load(space, at, width)));
             return self.constant(value.unwrap_or(0));
         }
-        let id = self.b.step(Op::Load {
+        let id = self.out.b.step(Op::Load {
             space,
             at: at.id,
             width,
@@ -33,7 +33,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             return;
         }
-        self.b.step(Op::Store {
+        self.out.b.step(Op::Store {
             space,
             at: at.id,
             width,
@@ -45,19 +45,19 @@ impl<'a> Specialiser<'a, '_> {
         if bytes == 0 {
             return n;
         }
-        let c = self.b.constant(bytes);
-        let id = self.b.bin(BinOp::Add, n.id, c);
+        let c = self.out.b.constant(bytes);
+        let id = self.out.b.bin(BinOp::Add, n.id, c);
         self.node(id, n.most.saturating_add(bytes))
     }
 
     pub fn sum(&mut self, a: Num<'a>, b: Num<'a>) -> Num<'a> {
-        let id = self.b.bin(BinOp::Add, a.id, b.id);
+        let id = self.out.b.bin(BinOp::Add, a.id, b.id);
         self.node(id, a.most.saturating_add(b.most))
     }
 
     pub fn times(&mut self, n: Num<'a>, by: u64) -> Num<'a> {
-        let c = self.b.constant(by);
-        let id = self.b.bin(BinOp::Mul, n.id, c);
+        let c = self.out.b.constant(by);
+        let id = self.out.b.bin(BinOp::Mul, n.id, c);
         self.node(id, n.most.saturating_mul(by))
     }
 
@@ -102,11 +102,11 @@ impl<'a> Specialiser<'a, '_> {
         let width = width_for(span);
         let mut n = self.raw_load(spot.space, spot.at, width);
         if big {
-            let id = self.b.swap(width, n.id);
+            let id = self.out.b.swap(width, n.id);
             n = self.node(id, width.mask());
         }
         if spot.shift != 0 || bits != width.bits() {
-            let id = self.b.extract(n.id, spot.shift as u8, bits as u8);
+            let id = self.out.b.extract(n.id, spot.shift as u8, bits as u8);
             n = self.node(id, ones(bits));
         }
         n.bits = fields;
@@ -123,9 +123,10 @@ impl<'a> Specialiser<'a, '_> {
             if done % 8 == 0 {
                 pieces.push(part);
             } else if let Some(last) = pieces.last().copied() {
-                let id = self
-                    .b
-                    .insert(last.id, part.id, (done % 8 * 8) as u8, width.bits() as u8);
+                let id =
+                    self.out
+                        .b
+                        .insert(last.id, part.id, (done % 8 * 8) as u8, width.bits() as u8);
                 let merged = self.node(id, u64::MAX);
                 if let Some(slot) = pieces.last_mut() {
                     *slot = merged;
@@ -159,7 +160,7 @@ impl<'a> Specialiser<'a, '_> {
                 let mut n = self.bits_of_copy(pieces, at, bits, place)?;
                 if big {
                     if let Some(width) = Width::of_bits(bits) {
-                        let id = self.b.swap(width, n.id);
+                        let id = self.out.b.swap(width, n.id);
                         n = self.node(id, ones(bits));
                     }
                 }
@@ -210,10 +211,11 @@ impl<'a> Specialiser<'a, '_> {
         let (k, lo) = ((at / 64) as usize, (at % 64) as u32);
         let low = piece(k)?;
         let first = bits.min(64 - lo);
-        let mut id = self.b.extract(low.id, lo as u8, first as u8);
+        let mut id = self.out.b.extract(low.id, lo as u8, first as u8);
         if first < bits {
             let high = piece(k + 1)?;
             id = self
+                .out
                 .b
                 .insert(id, high.id, first as u8, (bits - first) as u8);
         }
@@ -321,11 +323,11 @@ impl<'a> Specialiser<'a, '_> {
     pub fn fit(&mut self, n: Num<'a>, bits: u32, place: Place) -> Result<Num<'a>> {
         let mask = ones(bits);
         // 64 bits take the lowest of any.
-        if bits >= 64 || !n.cut && (n.most <= mask || self.b.most(n.id) <= mask) {
+        if bits >= 64 || !n.cut && (n.most <= mask || self.out.b.most(n.id) <= mask) {
             return Ok(Num { cut: false, ..n });
         }
         if n.open {
-            let id = self.b.extract(n.id, 0, bits as u8);
+            let id = self.out.b.extract(n.id, 0, bits as u8);
             return Ok(Num {
                 most: mask,
                 open: false,
@@ -343,10 +345,13 @@ impl<'a> Specialiser<'a, '_> {
         let mut id = n.id;
         if spot.shift != 0 || bits != width.bits() {
             let old = self.raw_load(spot.space, spot.at, width);
-            id = self.b.insert(old.id, n.id, spot.shift as u8, bits as u8);
+            id = self
+                .out
+                .b
+                .insert(old.id, n.id, spot.shift as u8, bits as u8);
         }
         if big {
-            id = self.b.swap(width, id);
+            id = self.out.b.swap(width, id);
         }
         let n = self.node(id, width.mask());
         self.raw_store(spot.space, spot.at, width, n);
@@ -376,7 +381,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             // A number is a record of at most eight bytes; 0 clears one of any size.
             Value::Num(n) if layout.size <= 8 => alloc::vec![n],
-            Value::Num(n) if !n.cut && self.b.known(n.id) == Some(0) => {
+            Value::Num(n) if !n.cut && self.out.b.known(n.id) == Some(0) => {
                 alloc::vec![n; layout.size.div_ceil(8) as usize]
             }
             _ => {
@@ -398,6 +403,7 @@ impl<'a> Specialiser<'a, '_> {
                 ));
             };
             let id = self
+                .out
                 .b
                 .extract(piece.id, (done % 8 * 8) as u8, width.bits() as u8);
             let part = self.node(id, width.mask());
@@ -484,11 +490,11 @@ impl<'a> Specialiser<'a, '_> {
             // The bits of a part are counted where its number stands the right way around.
             if own != bits {
                 let old = self.bits_of_copy(pieces, slot.at, bits, place)?;
-                let old = self.b.swap(width, old.id);
-                let id = self.b.insert(old, n.id, lo as u8, own as u8);
+                let old = self.out.b.swap(width, old.id);
+                let id = self.out.b.insert(old, n.id, lo as u8, own as u8);
                 n = self.node(id, ones(bits));
             }
-            let id = self.b.swap(width, n.id);
+            let id = self.out.b.swap(width, n.id);
             let n = self.node(id, ones(bits));
             self.set_bits(pieces, slot.at, bits, n);
         }
@@ -499,13 +505,13 @@ impl<'a> Specialiser<'a, '_> {
         let (k, lo) = ((at / 64) as usize, (at % 64) as u32);
         let first = bits.min(64 - lo);
         if let Some(piece) = pieces.get_mut(k) {
-            let id = self.b.insert(piece.id, n.id, lo as u8, first as u8);
+            let id = self.out.b.insert(piece.id, n.id, lo as u8, first as u8);
             *piece = self.node(id, u64::MAX);
         }
         if first < bits {
-            let high = self.b.extract(n.id, first as u8, (bits - first) as u8);
+            let high = self.out.b.extract(n.id, first as u8, (bits - first) as u8);
             if let Some(piece) = pieces.get_mut(k + 1) {
-                let id = self.b.insert(piece.id, high, 0, (bits - first) as u8);
+                let id = self.out.b.insert(piece.id, high, 0, (bits - first) as u8);
                 *piece = self.node(id, u64::MAX);
             }
         }
@@ -528,7 +534,7 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 Ok(())
             }
-            Value::Num(n) if !n.cut && self.b.known(n.id).is_some() => {
+            Value::Num(n) if !n.cut && self.out.b.known(n.id).is_some() => {
                 self.fill(spot.space, spot.at, size_of(of) * count, n, place)
             }
             Value::Buffer(buffer) => self.copy_bytes(spot, count, buffer, place),
@@ -549,7 +555,7 @@ impl<'a> Specialiser<'a, '_> {
         value: Num<'a>,
         place: Place,
     ) -> Result<()> {
-        let byte = self.b.known(value.id).filter(|b| *b < 256);
+        let byte = self.out.b.known(value.id).filter(|b| *b < 256);
         let Some(byte) = byte else {
             return Err(Error::new(
                 place,
@@ -569,7 +575,7 @@ impl<'a> Specialiser<'a, '_> {
         while done < size {
             let width = piece_width(size - done);
             let to = self.plus(at, done);
-            let id = self.b.extract(word.id, 0, width.bits() as u8);
+            let id = self.out.b.extract(word.id, 0, width.bits() as u8);
             let part = self.node(id, width.mask());
             self.raw_store(space, to, width, part);
             done += width.bytes() as u64;

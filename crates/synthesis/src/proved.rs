@@ -98,9 +98,4 @@ impl Proved {
     pub fn back_to(&mut self, mark: usize) {
         self.bounds.truncate(mark);
     }
-
-    /// What was proved in one entry says nothing about the next.
-    pub fn clear(&mut self) {
-        self.bounds.clear();
-    }
 }

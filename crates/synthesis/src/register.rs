@@ -65,7 +65,7 @@ impl<'a> Specialiser<'a, '_> {
                     return Some((i, space, item));
                 }
             }
-            at = self.instances[i].lower;
+            at = self.rules.instances[i].lower;
         }
         None
     }
@@ -87,7 +87,8 @@ impl<'a> Specialiser<'a, '_> {
         };
         self.enter(id, Vec::new());
         if let (Some(name), Some(index)) = (space.index, index) {
-            self.scopes
+            self.entry
+                .scopes
                 .push((name, crate::instance::Binding::Value(Value::Num(index))));
         }
         let value = self.value(expr);
@@ -109,21 +110,21 @@ impl<'a> Specialiser<'a, '_> {
 
     /// The number of the window that a region is reached through.
     fn window(&mut self, region: &Region, name: Name, place: Place) -> Result<u8> {
-        if let Some(n) = self
-            .windows
-            .iter()
-            .position(|w| w.kind == region.kind && w.base == region.base && w.size == region.size)
+        if let Some(n) =
+            self.out.windows.iter().position(|w| {
+                w.kind == region.kind && w.base == region.base && w.size == region.size
+            })
         {
             return Ok(n as u8);
         }
-        if self.windows.len() >= abi::context::WINDOWS {
+        if self.out.windows.len() >= abi::context::WINDOWS {
             return Err(Error::new(
                 place,
                 "the rule uses more windows than a driver may have",
                 "share one space between registers",
             ));
         }
-        let n = self.windows.len() as u8;
+        let n = self.out.windows.len() as u8;
         let window = graph::Window {
             name: self.text(name).to_string(),
             kind: region.kind,
@@ -142,7 +143,7 @@ impl<'a> Specialiser<'a, '_> {
                 ));
             }
         }
-        self.windows.push(window);
+        self.out.windows.push(window);
         Ok(n)
     }
 
@@ -205,7 +206,8 @@ impl<'a> Specialiser<'a, '_> {
         for via in &r.item.via {
             self.enter(r.instance, Vec::new());
             if let (Some(name), Some(index)) = (r.item.index, r.index) {
-                self.scopes
+                self.entry
+                    .scopes
                     .push((name, crate::instance::Binding::Value(Value::Num(index))));
             }
             let done = self
@@ -239,8 +241,8 @@ impl<'a> Specialiser<'a, '_> {
                 ..self.plus(number, half)
             };
             self.enter(owner, Vec::new());
-            if let Some(at) = self.subject.book.names.iter().position(|n| n == "at") {
-                self.scopes.push((
+            if let Some(at) = self.rules.subject.book.names.iter().position(|n| n == "at") {
+                self.entry.scopes.push((
                     Name(at as u16),
                     crate::instance::Binding::Value(Value::Num(number)),
                 ));
@@ -265,7 +267,7 @@ impl<'a> Specialiser<'a, '_> {
         if let Some(offset) = region.offset {
             at = self.sum(at, offset);
         }
-        if let (Some(at), true, 0) = (self.b.known(at.id), space.via.is_none(), half) {
+        if let (Some(at), true, 0) = (self.out.b.known(at.id), space.via.is_none(), half) {
             self.note_register(r, window, at);
         }
         let limit = region.size;
@@ -285,7 +287,7 @@ impl<'a> Specialiser<'a, '_> {
             && ends.is_none_or(|end| end > limit)
         {
             let name = self.text(r.item.name);
-            return Err(match self.b.known(at.id) {
+            return Err(match self.out.b.known(at.id) {
                 Some(at) => Error::new(
                     r.place,
                     format!("`{name}` at {at:#x} lies outside its window of {limit:#x} bytes"),
@@ -314,7 +316,7 @@ impl<'a> Specialiser<'a, '_> {
         let chosen = !r.item.via.is_empty() || space.is_some_and(|(_, s, _)| s.via.is_some());
         if !chosen {
             let target = self.target(r, 0)?;
-            let window = self.windows.get(usize::from(target.window));
+            let window = self.out.windows.get(usize::from(target.window));
             let memory = window.filter(|w| w.kind == WindowKind::Memory);
             if let Some(base) = memory.map(|w| w.base) {
                 return Ok(self.plus(target.at, base));
@@ -330,7 +332,7 @@ impl<'a> Specialiser<'a, '_> {
     /// Model-specific and system registers have 64 bits, whatever a rule makes of them: what is narrower is the lowest
     /// of them, and the others are 0.
     fn at_once(&self, window: u8, width: Width) -> Width {
-        match self.windows.get(usize::from(window)).map(|w| w.kind) {
+        match self.out.windows.get(usize::from(window)).map(|w| w.kind) {
             Some(WindowKind::Model | WindowKind::System) => Width::B64,
             _ => width,
         }
@@ -342,7 +344,7 @@ impl<'a> Specialiser<'a, '_> {
         if width == wanted {
             return n;
         }
-        let id = self.b.extract(n.id, 0, wanted.bits() as u8);
+        let id = self.out.b.extract(n.id, 0, wanted.bits() as u8);
         self.node(id, wanted.mask())
     }
 
@@ -353,7 +355,7 @@ impl<'a> Specialiser<'a, '_> {
             let value = known.and_then(|at| Some(self.mode.touch()?.read(window, at, width)));
             return self.constant(value.unwrap_or(0) & width.mask());
         }
-        let id = self.b.step(Op::Read {
+        let id = self.out.b.step(Op::Read {
             window,
             at: at.id,
             width,
@@ -370,7 +372,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             return;
         }
-        self.b.step(Op::Write {
+        self.out.b.step(Op::Write {
             window,
             at: at.id,
             width,
@@ -382,7 +384,7 @@ impl<'a> Specialiser<'a, '_> {
         let t = self.target(r, half)?;
         let mut n = self.raw_read(t.window, t.at, width);
         if t.big {
-            let id = self.b.swap(width, n.id);
+            let id = self.out.b.swap(width, n.id);
             n = self.node(id, width.mask());
         }
         Ok(n)
@@ -397,7 +399,7 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<()> {
         let t = self.target(r, half)?;
         let value = if t.big {
-            let id = self.b.swap(width, value.id);
+            let id = self.out.b.swap(width, value.id);
             self.node(id, width.mask())
         } else {
             value
@@ -455,7 +457,7 @@ impl<'a> Specialiser<'a, '_> {
             Some(32) if width == Width::B64 => {
                 let low = self.one_read(r, 0, Width::B32)?;
                 let high = self.one_read(r, 1, Width::B32)?;
-                let id = self.b.insert(low.id, high.id, 32, 32);
+                let id = self.out.b.insert(low.id, high.id, 32, 32);
                 self.node(id, u64::MAX)
             }
             _ => self.one_read(r, 0, width)?,
@@ -487,16 +489,16 @@ impl<'a> Specialiser<'a, '_> {
             if self.rest(bits) == Rest::Keep && !r.item.effects.has(Effects::WO) {
                 let old = self.read_one(r)?;
                 let keep = self.constant(width.mask() & !self.named_mask(bits));
-                let kept = self.b.bin(BinOp::And, old.id, keep.id);
-                let id = self.b.bin(BinOp::Or, n.id, kept);
+                let kept = self.out.b.bin(BinOp::And, old.id, keep.id);
+                let id = self.out.b.bin(BinOp::Or, n.id, kept);
                 n = self.node(id, width.mask());
             }
         }
         let n = self.fit(n, width.bits(), place)?;
         match r.item.halves {
             Some(32) if width == Width::B64 => {
-                let low = self.b.extract(n.id, 0, 32);
-                let high = self.b.extract(n.id, 32, 32);
+                let low = self.out.b.extract(n.id, 0, 32);
+                let high = self.out.b.extract(n.id, 32, 32);
                 let (low, high) = (self.node(low, ones(32)), self.node(high, ones(32)));
                 self.one_write(r, 0, Width::B32, low)?;
                 self.one_write(r, 1, Width::B32, high)
@@ -555,12 +557,13 @@ impl<'a> Specialiser<'a, '_> {
         } else {
             let old = self.read_one(r)?;
             let mask = self.constant(keep);
-            let id = self.b.bin(BinOp::And, old.id, mask.id);
+            let id = self.out.b.bin(BinOp::And, old.id, mask.id);
             self.node(id, keep)
         };
         let n = self.number_for(value, field.bits, place)?;
         let n = self.fit(n, field.width, place)?;
         let id = self
+            .out
             .b
             .insert(old.id, n.id, field.lo as u8, field.width as u8);
         let whole = self.node(id, ones(r.item.bits));
@@ -598,13 +601,13 @@ impl<'a> Specialiser<'a, '_> {
 
     /// `{ a b: 3 }` as a number with these bits.
     pub fn literal(&mut self, members: &'a [Member], bits: Option<Bits<'a>>) -> Result<Num<'a>> {
-        let mut id = self.b.constant(0);
+        let mut id = self.out.b.constant(0);
         let mut most = 0u64;
         for member in members {
             let Some(name) = member.path.first() else {
                 let Some(expr) = &member.value else { continue };
                 let n = self.number_as(expr, bits)?;
-                id = self.b.bin(BinOp::Or, id, n.id);
+                id = self.out.b.bin(BinOp::Or, id, n.id);
                 most |= spread(n.most);
                 continue;
             };
@@ -619,7 +622,7 @@ impl<'a> Specialiser<'a, '_> {
             let (n, lo, width) = self.member_value(member, field.bits, field.width)?;
             let n = self.fit(n, width, member.place)?;
             let lo = field.lo + lo;
-            id = self.b.insert(id, n.id, lo as u8, width as u8);
+            id = self.out.b.insert(id, n.id, lo as u8, width as u8);
             most |= ones(width) << lo;
         }
         let mut n = self.node(id, most);

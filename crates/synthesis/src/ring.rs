@@ -104,8 +104,8 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn modulo(&mut self, n: Num<'a>, by: u64) -> Num<'a> {
-        let c = self.b.constant(by);
-        let id = self.b.bin(BinOp::Rem, n.id, c);
+        let c = self.out.b.constant(by);
+        let id = self.out.b.bin(BinOp::Rem, n.id, c);
         self.node(id, by - 1)
     }
 
@@ -164,9 +164,9 @@ impl<'a> Specialiser<'a, '_> {
         let n = self.ring_count(i, name, place)?;
         let put = self.counter(i, name, PUT, place)?;
         let got = self.counter(i, name, GOT, place)?;
-        let used = self.b.bin(BinOp::Sub, put.id, got.id);
-        let limit = self.b.constant(n);
-        let room = self.b.bin(BinOp::Lt, used, limit);
+        let used = self.out.b.bin(BinOp::Sub, put.id, got.id);
+        let limit = self.out.b.constant(n);
+        let room = self.out.b.bin(BinOp::Lt, used, limit);
         let room = self.node(room, 1);
         self.unless_had(room)?;
         let index = self.modulo(put, n);
@@ -259,7 +259,7 @@ impl<'a> Specialiser<'a, '_> {
             self.constant(1)
         } else {
             let put = self.counter(i, name, PUT, place)?;
-            let id = self.b.bin(BinOp::Ne, put.id, got.id);
+            let id = self.out.b.bin(BinOp::Ne, put.id, got.id);
             self.node(id, 1)
         };
         let Some(test) = back else { return Ok(lent) };
@@ -271,30 +271,32 @@ impl<'a> Specialiser<'a, '_> {
             let members: Vec<Name> = layout.members.iter().map(|(n, _)| *n).collect();
             for member in members {
                 if let Ok(v) = self.member_of_copy(layout, pieces, member, place) {
-                    self.scopes.push((member, Binding::Value(v)));
+                    self.entry.scopes.push((member, Binding::Value(v)));
                 }
             }
         }
         let holds = self.exact_number(test);
         self.leave();
         let holds = self.truth(holds?);
-        let id = self.b.bin(BinOp::And, lent.id, holds.id);
+        let id = self.out.b.bin(BinOp::And, lent.id, holds.id);
         Ok(self.node(id, 1))
     }
 
     /// The mark of this time around: 1 on the first, 0 on the second.
     fn lap(&mut self, counter: Num<'a>, n: u64) -> Num<'a> {
-        let by = self.b.constant(n);
-        let round = self.b.bin(BinOp::Div, counter.id, by);
-        let bit = self.b.extract(round, 0, 1);
-        let one = self.b.constant(1);
-        let id = self.b.bin(BinOp::Xor, bit, one);
+        let by = self.out.b.constant(n);
+        let round = self.out.b.bin(BinOp::Div, counter.id, by);
+        let bit = self.out.b.extract(round, 0, 1);
+        let one = self.out.b.constant(1);
+        let id = self.out.b.bin(BinOp::Xor, bit, one);
         self.node(id, 1)
     }
 
     pub fn bind_text(&mut self, text: &str, value: Value<'a>) {
-        if let Some(k) = self.subject.book.names.iter().position(|n| n == text) {
-            self.scopes.push((Name(k as u16), Binding::Value(value)));
+        if let Some(k) = self.rules.subject.book.names.iter().position(|n| n == text) {
+            self.entry
+                .scopes
+                .push((Name(k as u16), Binding::Value(value)));
         }
     }
 
@@ -325,7 +327,7 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<(Num<'a>, Num<'a>)> {
         let put = self.counter(i, ring, PUT, place)?;
         let got = self.counter(i, ring, GOT, place)?;
-        let id = self.b.bin(BinOp::Ne, put.id, got.id);
+        let id = self.out.b.bin(BinOp::Ne, put.id, got.id);
         Ok((self.node(id, 1), got))
     }
 
@@ -348,7 +350,7 @@ impl<'a> Specialiser<'a, '_> {
                     self.counter(i, ring, PUT, place)?,
                     self.counter(i, ring, GOT, place)?,
                 );
-                let id = self.b.bin(BinOp::Sub, put.id, got.id);
+                let id = self.out.b.bin(BinOp::Sub, put.id, got.id);
                 Value::Num(self.node(id, u64::MAX))
             }
             "next" => self.ring_cell(i, ring, place)?,

@@ -161,8 +161,8 @@ impl<'a> Specialiser<'a, '_> {
         let (_, n) = self.slots_item(i, name, place)?;
         let at = self.slots_state(i, name, place)?;
         let set = self.raw_load(Space::State, at, Width::B64);
-        let mask = self.b.constant(ones(n as u32));
-        let id = self.b.bin(BinOp::And, set.id, mask);
+        let mask = self.out.b.constant(ones(n as u32));
+        let id = self.out.b.bin(BinOp::And, set.id, mask);
         Ok(self.node(id, ones(n as u32)))
     }
 
@@ -179,19 +179,19 @@ impl<'a> Specialiser<'a, '_> {
         let (_, n) = self.slots_item(i, name, place)?;
         let at = self.slots_state(i, name, place)?;
         let set = self.raw_load(Space::State, at, Width::B64);
-        let all = self.b.constant(ones(n as u32));
-        let free = self.b.bin(BinOp::Xor, set.id, all);
-        let free = self.b.bin(BinOp::And, free, all);
-        let zero = self.b.constant(0);
-        let some = self.b.bin(BinOp::Ne, free, zero);
+        let all = self.out.b.constant(ones(n as u32));
+        let free = self.out.b.bin(BinOp::Xor, set.id, all);
+        let free = self.out.b.bin(BinOp::And, free, all);
+        let zero = self.out.b.constant(0);
+        let some = self.out.b.bin(BinOp::Ne, free, zero);
         let some = self.node(some, 1);
         self.unless_had(some)?;
-        let index = self.b.lowest_bit(free);
+        let index = self.out.b.lowest_bit(free);
         let index = self.node(index, n - 1);
-        self.proved.at_most(index.id, n - 1);
-        let one = self.b.constant(1);
-        let bit = self.b.bin(BinOp::Shl, one, index.id);
-        let set = self.b.bin(BinOp::Or, set.id, bit);
+        self.entry.proved.at_most(index.id, n - 1);
+        let one = self.out.b.constant(1);
+        let bit = self.out.b.bin(BinOp::Shl, one, index.id);
+        let set = self.out.b.bin(BinOp::Or, set.id, bit);
         let set = self.node(set, u64::MAX);
         self.raw_store(Space::State, at, Width::B64, set);
         if let Some(e) = keep {
@@ -199,7 +199,7 @@ impl<'a> Specialiser<'a, '_> {
             let base = self.plus(at, 8);
             self.store_kept(base, index, kept, place)?;
         }
-        self.taken.take((i, name, index), place);
+        self.entry.taken.take((i, name, index), place);
         Ok(Value::Num(index))
     }
 
@@ -212,8 +212,8 @@ impl<'a> Specialiser<'a, '_> {
         place: Place,
     ) -> Result<Num<'a>> {
         let set = self.busy_set(i, name, place)?;
-        let shifted = self.b.bin(BinOp::Shr, set.id, index.id);
-        let id = self.b.extract(shifted, 0, 1);
+        let shifted = self.out.b.bin(BinOp::Shr, set.id, index.id);
+        let id = self.out.b.extract(shifted, 0, 1);
         Ok(self.node(id, 1))
     }
 
@@ -229,11 +229,11 @@ impl<'a> Specialiser<'a, '_> {
         is_slot(index, n, place)?;
         let at = self.slots_state(i, name, place)?;
         let set = self.raw_load(Space::State, at, Width::B64);
-        let one = self.b.constant(1);
-        let bit = self.b.bin(BinOp::Shl, one, index.id);
-        let all = self.b.constant(u64::MAX);
-        let others = self.b.bin(BinOp::Xor, bit, all);
-        let set = self.b.bin(BinOp::And, set.id, others);
+        let one = self.out.b.constant(1);
+        let bit = self.out.b.bin(BinOp::Shl, one, index.id);
+        let all = self.out.b.constant(u64::MAX);
+        let others = self.out.b.bin(BinOp::Xor, bit, all);
+        let set = self.out.b.bin(BinOp::And, set.id, others);
         let set = self.node(set, u64::MAX);
         self.raw_store(Space::State, at, Width::B64, set);
         self.count_freed(i, name)?;

@@ -145,49 +145,49 @@ impl<'a> Specialiser<'a, '_> {
         list: &[Buffer<'a>],
         place: Place,
     ) -> Result<Num<'a>> {
-        let zero = self.b.constant(0);
-        let number = self.b.new_local();
-        self.b.step(Op::SetLocal(number, zero));
+        let zero = self.out.b.constant(0);
+        let number = self.out.b.new_local();
+        self.out.b.step(Op::SetLocal(number, zero));
         let mut fits = self.constant(1);
         for (j, buffer) in list.iter().enumerate() {
-            let done = self.b.new_local();
-            self.b.step(Op::SetLocal(done, zero));
+            let done = self.out.b.new_local();
+            self.out.b.step(Op::SetLocal(done, zero));
             let bound = self.constant(cut.count);
             self.looped(bound, |s, exit| {
-                let from = s.b.step(Op::Local(done));
-                let left = s.b.bin(BinOp::Sub, buffer.len.id, from);
-                s.proved.at_most(from, buffer.len.most);
-                s.proved.at_most(left, buffer.len.most);
+                let from = s.out.b.step(Op::Local(done));
+                let left = s.out.b.bin(BinOp::Sub, buffer.len.id, from);
+                s.entry.proved.at_most(from, buffer.len.most);
+                s.entry.proved.at_most(left, buffer.len.most);
                 let (from, left) = (s.node(from, u64::MAX), s.node(left, u64::MAX));
                 let some = s.truth(left);
-                let k = s.b.step(Op::Local(number));
-                s.proved.at_most(k, cut.count);
+                let k = s.out.b.step(Op::Local(number));
+                s.entry.proved.at_most(k, cut.count);
                 let k = s.node(k, cut.count);
-                let end = s.b.constant(cut.count);
-                let room = s.b.bin(BinOp::Lt, k.id, end);
-                let go = s.b.bin(BinOp::And, some.id, room);
+                let end = s.out.b.constant(cut.count);
+                let room = s.out.b.bin(BinOp::Lt, k.id, end);
+                let go = s.out.b.bin(BinOp::And, some.id, room);
                 let go = s.node(go, 1);
                 if s.go_on_if(go, exit, place)? == Flow::Ended {
                     return Ok(Flow::Ended);
                 }
-                s.proved.at_most(k.id, cut.count - 1);
+                s.entry.proved.at_most(k.id, cut.count - 1);
                 let k = s.node(k.id, cut.count - 1);
                 let last = j + 1 == list.len();
                 let piece = s.piece(cut, buffer, from, left, k, last, place)?;
-                let after = s.b.bin(BinOp::Add, from.id, piece.id);
-                s.b.step(Op::SetLocal(done, after));
+                let after = s.out.b.bin(BinOp::Add, from.id, piece.id);
+                s.out.b.step(Op::SetLocal(done, after));
                 let next = s.plus(k, 1);
-                s.b.step(Op::SetLocal(number, next.id));
+                s.out.b.step(Op::SetLocal(number, next.id));
                 Ok(Flow::Next)
             })?;
-            let done = self.b.step(Op::Local(done));
-            let whole = self.b.bin(BinOp::Eq, done, buffer.len.id);
-            let id = self.b.bin(BinOp::And, fits.id, whole);
+            let done = self.out.b.step(Op::Local(done));
+            let whole = self.out.b.bin(BinOp::Eq, done, buffer.len.id);
+            let id = self.out.b.bin(BinOp::And, fits.id, whole);
             fits = self.node(id, 1);
         }
         self.unless_had(fits)?;
-        let id = self.b.step(Op::Local(number));
-        self.proved.at_most(id, cut.count);
+        let id = self.out.b.step(Op::Local(number));
+        self.entry.proved.at_most(id, cut.count);
         Ok(self.node(id, cut.count))
     }
 
@@ -206,25 +206,25 @@ impl<'a> Specialiser<'a, '_> {
         let at = self.sum(buffer.at, from);
         let mut len = left;
         if cut.each != u64::MAX {
-            let each = self.b.constant(cut.each);
-            let id = self.b.bin(BinOp::Min, len.id, each);
+            let each = self.out.b.constant(cut.each);
+            let id = self.out.b.bin(BinOp::Min, len.id, each);
             len = self.node(id, len.most.min(cut.each));
         }
         if let Some(across) = cut.across {
             let address = self.device_address(buffer.space, at, place)?;
-            let (mask, size) = (self.b.constant(across - 1), self.b.constant(across));
-            let inside = self.b.bin(BinOp::And, address.id, mask);
-            let room = self.b.bin(BinOp::Sub, size, inside);
-            let id = self.b.bin(BinOp::Min, len.id, room);
+            let (mask, size) = (self.out.b.constant(across - 1), self.out.b.constant(across));
+            let inside = self.out.b.bin(BinOp::And, address.id, mask);
+            let room = self.out.b.bin(BinOp::Sub, size, inside);
+            let id = self.out.b.bin(BinOp::Min, len.id, room);
             len = self.node(id, len.most.min(across));
-            self.proved.at_most(id, len.most);
+            self.entry.proved.at_most(id, len.most);
         }
         // There is something left, so no piece is empty.
-        self.proved.at_most(len.id, len.most);
-        self.proved.at_least(len.id, 1);
-        let same = self.b.bin(BinOp::Eq, len.id, left.id);
+        self.entry.proved.at_most(len.id, len.most);
+        self.entry.proved.at_least(len.id, 1);
+        let same = self.out.b.bin(BinOp::Eq, len.id, left.id);
         let ends = self.constant(last as u64);
-        let id = self.b.bin(BinOp::And, ends.id, same);
+        let id = self.out.b.bin(BinOp::And, ends.id, same);
         let ends = self.node(id, 1);
         let piece = Buffer {
             at,
@@ -233,7 +233,8 @@ impl<'a> Specialiser<'a, '_> {
             ends: Some(ends),
             ..buffer.clone()
         };
-        self.scopes
+        self.entry
+            .scopes
             .push((cut.name, Binding::Value(Value::Piece(piece))));
         let value = self.value(cut.cell);
         let stored = value.and_then(|value| {
@@ -256,7 +257,7 @@ impl<'a> Specialiser<'a, '_> {
                 _ => Ok(()),
             }
         });
-        self.scopes.pop();
+        self.entry.scopes.pop();
         stored?;
         Ok(len)
     }
@@ -282,11 +283,11 @@ impl<'a> Specialiser<'a, '_> {
         let base = match self.mode.device() {
             Some(device) => {
                 let v = device.late(late);
-                self.b.constant(v)
+                self.out.b.constant(v)
             }
-            None => self.b.late(late),
+            None => self.out.b.late(late),
         };
-        let id = self.b.bin(BinOp::Add, base, at.id);
+        let id = self.out.b.bin(BinOp::Add, base, at.id);
         let most = self.reach();
         Ok(self.node(id, most))
     }

@@ -81,9 +81,4 @@ impl<'a> Taken<'a> {
     pub fn join(&mut self, first: Option<Place>) {
         self.maybe = self.maybe.or(first);
     }
-
-    /// Another entry begins.
-    pub fn clear(&mut self) {
-        *self = Taken::default();
-    }
 }

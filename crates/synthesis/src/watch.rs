@@ -27,8 +27,8 @@ impl<'a> Specialiser<'a, '_> {
             },
             _ => return,
         };
-        if !self.watched.contains(&watched) {
-            self.watched.push(watched);
+        if !self.rules.watched.contains(&watched) {
+            self.rules.watched.push(watched);
         }
     }
 
@@ -45,7 +45,11 @@ impl<'a> Specialiser<'a, '_> {
                 self.watch(i, *failure, what, time, now)?;
             }
         }
-        let parts: Vec<InstanceId> = self.instances[i].parts.iter().map(|(_, p)| *p).collect();
+        let parts: Vec<InstanceId> = self.rules.instances[i]
+            .parts
+            .iter()
+            .map(|(_, p)| *p)
+            .collect();
         for part in parts {
             self.watches(part, now)?;
         }
@@ -83,9 +87,9 @@ impl<'a> Specialiser<'a, '_> {
         let last = self.raw_load(Space::State, cell.at, Width::B64);
         let since = self.raw_load(Space::State, since_at, Width::B64);
         let zero = self.constant(0);
-        let moved = self.b.bin(BinOp::Ne, last.id, came.id);
-        let fresh = self.b.bin(BinOp::Eq, since.id, zero.id);
-        let anew = self.b.bin(BinOp::Or, moved, fresh);
+        let moved = self.out.b.bin(BinOp::Ne, last.id, came.id);
+        let fresh = self.out.b.bin(BinOp::Eq, since.id, zero.id);
+        let anew = self.out.b.bin(BinOp::Or, moved, fresh);
         let anew = self.node(anew, 1);
         let failed = self.failure_number(failure);
         self.branch(
@@ -99,9 +103,9 @@ impl<'a> Specialiser<'a, '_> {
                         Ok(Flow::Next)
                     },
                     |s| {
-                        let passed = s.b.bin(BinOp::Sub, now.id, since.id);
-                        let limit = s.b.constant(limit);
-                        let late = s.b.bin(BinOp::Le, limit, passed);
+                        let passed = s.out.b.bin(BinOp::Sub, now.id, since.id);
+                        let limit = s.out.b.constant(limit);
+                        let late = s.out.b.bin(BinOp::Le, limit, passed);
                         let late = s.node(late, 1);
                         s.branch(
                             late,
@@ -147,16 +151,21 @@ impl<'a> Specialiser<'a, '_> {
     /// A slot was freed.
     pub fn count_freed(&mut self, i: InstanceId, slots: Name) -> Result<()> {
         // By name, as it is not known yet which instance a rule's words are about.
-        let known = |part: Name| self.instances.iter().any(|x| x.parts.contains(&(part, i)));
+        let known = |part: Name| {
+            self.rules
+                .instances
+                .iter()
+                .any(|x| x.parts.contains(&(part, i)))
+        };
         let meant =
             |watched: &(Option<Name>, Name)| watched.1 == slots && watched.0.is_none_or(known);
-        if self.is_live() || !self.watched.iter().any(meant) {
+        if self.is_live() || !self.rules.watched.iter().any(meant) {
             return Ok(());
         }
         let cell = self.freed_cell(i, slots)?;
         let n = self.raw_load(Space::State, cell.at, Width::B64);
-        let one = self.b.constant(1);
-        let id = self.b.bin(BinOp::Add, n.id, one);
+        let one = self.out.b.constant(1);
+        let id = self.out.b.bin(BinOp::Add, n.id, one);
         let next = self.node(id, u64::MAX);
         self.raw_store(Space::State, cell.at, Width::B64, next);
         Ok(())
@@ -164,7 +173,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// The time, in the entry being written.
     pub fn clock_now(&mut self) -> Num<'a> {
-        let id = self.b.step(Op::Clock);
+        let id = self.out.b.step(Op::Clock);
         self.node(id, u64::MAX)
     }
 
@@ -208,9 +217,9 @@ impl<'a> Specialiser<'a, '_> {
             self.tick(test.place)?;
             let number = self.constant(k);
             let binding = crate::instance::Binding::Value(Value::Num(number));
-            self.scopes.push((name, binding));
+            self.entry.scopes.push((name, binding));
             let holds = self.condition(test);
-            self.scopes.pop();
+            self.entry.scopes.pop();
             out.push((k, holds?));
         }
         Ok(out)

@@ -17,7 +17,7 @@ impl<'a> Specialiser<'a, '_> {
             Some(rest.to_string())
         };
         let mut found: Vec<Known> = Vec::new();
-        for fact in &self.subject.device.learned {
+        for fact in &self.rules.subject.device.learned {
             // Of what was learned twice, the first counts.
             match own(&fact.name) {
                 Some(name) if found.iter().all(|(known, _)| *known != name) => {
@@ -69,11 +69,11 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn is_folded(&self, path: &str, fact: &str) -> bool {
-        if !self.folding.is_anything() {
+        if !self.rules.folding.is_anything() {
             return false;
         }
         let label = format!("{path}.{}", without_numbers(fact));
-        self.folding.has(&label)
+        self.rules.folding.has(&label)
     }
 
     /// Makes room for the facts that differ inside a bank.
@@ -94,7 +94,7 @@ impl<'a> Specialiser<'a, '_> {
                 continue;
             }
             let values: Vec<u64> = values.iter().filter_map(|v| number(v)).collect();
-            let at = self.room.reserve_state(8 * values.len() as u64);
+            let at = self.out.room.reserve_state(8 * values.len() as u64);
             bank.records.push(Record {
                 fact: fact.clone(),
                 at,
@@ -106,7 +106,7 @@ impl<'a> Specialiser<'a, '_> {
     /// Stores the facts that differ, at the start of `init`.
     pub fn fill_records(&mut self) {
         let mut stores = Vec::new();
-        for record in self.banks.iter().flat_map(|b| b.records.iter()) {
+        for record in self.rules.banks.iter().flat_map(|b| b.records.iter()) {
             for (k, value) in record.values.iter().enumerate() {
                 stores.push((record.at + 8 * k as u64, *value));
             }
@@ -123,11 +123,15 @@ impl<'a> Specialiser<'a, '_> {
             "" => String::new(),
             path => format!("{path}."),
         };
-        let Some(label) = self.banks[bank].labels.first() else {
+        let Some(label) = self.rules.banks[bank].labels.first() else {
             return;
         };
         for (fact, value) in self.learned_of(label) {
-            if self.banks[bank].records.iter().any(|r| r.fact == fact) {
+            if self.rules.banks[bank]
+                .records
+                .iter()
+                .any(|r| r.fact == fact)
+            {
                 continue;
             }
             if let Some(rest) = fact.strip_prefix(&inner) {
@@ -138,8 +142,8 @@ impl<'a> Specialiser<'a, '_> {
 
     /// A fact that differs between the members of a bank: loaded from its record.
     pub fn recorded(&mut self, id: InstanceId, name: Name) -> Option<Num<'a>> {
-        let (bank, position) = self.instances[id].bank?;
-        if self.is_live() || self.b.known(position.id).is_some() {
+        let (bank, position) = self.rules.instances[id].bank?;
+        if self.is_live() || self.out.b.known(position.id).is_some() {
             return None;
         }
         let fact = match self.path_in_view(id) {
@@ -147,15 +151,18 @@ impl<'a> Specialiser<'a, '_> {
             path => format!("{path}.{}", self.text(name)),
         };
         let (at, most) = {
-            let record = self.banks[bank].records.iter().find(|r| r.fact == fact)?;
+            let record = self.rules.banks[bank]
+                .records
+                .iter()
+                .find(|r| r.fact == fact)?;
             (record.at, record.values.iter().copied().max()?)
         };
         let offset = self.times(position, 8);
         let at = self.plus(offset, at);
         let n = self.raw_load(Space::State, at, Width::B64);
-        let label = format!("{}.{fact}", self.banks[bank].path);
-        self.folding.note_load(n.id, label);
-        self.proved.at_most(n.id, most);
+        let label = format!("{}.{fact}", self.rules.banks[bank].path);
+        self.rules.folding.note_load(n.id, label);
+        self.entry.proved.at_most(n.id, most);
         let n = self.node(n.id, most);
         match self.typed_fact(id, name, Value::Num(n)) {
             Value::Num(n) => Some(n),
@@ -164,7 +171,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn has_records(&self) -> bool {
-        self.banks.iter().any(|b| !b.records.is_empty())
+        self.rules.banks.iter().any(|b| !b.records.is_empty())
     }
 }
 

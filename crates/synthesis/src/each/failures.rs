@@ -12,8 +12,8 @@ impl<'a> Specialiser<'a, '_> {
         self.branch(
             c,
             |s| {
-                let one = s.b.constant(1);
-                s.b.step(Op::SetLocal(slot, one));
+                let one = s.out.b.constant(1);
+                s.out.b.step(Op::SetLocal(slot, one));
                 Ok(Flow::Next)
             },
             |s| s.jump(exit, place),
@@ -24,15 +24,15 @@ impl<'a> Specialiser<'a, '_> {
     pub fn run_event_of(&mut self, view: InstanceId, event: &'a Event, mine: u16) -> Result<Flow> {
         self.in_block(None, |s, exit| {
             if !claims(&event.body) {
-                let one = s.b.constant(1);
-                s.b.step(Op::SetLocal(mine, one));
+                let one = s.out.b.constant(1);
+                s.out.b.step(Op::SetLocal(mine, one));
             }
             let before = s.mode.set_claims(Some((mine, exit)));
             let outcome = s.run_body(view, Vec::new(), &event.body);
             s.mode.set_claims(before);
             outcome
         })?;
-        self.cut = None;
+        self.entry.cut = None;
         Ok(Flow::Next)
     }
 
@@ -51,9 +51,9 @@ impl<'a> Specialiser<'a, '_> {
         }
         let mut failed = Vec::new();
         let mut at = self.here();
-        while let Some((bank, position)) = self.instances[at].bank {
+        while let Some((bank, position)) = self.rules.instances[at].bank {
             failed.push((bank, position));
-            match self.instances[self.view_of(at)].lower {
+            match self.rules.instances[self.view_of(at)].lower {
                 Some(around) => at = around,
                 None => break,
             }
@@ -61,11 +61,11 @@ impl<'a> Specialiser<'a, '_> {
         let Some((outermost, _)) = failed.last() else {
             return Ok(());
         };
-        let Owner::One(root) = self.banks[*outermost].owner else {
+        let Owner::One(root) = self.rules.banks[*outermost].owner else {
             return Ok(());
         };
         for (bank, position) in failed {
-            let cell = self.failed_cell(root, self.banks[bank].name)?;
+            let cell = self.failed_cell(root, self.rules.banks[bank].name)?;
             let first = self.first_of(bank);
             let unit = self.plus(position, first);
             self.raw_store(Space::State, cell.at, Width::B64, unit);

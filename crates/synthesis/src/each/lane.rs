@@ -76,9 +76,9 @@ impl<'a> Specialiser<'a, '_> {
             return self.constant(0);
         }
         // Whoever calls gives a lane below that; that it cannot be more is plain in the code, too.
-        let lane = self.b.late(Late::Lane);
-        let top = self.b.constant(lanes - 1);
-        let id = self.b.bin(BinOp::Min, lane, top);
+        let lane = self.out.b.late(Late::Lane);
+        let top = self.out.b.constant(lanes - 1);
+        let id = self.out.b.bin(BinOp::Min, lane, top);
         self.node(id, lanes - 1)
     }
 
@@ -94,7 +94,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// The `each … in cpus` of an instance.
     fn cpu_eaches(&self, i: InstanceId) -> Vec<(Name, &'a Item)> {
-        let eaches = self.instances[i].eaches.iter();
+        let eaches = self.rules.instances[i].eaches.iter();
         let mut all: Vec<_> = eaches.copied().collect();
         all.retain(|(_, item)| self.per_cpu(item));
         all

@@ -90,7 +90,10 @@ struct Record {
 impl<'a> Specialiser<'a, '_> {
     /// The item of an `each` and its instances' items.
     fn each_item(&self, i: InstanceId, name: Name, place: Place) -> Result<&'a Item> {
-        let found = self.instances[i].eaches.iter().find(|(n, _)| *n == name);
+        let found = self.rules.instances[i]
+            .eaches
+            .iter()
+            .find(|(n, _)| *n == name);
         found.map(|(_, item)| *item).ok_or_else(|| {
             Error::new(
                 place,
@@ -101,7 +104,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn owner_of(&self, i: InstanceId) -> Owner {
-        match self.instances[i].bank {
+        match self.rules.instances[i].bank {
             Some((bank, _)) if !self.is_live() => Owner::In(bank, self.path_in_view(i).to_string()),
             _ => Owner::One(i),
         }
@@ -110,8 +113,8 @@ impl<'a> Specialiser<'a, '_> {
     /// The banks of an `each`: made when first asked for, from what is known by then.
     pub fn banks_of(&mut self, i: InstanceId, name: Name, place: Place) -> Result<Vec<usize>> {
         let owner = self.owner_of(i);
-        let there: Vec<usize> = (0..self.banks.len())
-            .filter(|b| self.banks[*b].name == name && self.banks[*b].owner == owner)
+        let there: Vec<usize> = (0..self.rules.banks.len())
+            .filter(|b| self.rules.banks[*b].name == name && self.rules.banks[*b].owner == owner)
             .collect();
         if !there.is_empty() {
             return Ok(there);
@@ -125,7 +128,7 @@ impl<'a> Specialiser<'a, '_> {
                 (alloc::vec![stem.clone()], stem, Vec::new())
             }
             Owner::In(bank, inner) => {
-                let bank = &self.banks[*bank];
+                let bank = &self.rules.banks[*bank];
                 let stem = |label: &String| match inner.as_str() {
                     "" => format!("{label}.{text}"),
                     inner => format!("{label}.{inner}.{text}"),
@@ -153,7 +156,7 @@ impl<'a> Specialiser<'a, '_> {
                 .flat_map(|stem| members.iter().map(move |m| format!("{stem}[{m}]")))
                 .collect();
             let mut order = order.clone();
-            order.push(self.banks.len());
+            order.push(self.rules.banks.len());
             let place = |m: &u64| set.iter().position(|n| n == m).unwrap_or(0);
             let places = members.iter().map(place).collect();
             let mut bank = Bank {
@@ -172,8 +175,8 @@ impl<'a> Specialiser<'a, '_> {
             if !self.is_live() {
                 self.record_facts(&mut bank);
             }
-            self.banks.push(bank);
-            made.push(self.banks.len() - 1);
+            self.rules.banks.push(bank);
+            made.push(self.rules.banks.len() - 1);
         }
         Ok(made)
     }
@@ -183,7 +186,7 @@ impl<'a> Specialiser<'a, '_> {
         for (owner, name, item) in self.eaches_of(i) {
             let inside = self.has_inside(owner, item, &|k| matches!(k, ItemKind::Each { .. }));
             for bank in self.banks_of(owner, name, item.place)? {
-                if inside && self.banks[bank].count() > 0 {
+                if inside && self.rules.banks[bank].count() > 0 {
                     let view = self.pattern(bank, "")?;
                     self.make_banks(view)?;
                 }
@@ -194,7 +197,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// The `each` items of an instance and of the parts that it uses, and whose they are.
     pub fn eaches_of(&self, i: InstanceId) -> Vec<(InstanceId, Name, &'a Item)> {
-        let instance = &self.instances[i];
+        let instance = &self.rules.instances[i];
         let mut all: Vec<_> = (instance.eaches.iter())
             .map(|(name, item)| (i, *name, *item))
             .collect();
@@ -218,18 +221,18 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn leaves_at(&self, path: &str) -> Vec<usize> {
-        let mut banks: Vec<usize> = (0..self.banks.len())
-            .filter(|b| self.banks[*b].path == path)
+        let mut banks: Vec<usize> = (0..self.rules.banks.len())
+            .filter(|b| self.rules.banks[*b].path == path)
             .collect();
-        banks.sort_by(|a, b| self.banks[*a].order.cmp(&self.banks[*b].order));
+        banks.sort_by(|a, b| self.rules.banks[*a].order.cmp(&self.rules.banks[*b].order));
         banks
     }
 
     /// How many instances of the same `each` stand in banks before this one.
     fn first_of(&self, bank: usize) -> u64 {
-        let leaves = self.leaves_at(&self.banks[bank].path);
+        let leaves = self.leaves_at(&self.rules.banks[bank].path);
         let before = leaves.iter().take_while(|b| **b != bank);
-        before.map(|b| self.banks[*b].count()).sum()
+        before.map(|b| self.rules.banks[*b].count()).sum()
     }
 
     /// The numbers in the set, or those that the first run kept.
@@ -241,7 +244,7 @@ impl<'a> Specialiser<'a, '_> {
             return Ok(Vec::new());
         };
         if filter.is_some() && !self.is_live() {
-            let mut learned = self.subject.device.learned.iter();
+            let mut learned = self.rules.subject.device.learned.iter();
             return match learned.find(|f| f.name == stem).map(|f| &f.value) {
                 Some(machine::Value::Bytes(list)) => Ok(list.iter().map(|b| *b as u64).collect()),
                 Some(machine::Value::Numbers(list)) => Ok(list.clone()),
@@ -262,11 +265,11 @@ impl<'a> Specialiser<'a, '_> {
             Owner::One(i) => self.value_in(*i, set),
             Owner::In(bank, inner) => {
                 // What differs among the instances around it does not decide what is in the set of all of them.
-                self.b.open();
+                self.out.b.open();
                 let value = self
                     .pattern(*bank, inner)
                     .and_then(|i| self.value_in(i, set));
-                self.b.close();
+                self.out.b.close();
                 value
             }
         };
@@ -290,10 +293,10 @@ impl<'a> Specialiser<'a, '_> {
 
     /// The instance for one that is not known which, in a region that no entry uses: what holds for all of them alike.
     fn pattern(&mut self, bank: usize, inner: &str) -> Result<InstanceId> {
-        let position = match self.banks[bank].count() {
+        let position = match self.rules.banks[bank].count() {
             0 | 1 => self.constant(0),
             count => {
-                let id = self.b.step(Op::Local(0));
+                let id = self.out.b.step(Op::Local(0));
                 self.node(id, count - 1)
             }
         };
@@ -305,7 +308,7 @@ impl<'a> Specialiser<'a, '_> {
     fn inside(&self, i: InstanceId, path: &str) -> InstanceId {
         let words = path.split('.').filter(|word| !word.is_empty());
         words.fold(i, |at, word| {
-            let mut parts = self.instances[at].parts.iter();
+            let mut parts = self.rules.instances[at].parts.iter();
             let part = parts.find(|(name, _)| self.text(*name) == word);
             part.map_or(at, |(_, part)| *part)
         })
@@ -354,16 +357,16 @@ impl<'a> Specialiser<'a, '_> {
         let banks = self.banks_of(i, name, place)?;
         let all = self.in_order(&banks);
         Ok((all.into_iter())
-            .map(|(bank, k)| self.banks[bank].members[k])
+            .map(|(bank, k)| self.rules.banks[bank].members[k])
             .collect())
     }
 
     /// The members of these banks in the order of the set: each one's bank, and where it is there.
     fn in_order(&self, banks: &[usize]) -> Vec<(usize, usize)> {
         let mut all: Vec<(usize, usize)> = (banks.iter())
-            .flat_map(|b| (0..self.banks[*b].members.len()).map(move |k| (*b, k)))
+            .flat_map(|b| (0..self.rules.banks[*b].members.len()).map(move |k| (*b, k)))
             .collect();
-        all.sort_by_key(|(bank, k)| self.banks[*bank].places[*k]);
+        all.sort_by_key(|(bank, k)| self.rules.banks[*bank].places[*k]);
         all
     }
 
@@ -377,7 +380,7 @@ impl<'a> Specialiser<'a, '_> {
         let ItemKind::Each { items, .. } = &item.kind else {
             return false;
         };
-        self.any_inside(self.instances[i].rule, items, wanted, 0)
+        self.any_inside(self.rules.instances[i].rule, items, wanted, 0)
     }
 
     fn any_inside(
@@ -401,7 +404,7 @@ impl<'a> Specialiser<'a, '_> {
                     ItemKind::Use { part, .. } if depth < 8 => {
                         let own = part_inside(&rule.items, *part).map(|items| (rule, items));
                         let others = || {
-                            let mut rules = self.subject.book.rules.iter();
+                            let mut rules = self.rules.subject.book.rules.iter();
                             let found =
                                 rules.find(|r| r.name == *part && !r.parameters.is_empty())?;
                             Some((found, &found.items[..]))

@@ -76,7 +76,7 @@ impl<'a> Specialiser<'a, '_> {
         if let Some(init) = self.own_init(item) {
             self.call_routine(view, init, Vec::new(), item.place)?;
         }
-        if self.cut.take().is_some() || self.mode.has_ended() {
+        if self.entry.cut.take().is_some() || self.mode.has_ended() {
             return Ok(Flow::Ended);
         }
         self.start_eaches(view)
@@ -84,7 +84,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Whether a state of the instance, or of its parts, begins as something else than 0.
     pub fn has_beginnings(&self, id: InstanceId) -> bool {
-        let parts = &self.instances[id].parts;
+        let parts = &self.rules.instances[id].parts;
         self.all_items(id).any(|item| begins(&item.kind))
             || parts.iter().any(|(_, part)| self.has_beginnings(*part))
     }
@@ -106,7 +106,7 @@ impl<'a> Specialiser<'a, '_> {
                 self.store(&spot, value?, item.place)?;
             }
         }
-        for (_, part) in self.instances[id].parts.clone() {
+        for (_, part) in self.rules.instances[id].parts.clone() {
             self.begin_states(part)?;
         }
         Ok(())
@@ -114,7 +114,7 @@ impl<'a> Specialiser<'a, '_> {
 
     fn filter_says(&mut self, view: InstanceId, filter: Name, place: Place) -> Result<Flow> {
         let value = self.call_routine(view, filter, Vec::new(), place)?;
-        if self.cut.take().is_some() || self.mode.has_ended() {
+        if self.entry.cut.take().is_some() || self.mode.has_ended() {
             return Ok(Flow::Ended);
         }
         let says = self.number_for(value, None, place)?;
@@ -122,7 +122,7 @@ impl<'a> Specialiser<'a, '_> {
         let says = self.truth(says);
         if self.is_live() {
             if let (Some(0), Some((bank, position))) =
-                (self.b.known(says.id), self.instances[view].bank)
+                (self.out.b.known(says.id), self.rules.instances[view].bank)
             {
                 if let Some(at) = self.known_now(position.id) {
                     self.mode.drop_member(bank, at);
@@ -135,17 +135,17 @@ impl<'a> Specialiser<'a, '_> {
 
     /// In the first run: whether the filter left this one out.
     fn was_dropped(&self, view: InstanceId) -> bool {
-        let Some((bank, position)) = self.instances[view].bank else {
+        let Some((bank, position)) = self.rules.instances[view].bank else {
             return false;
         };
-        let position = self.b.known(position.id);
+        let position = self.out.b.known(position.id);
         self.is_live() && position.is_some_and(|at| !self.is_member(bank, at))
     }
 
     fn learn_members(&mut self, i: InstanceId, name: Name, place: Place) -> Result<()> {
         let mut list = Vec::new();
         for bank in self.banks_of(i, name, place)? {
-            for (k, member) in self.banks[bank].members.iter().enumerate() {
+            for (k, member) in self.rules.banks[bank].members.iter().enumerate() {
                 if self.is_member(bank, k as u64) {
                     list.push(*member);
                 }

@@ -8,49 +8,49 @@ impl<'a> Specialiser<'a, '_> {
     /// The instance of the `each` of `i` for one of a bank's members.
     pub fn view(&mut self, i: InstanceId, bank: usize, member: Num<'a>) -> Result<InstanceId> {
         let position = self.position(i, bank, member);
-        let mut seen = self.banks[bank].views.iter();
+        let mut seen = self.rules.banks[bank].views.iter();
         if let Some((_, view)) = seen.find(|(id, _)| *id == position.id) {
             return Ok(*view);
         }
-        let (name, item) = (self.banks[bank].name, self.banks[bank].item);
+        let (name, item) = (self.rules.banks[bank].name, self.rules.banks[bank].item);
         let ItemKind::Each { items, .. } = &item.kind else {
             return Ok(i);
         };
         let number = self.member_number(bank, member)?;
         let (prefix, text) = (self.prefix(i), self.text(name));
-        let label = match self.b.known(number.id) {
+        let label = match self.out.b.known(number.id) {
             Some(member) => format!("{prefix}{text}[{member}]"),
             None => {
-                let label = format!("{}.{NUMBER}", self.banks[bank].path);
-                self.folding.note_load(number.id, label);
+                let label = format!("{}.{NUMBER}", self.rules.banks[bank].path);
+                self.rules.folding.note_load(number.id, label);
                 format!("{prefix}{text}[*]")
             }
         };
-        let rule = self.instances[i].rule;
+        let rule = self.rules.instances[i].rule;
         let id = self.instantiate(label, rule, items, Some(i), Some((bank, position)))?;
-        self.instances[id]
+        self.rules.instances[id]
             .parameters
             .push((name, Value::Num(number)));
-        self.instances[id].upper = self.instances[i].upper;
-        self.banks[bank].views.push((position.id, id));
+        self.rules.instances[id].upper = self.rules.instances[i].upper;
+        self.rules.banks[bank].views.push((position.id, id));
         self.use_parts(id)?;
         Ok(id)
     }
 
     /// The instance at a position, which counts through the instances around the bank.
     pub fn view_at(&mut self, bank: usize, position: Num<'a>) -> Result<InstanceId> {
-        let (around, inner) = match &self.banks[bank].owner {
+        let (around, inner) = match &self.rules.banks[bank].owner {
             Owner::One(i) => return self.view(*i, bank, position),
             Owner::In(around, inner) => (*around, inner.clone()),
         };
-        let count = self.banks[bank].members.len() as u64;
-        let (outer, member) = match (count, self.banks[around].count()) {
+        let count = self.rules.banks[bank].members.len() as u64;
+        let (outer, member) = match (count, self.rules.banks[around].count()) {
             (1, _) => (position, self.constant(0)),
             (_, 1) => (self.constant(0), position),
             (_, outer) => {
-                let by = self.b.constant(count);
-                let place = self.b.bin(BinOp::Div, position.id, by);
-                let member = self.b.bin(BinOp::Rem, position.id, by);
+                let by = self.out.b.constant(count);
+                let place = self.out.b.bin(BinOp::Div, position.id, by);
+                let member = self.out.b.bin(BinOp::Rem, position.id, by);
                 (self.node(place, outer - 1), self.node(member, count - 1))
             }
         };
@@ -61,11 +61,11 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Where a member of the `each` of `i` stands in the bank.
     fn position(&mut self, i: InstanceId, bank: usize, member: Num<'a>) -> Num<'a> {
-        let around = match &self.banks[bank].owner {
+        let around = match &self.rules.banks[bank].owner {
             Owner::One(_) => None,
-            Owner::In(..) => self.instances[i].bank,
+            Owner::In(..) => self.rules.instances[i].bank,
         };
-        match (around, self.banks[bank].members.len() as u64) {
+        match (around, self.rules.banks[bank].members.len() as u64) {
             (None, _) => member,
             (Some((_, outer)), 1) => outer,
             (Some((_, outer)), count) => {
@@ -77,15 +77,18 @@ impl<'a> Specialiser<'a, '_> {
 
     /// The number in the set of a member.
     fn member_number(&mut self, bank: usize, member: Num<'a>) -> Result<Num<'a>> {
-        let members = self.banks[bank].members.clone();
+        let members = self.rules.banks[bank].members.clone();
         let none = || {
             Error::new(
-                self.banks[bank].item.place,
-                format!("there is no such `{}`", self.text(self.banks[bank].name)),
+                self.rules.banks[bank].item.place,
+                format!(
+                    "there is no such `{}`",
+                    self.text(self.rules.banks[bank].name)
+                ),
                 "ask for instances that there are",
             )
         };
-        if let Some(at) = self.b.known(member.id) {
+        if let Some(at) = self.out.b.known(member.id) {
             let number = members.get(at as usize).copied().ok_or_else(none)?;
             return Ok(self.constant(number));
         }
@@ -94,11 +97,11 @@ impl<'a> Specialiser<'a, '_> {
         if is_row(&members) {
             return Ok(self.plus(member, first));
         }
-        let mut id = self.b.constant(last);
+        let mut id = self.out.b.constant(last);
         for (k, number) in members.iter().enumerate().rev() {
-            let (at, value) = (self.b.constant(k as u64), self.b.constant(*number));
-            let here = self.b.bin(BinOp::Eq, member.id, at);
-            id = self.b.select(here, value, id);
+            let (at, value) = (self.out.b.constant(k as u64), self.out.b.constant(*number));
+            let here = self.out.b.bin(BinOp::Eq, member.id, at);
+            id = self.out.b.select(here, value, id);
         }
         Ok(self.node(id, last))
     }
@@ -113,9 +116,12 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<InstanceId> {
         let banks = self.banks_of(i, name, place)?;
         let text = self.text(name);
-        if let Some(member) = self.b.known(k.id) {
+        if let Some(member) = self.out.b.known(k.id) {
             for b in banks {
-                let at = self.banks[b].members.iter().position(|m| *m == member);
+                let at = self.rules.banks[b]
+                    .members
+                    .iter()
+                    .position(|m| *m == member);
                 if let Some(at) = at {
                     let at = self.constant(at as u64);
                     return self.view(i, b, at);
@@ -134,7 +140,7 @@ impl<'a> Specialiser<'a, '_> {
                 format!("loop over them: `for x in {text}`"),
             ));
         };
-        let members = &self.banks[bank].members;
+        let members = &self.rules.banks[bank].members;
         let Some(first) = members.first().copied() else {
             return Err(Error::new(
                 place,
@@ -144,8 +150,8 @@ impl<'a> Specialiser<'a, '_> {
         };
         let count = members.len() as u64;
         let row = is_row(members);
-        let from = self.b.constant(first);
-        let id = self.b.bin(BinOp::Sub, k.id, from);
+        let from = self.out.b.constant(first);
+        let id = self.out.b.bin(BinOp::Sub, k.id, from);
         let member = if first == 0 {
             k
         } else if self.least(k) >= first {
@@ -169,7 +175,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// The label of an instance behind that of the view it belongs to: empty, or `io`.
     pub(super) fn path_in_view(&self, id: InstanceId) -> &str {
-        let label = &self.instances[id].label;
+        let label = &self.rules.instances[id].label;
         let rest = label.rsplit_once(']').map_or("", |(_, rest)| rest);
         rest.strip_prefix('.').unwrap_or(rest)
     }
@@ -178,7 +184,7 @@ impl<'a> Specialiser<'a, '_> {
     pub(super) fn view_of(&self, id: InstanceId) -> InstanceId {
         let mut at = id;
         while !self.path_in_view(at).is_empty() {
-            match self.instances[at].upper {
+            match self.rules.instances[at].upper {
                 Some((upper, _)) => at = upper,
                 None => break,
             }
@@ -196,28 +202,28 @@ impl<'a> Specialiser<'a, '_> {
         make: impl FnOnce(&mut Self) -> Result<Spot<'a>>,
     ) -> Result<Spot<'a>> {
         let path = self.path_in_view(id).to_string();
-        let known = self.banks[bank]
+        let known = self.rules.banks[bank]
             .storage
             .iter()
             .position(|s| s.name == name && s.path == path);
         let at = match known {
             Some(at) => at,
             None => {
-                self.room.copy(self.banks[bank].count());
+                self.out.room.copy(self.rules.banks[bank].count());
                 let spot = make(self);
-                let stride = self.room.copied();
+                let stride = self.out.room.copied();
                 let spot = spot?;
-                self.banks[bank].storage.push(Stored {
+                self.rules.banks[bank].storage.push(Stored {
                     path,
                     name,
                     spot,
                     stride,
                 });
-                self.banks[bank].storage.len() - 1
+                self.rules.banks[bank].storage.len() - 1
             }
         };
         let (spot, stride) = {
-            let stored = &self.banks[bank].storage[at];
+            let stored = &self.rules.banks[bank].storage[at];
             (stored.spot.clone(), stored.stride)
         };
         let offset = self.times(position, stride);

@@ -22,7 +22,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     ) -> Result<Flow> {
         let banks = self.banks_of(i, name, place)?;
         if let ([bank], false) = (&banks[..], self.is_live()) {
-            if self.banks[*bank].members.len() > 1 {
+            if self.rules.banks[*bank].members.len() > 1 {
                 self.for_bank(i, *bank, None, each)?;
                 return Ok(Flow::Next);
             }
@@ -33,7 +33,7 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         let apart = all.is_sorted_by_key(|(bank, _)| *bank);
         self.unrolled(place, |s, exit| {
             for (bank, k) in all {
-                let several = s.banks[bank].members.len() > 1;
+                let several = s.rules.banks[bank].members.len() > 1;
                 if several && apart && !s.is_live() {
                     if k == 0 {
                         s.for_bank(i, bank, Some(exit), each)?;
@@ -45,9 +45,9 @@ impl<'a, 'l> Specialiser<'a, 'l> {
                 }
                 let member = s.constant(k as u64);
                 let view = s.view(i, bank, member)?;
-                let turn = s.taken.turn();
+                let turn = s.entry.taken.turn();
                 let flow = each(s, view)?;
-                s.taken.turned(turn);
+                s.entry.taken.turned(turn);
                 if flow != Flow::Next {
                     return Ok(flow);
                 }
@@ -64,17 +64,17 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         exit: Option<Exit>,
         each: &mut Work<'_, 'a, 'l>,
     ) -> Result<()> {
-        let count = self.banks[bank].members.len() as u64;
-        let slot = self.b.new_local();
-        let zero = self.b.constant(0);
-        self.b.step(Op::SetLocal(slot, zero));
+        let count = self.rules.banks[bank].members.len() as u64;
+        let slot = self.out.b.new_local();
+        let zero = self.out.b.constant(0);
+        self.out.b.step(Op::SetLocal(slot, zero));
         let count = self.constant(count);
         self.looped(count, |s, _| {
-            let id = s.b.step(Op::Local(slot));
-            s.proved.at_most(id, count.most - 1);
+            let id = s.out.b.step(Op::Local(slot));
+            s.entry.proved.at_most(id, count.most - 1);
             let member = s.node(id, count.most - 1);
             let next = s.plus(member, 1);
-            s.b.step(Op::SetLocal(slot, next.id));
+            s.out.b.step(Op::SetLocal(slot, next.id));
             let view = s.view(i, bank, member)?;
             match exit {
                 Some(exit) => s.in_loop(exit, |s| each(s, view)),
@@ -87,20 +87,20 @@ impl<'a, 'l> Specialiser<'a, 'l> {
     /// Runs `work` for every instance like this one: the same part of the same `each`, for all members around it that
     /// are not known.
     pub fn for_alike(&mut self, i: InstanceId, work: &mut Work<'_, 'a, 'l>) -> Result<Flow> {
-        let bank = match self.instances[i].bank {
-            Some((bank, position)) if self.b.known(position.id).is_none() => bank,
+        let bank = match self.rules.instances[i].bank {
+            Some((bank, position)) if self.out.b.known(position.id).is_none() => bank,
             _ => return work(self, i),
         };
         let path = self.path_in_view(i).to_string();
         let view = self.view_of(i);
-        let Some(around) = self.instances[view].lower else {
+        let Some(around) = self.rules.instances[view].lower else {
             return work(self, i);
         };
-        let known = match self.instances[view].parameters.first() {
-            Some((_, Value::Num(number))) => self.b.known(number.id),
+        let known = match self.rules.instances[view].parameters.first() {
+            Some((_, Value::Num(number))) => self.out.b.known(number.id),
             _ => None,
         };
-        let members = &self.banks[bank].members;
+        let members = &self.rules.banks[bank].members;
         let member = known.and_then(|number| members.iter().position(|m| *m == number));
         self.for_alike(around, &mut |s, around| {
             let mut run = |s: &mut Self, view: InstanceId| {
@@ -132,11 +132,11 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         place: Place,
     ) -> Result<Flow> {
         self.for_views(i, name, place, &mut |s, view| {
-            let scope = s.scopes.len();
+            let scope = s.entry.scopes.len();
             let binding = Binding::Value(Value::Instance(view));
-            s.scopes.push((names[0], binding));
+            s.entry.scopes.push((names[0], binding));
             let flow = s.block(body);
-            s.scopes.truncate(scope);
+            s.entry.scopes.truncate(scope);
             flow
         })
     }
@@ -188,35 +188,35 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         let Some((bank, rest)) = banks.split_first() else {
             return Ok(Flow::Next);
         };
-        let count = self.banks[*bank].count();
+        let count = self.rules.banks[*bank].count();
         if count == 0 {
             return self.among(rest, first, unit, work);
         }
         if rest.is_empty() {
             return self.unit_of(*bank, first, unit, work);
         }
-        let end = self.b.constant(first + count);
-        let id = self.b.bin(BinOp::Lt, unit.id, end);
+        let end = self.out.b.constant(first + count);
+        let id = self.out.b.bin(BinOp::Lt, unit.id, end);
         let mine = self.node(id, 1);
-        let scope = self.scopes.len();
-        if let Some(known) = self.b.known(mine.id) {
+        let scope = self.entry.scopes.len();
+        if let Some(known) = self.out.b.known(mine.id) {
             return match known {
                 0 => self.among(rest, first + count, unit, work),
                 _ => self.unit_of(*bank, first, unit, work),
             };
         }
-        let before = self.taken.maybe();
+        let before = self.entry.taken.maybe();
         self.region_open();
         let a = self.unit_of(*bank, first, unit, work)?;
-        self.scopes.truncate(scope);
+        self.entry.scopes.truncate(scope);
         let yes = self.region_close();
-        let left = self.taken.other_side(before);
+        let left = self.entry.taken.other_side(before);
         self.region_open();
         let b = self.among(rest, first + count, unit, work)?;
-        self.scopes.truncate(scope);
+        self.entry.scopes.truncate(scope);
         let no = self.region_close();
-        self.taken.join(left);
-        self.b.step(Op::If {
+        self.entry.taken.join(left);
+        self.out.b.step(Op::If {
             cond: mine.id,
             yes,
             no,
@@ -235,20 +235,20 @@ impl<'a, 'l> Specialiser<'a, 'l> {
         unit: Num<'a>,
         work: &mut Work<'_, 'a, 'l>,
     ) -> Result<Flow> {
-        let count = self.banks[bank].count();
+        let count = self.rules.banks[bank].count();
         let position = if count == 1 {
             self.constant(0)
         } else {
             // The caller gives a number below the count; that it cannot be more is plain in the code, too.
-            let from = self.b.constant(first);
-            let at = self.b.bin(BinOp::Sub, unit.id, from);
-            let top = self.b.constant(count - 1);
-            let id = self.b.bin(BinOp::Min, at, top);
+            let from = self.out.b.constant(first);
+            let at = self.out.b.bin(BinOp::Sub, unit.id, from);
+            let top = self.out.b.constant(count - 1);
+            let id = self.out.b.bin(BinOp::Min, at, top);
             self.node(id, count - 1)
         };
         let view = self.view_at(bank, position)?;
         let flow = work(self, view)?;
-        if self.cut.take().is_some() {
+        if self.entry.cut.take().is_some() {
             return Ok(Flow::Ended);
         }
         Ok(flow)

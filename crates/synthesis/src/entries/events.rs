@@ -10,7 +10,7 @@ pub(super) fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()>
         return Ok(());
     };
     let ids = chain_of(s, function);
-    s.b.open();
+    s.out.b.open();
     let mut found = Vec::new();
     let mut several = Vec::new();
     let told = |k: &ItemKind| is_event(k, irq);
@@ -22,20 +22,20 @@ pub(super) fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()>
             several.push(id);
         }
     }
-    s.b.close();
+    s.out.b.close();
     if found.is_empty() && several.is_empty() {
         return Ok(());
     }
     let claimed = !found.is_empty();
     entry(s, "irq", 0, |s| {
-        let slot = s.b.new_local();
-        let zero = s.b.constant(0);
-        s.b.step(Op::SetLocal(slot, zero));
+        let slot = s.out.b.new_local();
+        let zero = s.out.b.constant(0);
+        s.out.b.step(Op::SetLocal(slot, zero));
         s.mode.set_again(Some(slot));
         for (id, event) in found {
             let bound: Vec<(Name, Binding)> = Vec::new();
             s.run_body(id, bound, &event.body)?;
-            if s.cut.take().is_some() {
+            if s.entry.cut.take().is_some() {
                 return Ok(None);
             }
         }
@@ -43,9 +43,9 @@ pub(super) fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()>
             s.finish(status::OK)?;
             return Ok(None);
         }
-        let mine = s.b.new_local();
-        let first = s.b.constant(claimed as u64);
-        s.b.step(Op::SetLocal(mine, first));
+        let mine = s.out.b.new_local();
+        let first = s.out.b.constant(claimed as u64);
+        s.out.b.step(Op::SetLocal(mine, first));
         for id in several {
             s.for_all_inside(
                 id,
@@ -63,7 +63,7 @@ pub(super) fn irq_entry(s: &mut Specialiser, function: InstanceId) -> Result<()>
 
 /// Ends an event by whether anybody claimed it.
 pub fn finish_by(s: &mut Specialiser, claimed: u16) -> Result<()> {
-    let mine = s.b.step(Op::Local(claimed));
+    let mine = s.out.b.step(Op::Local(claimed));
     let mine = s.node(mine, 1);
     s.branch(
         mine,
@@ -75,7 +75,7 @@ pub fn finish_by(s: &mut Specialiser, claimed: u16) -> Result<()> {
 
 /// `watch`: what rests too long, of the function, what carries it, their parts and their instances.
 pub(super) fn watch_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
-    if s.watched.is_empty() {
+    if s.rules.watched.is_empty() {
         return Ok(());
     }
     entry(s, "watch", 0, |s| {
@@ -115,8 +115,8 @@ pub(super) fn recover_entries(s: &mut Specialiser, function: InstanceId) -> Resu
             recover_each(s, function, owner, alloc::vec![each], item, &mut done)?;
         }
     }
-    for id in (0..s.instances.len()).rev() {
-        if s.instances[id].bank.is_some() {
+    for id in (0..s.rules.instances.len()).rev() {
+        if s.rules.instances[id].bank.is_some() {
             continue;
         }
         for item in s.items(id) {
@@ -129,7 +129,7 @@ pub(super) fn recover_entries(s: &mut Specialiser, function: InstanceId) -> Resu
                 }
                 done.push(*name);
                 let text = s.text(*name);
-                if !s.told.fails(text) {
+                if !s.out.told.fails(text) {
                     continue;
                 }
                 entry(s, &format!("recover.{text}"), 0, |s| {
@@ -182,7 +182,7 @@ fn recover_each<'a>(
         };
         for name in names {
             let text = s.text(*name);
-            if done.contains(name) || !s.told.fails(text) {
+            if done.contains(name) || !s.out.told.fails(text) {
                 continue;
             }
             done.push(*name);

@@ -13,11 +13,11 @@ pub fn declared(subject: Subject, choice: &Choice, fact: &str) -> Option<u64> {
         return seen;
     }
     let mut s = Specialiser::new(subject, Mode::writing());
-    s.b.open();
+    s.out.b.open();
     let function = chain(&mut s, &choice.rules).ok()?;
     s.enter(function, Vec::new());
     match s.resolve(function, name, Place::default()) {
-        Ok(Value::Num(n)) => s.b.known(n.id),
+        Ok(Value::Num(n)) => s.out.b.known(n.id),
         _ => None,
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn unit_facts<'a>(
     let mut all = Vec::new();
     let mut unit = 0;
     for bank in s.leaves(function, &way) {
-        for position in 0..s.banks[bank].count() {
+        for position in 0..s.rules.banks[bank].count() {
             let position = s.constant(position);
             let view = s.view_at(bank, position)?;
             let own = s.items(view);
@@ -117,11 +117,16 @@ fn class_facts<'a>(
         let value = s.resolve(function, name, class.place);
         s.leave();
         let number = match value {
-            Ok(Value::Num(n)) => s.b.known(n.id),
+            Ok(Value::Num(n)) => s.out.b.known(n.id),
             // Octets: the first lowest.
             Ok(Value::List(list)) if list.len() <= 8 => {
                 list.iter().rev().try_fold(0u64, |sum, v| match v {
-                    Value::Num(n) => s.b.known(n.id).filter(|b| *b < 256).map(|b| sum << 8 | b),
+                    Value::Num(n) => s
+                        .out
+                        .b
+                        .known(n.id)
+                        .filter(|b| *b < 256)
+                        .map(|b| sum << 8 | b),
                     _ => None,
                 })
             }

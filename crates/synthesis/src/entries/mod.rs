@@ -35,7 +35,7 @@ pub struct Written {
 
 /// Instances of a chain of rules, the function first. Gives the function's.
 pub fn chain<'a>(s: &mut Specialiser<'a, '_>, rules: &[usize]) -> Result<InstanceId> {
-    let book = s.subject.book;
+    let book = s.rules.subject.book;
     let mut lower = None;
     let mut below: Option<InstanceId> = None;
     for (depth, index) in rules.iter().enumerate().rev() {
@@ -49,7 +49,7 @@ pub fn chain<'a>(s: &mut Specialiser<'a, '_>, rules: &[usize]) -> Result<Instanc
         };
         let id = s.instantiate(label, rule, &rule.items, lower, None)?;
         if let Some(below) = below {
-            s.instances[below].upper = Some((id, None));
+            s.rules.instances[below].upper = Some((id, None));
         }
         below = Some(id);
         lower = Some(id);
@@ -102,18 +102,19 @@ fn over(s: &mut Specialiser, id: InstanceId) -> Result<()> {
         return Ok(());
     };
     let reason = match status.checked_sub(status::FAIL) {
-        Some(n) => format!("`init` failed: {}", s.told.failed(n).unwrap_or("?")),
+        Some(n) => format!("`init` failed: {}", s.out.told.failed(n).unwrap_or("?")),
         None => format!("`init` ended with status {status}"),
     };
     Err(Error::new(
-        s.instances[id].rule.place,
+        s.rules.instances[id].rule.place,
         reason,
         "the device did not do what the rule expects",
     ))
 }
 
 pub fn name_of(s: &Specialiser, text: &str) -> Option<Name> {
-    s.subject
+    s.rules
+        .subject
         .book
         .names
         .iter()
@@ -127,7 +128,7 @@ pub fn chain_of(s: &Specialiser, function: InstanceId) -> Vec<InstanceId> {
     let mut at = Some(function);
     while let Some(id) = at {
         list.push(id);
-        at = s.instances[id].lower;
+        at = s.rules.instances[id].lower;
     }
     list.reverse();
     list
@@ -166,32 +167,32 @@ fn folding(subject: Subject, choice: &Choice, named: bool) -> Result<(Written, N
     let mut folded: Vec<String> = Vec::new();
     loop {
         let mut s = Specialiser::new(subject, Mode::writing());
-        s.names = named.then(Names::default);
-        s.folding = Folding::of(folded.clone());
+        s.out.names = named.then(Names::default);
+        s.rules.folding = Folding::of(folded.clone());
         let outcome = write(&mut s, choice);
 
-        let mut more = s.folding.deciding(&s.b);
+        let mut more = s.rules.folding.deciding(&s.out.b);
         more.retain(|fact| !folded.contains(fact));
         if !more.is_empty() {
             folded.extend(more);
         } else if outcome.is_err() && s.has_records() && !folded.contains(&Folding::all()) {
             folded.push(Folding::all());
         } else {
-            return outcome.map(|written| (written, s.names.unwrap_or_default()));
+            return outcome.map(|written| (written, s.out.names.unwrap_or_default()));
         }
     }
 }
 
 fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     // Facts and guards are evaluated in a region that no entry uses.
-    s.b.open();
+    s.out.b.open();
     let function = chain(s, &choice.rules)?;
     s.use_parts(function)?;
-    let class = s.class_named(s.instances[function].rule.class);
+    let class = s.class_named(s.rules.instances[function].rule.class);
     for id in chain_of(s, function) {
         s.make_banks(id)?;
     }
-    s.b.close();
+    s.out.b.close();
     init_entry(s, function)?;
     if let Some(class) = class {
         for routine in contract(class) {
@@ -205,7 +206,7 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     }
     events::watch_entry(s, function)?;
     events::recover_entries(s, function)?;
-    s.b.open();
+    s.out.b.open();
     let mut facts = match class {
         Some(class) => facts::unit_facts(s, function, class)?,
         None => Vec::new(),
@@ -215,25 +216,25 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     let lanes = s.lanes_said();
     s.leave();
     facts.extend(lanes.map(|n| (crate::LANES.to_string(), n)));
-    s.b.close();
+    s.out.b.close();
     s.note_memory();
-    if s.room.is_too_large() {
+    if s.out.room.is_too_large() {
         return Err(Error::new(
-            s.instances[function].rule.place,
+            s.rules.instances[function].rule.place,
             "its state or its arena has more than 1 GiB",
             "give arrays fewer elements, or bound the fact that says how many",
         ));
     }
-    let (graph, mut entries) = core::mem::take(&mut s.b).into_parts();
+    let (graph, mut entries) = core::mem::take(&mut s.out.b).into_parts();
     for entry in &mut entries {
         entry.seldom = choice.spare || seldom(s, class, &entry.name);
     }
-    let (state_size, arena_size, arena_align) = s.room.sizes();
-    let (upcalls, failures) = core::mem::take(&mut s.told).into_lists();
+    let (state_size, arena_size, arena_align) = s.out.room.sizes();
+    let (upcalls, failures) = core::mem::take(&mut s.out.told).into_lists();
     let mut residual = Residual {
         graph,
         entries,
-        windows: core::mem::take(&mut s.windows),
+        windows: core::mem::take(&mut s.out.windows),
         state_size,
         arena_size,
         arena_align,
@@ -270,20 +271,17 @@ pub fn entry<'a>(
     arguments: u8,
     body: impl FnOnce(&mut Specialiser<'a, '_>) -> Result<Option<Num<'a>>>,
 ) -> Result<()> {
-    s.b.open();
-    s.exits.clear();
-    s.nest = 0;
-    s.proved.clear();
-    s.taken.clear();
-    s.cut = None;
+    s.out.b.open();
+    // What was proved, taken or opened in one entry says nothing about the next.
+    s.entry = crate::instance::Entry::default();
     let value = body(s)?;
     if let Some(n) = value {
-        s.b.step(Op::Return(n.id));
+        s.out.b.step(Op::Return(n.id));
     }
     s.told_unknown()?;
     s.mode.set_again(None);
-    s.b.close();
-    s.b.finish_entry(name, arguments, 0);
+    s.out.b.close();
+    s.out.b.finish_entry(name, arguments, 0);
     Ok(())
 }
 
@@ -321,7 +319,7 @@ fn init_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
             if let (Some(init), true) = (init, has_init(s, id)) {
                 s.call_routine(id, init, Vec::new(), Place::default())?;
             }
-            if s.cut.take().is_some() || s.start_eaches(id)? != Flow::Next {
+            if s.entry.cut.take().is_some() || s.start_eaches(id)? != Flow::Next {
                 break;
             }
         }

@@ -33,7 +33,7 @@ fn given<'a>(
     let Some(kind) = &parameter.kind else {
         return Ok(Given::Number(u64::MAX));
     };
-    Ok(match (kind.word(s.subject.book), kind.base) {
+    Ok(match (kind.word(s.rules.subject.book), kind.base) {
         (Some(Word::Buffers), _) => Given::Buffer(match kind.dims.first() {
             Some(longest) => s.fact_number(function, longest)?,
             None => u32::MAX.into(),
@@ -55,23 +55,23 @@ pub(super) fn operation<'a>(
 ) -> Result<()> {
     let name = wanted.name;
     let each = units(s, function);
-    s.b.open();
+    s.out.b.open();
     let home = s.home_of(function, name, class.place);
     let usable =
         home.and_then(|home| usable(s, home, function, each.as_deref(), name, class.place));
-    s.b.close();
+    s.out.b.close();
     if !usable? {
         return Ok(());
     }
     let mut words = 0u8;
     let mut plan = Vec::new();
-    s.b.open();
+    s.out.b.open();
     for parameter in &wanted.parameters {
         let given = given(s, function, parameter)?;
         plan.push((given, words));
         words += given.words();
     }
-    s.b.close();
+    s.out.b.close();
     let text = s.text(name).to_string();
     let returns = wanted.returns.is_some();
     let told = text.clone();
@@ -104,7 +104,7 @@ pub(super) fn operation<'a>(
         };
         match value {
             // Nobody comes here: it ended before.
-            _ if !returns || s.cut.is_some() => Ok(None),
+            _ if !returns || s.entry.cut.is_some() => Ok(None),
             Value::None => Err(Error::new(
                 class.place,
                 format!("`{told}` may end without the value that its class asks for"),
@@ -128,9 +128,9 @@ pub(super) fn operation<'a>(
 /// The `each` that the operations of the class are for, if the rule's first line names one: the way to it, where it
 /// stands inside others.
 pub(super) fn units(s: &Specialiser, function: InstanceId) -> Option<Vec<Name>> {
-    let rule = s.instances[function].rule;
+    let rule = s.rules.instances[function].rule;
     let way = way_to(&rule.items, rule.each?)?;
-    let eaches = &s.instances[function].eaches;
+    let eaches = &s.rules.instances[function].eaches;
     eaches
         .iter()
         .any(|(name, _)| *name == way[0])
@@ -165,7 +165,7 @@ fn usable<'a>(
     let banks = each.map_or(Vec::new(), |each| s.leaves(function, each));
     for bank in banks
         .into_iter()
-        .filter(|bank| s.banks[*bank].count() > 0)
+        .filter(|bank| s.rules.banks[*bank].count() > 0)
         .collect::<Vec<_>>()
     {
         let first = s.constant(0);
@@ -189,17 +189,17 @@ fn usable<'a>(
 fn tail<'a>(s: &mut Specialiser<'a, '_>, instance: InstanceId, body: &'a [Stmt]) -> Result<()> {
     s.for_alike(instance, &mut |s, at| {
         s.run_body(at, Vec::new(), body)?;
-        let over = s.cut.take().is_some();
+        let over = s.entry.cut.take().is_some();
         Ok(if over { Flow::Ended } else { Flow::Next })
     })?;
     Ok(())
 }
 
 pub fn argument<'a>(s: &mut Specialiser<'a, '_>, word: u8, most: u64) -> Num<'a> {
-    let id = s.b.arg(word);
+    let id = s.out.b.arg(word);
     let n = s.node(id, most);
     // What the class promises of its arguments holds for the whole entry.
-    s.proved.at_most(id, most);
+    s.entry.proved.at_most(id, most);
     n
 }
 

@@ -47,7 +47,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// `frame[k : 4]` as a number, lowest byte first: 1, 2, 4 or 8 bytes.
     pub fn word_of(&self, b: &Buffer<'a>, place: Place) -> Result<graph::Width> {
-        let bytes = self.b.known(b.len.id).filter(|n| *n <= 8);
+        let bytes = self.out.b.known(b.len.id).filter(|n| *n <= 8);
         bytes
             .and_then(|n| graph::Width::of_bits(n as u32 * 8))
             .ok_or_else(|| {
@@ -107,7 +107,13 @@ impl<'a> Specialiser<'a, '_> {
 
     /// The largest device address, by the rule's fact `reach`: the pump gives no memory beyond it.
     pub(crate) fn reach(&mut self) -> u64 {
-        let name = self.subject.book.names.iter().position(|n| n == "reach");
+        let name = self
+            .rules
+            .subject
+            .book
+            .names
+            .iter()
+            .position(|n| n == "reach");
         let Some(name) = name.map(|k| Name(k as u16)) else {
             return u64::MAX;
         };

@@ -128,7 +128,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             Value::Irq => {
                 let holds = match word {
-                    "level" => !self.subject.device.wires.is_empty(),
+                    "level" => !self.rules.subject.device.wires.is_empty(),
                     _ => false,
                 };
                 Ok(Value::Num(self.constant(holds as u64)))
@@ -154,7 +154,7 @@ impl<'a> Specialiser<'a, '_> {
                 "see the declaration of the value",
             ));
         };
-        let id = self.b.extract(n.id, field.lo as u8, field.width as u8);
+        let id = self.out.b.extract(n.id, field.lo as u8, field.width as u8);
         let mut n = self.node(id, ones(field.width));
         n.bits = field.bits;
         Ok(Value::Num(n))
@@ -196,7 +196,7 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(Value::Num(self.raw_load(b.space, at, graph::Width::B8)))
             }
             Value::List(list) => {
-                let at = self.b.known(k.id).ok_or_else(|| {
+                let at = self.out.b.known(k.id).ok_or_else(|| {
                     Error::new(
                         place,
                         "a list is indexed by facts only",
@@ -212,14 +212,14 @@ impl<'a> Specialiser<'a, '_> {
                 })
             }
             Value::Callable(i, name) => {
-                let at = self.b.known(k.id).ok_or_else(|| {
+                let at = self.out.b.known(k.id).ok_or_else(|| {
                     Error::new(
                         place,
                         "a learned fact is indexed by facts only",
                         "use a number known beforehand",
                     )
                 })?;
-                let found = self.instances[i]
+                let found = self.rules.instances[i]
                     .indexed
                     .iter()
                     .find(|(n, at2, _)| *n == name && *at2 == at)
@@ -248,9 +248,9 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<Value<'a>> {
         let n = self.number(base)?;
         let (lo_n, hi_n) = (self.exact_number(lo)?, self.exact_number(hi)?);
-        match (self.b.known(lo_n.id), self.b.known(hi_n.id)) {
+        match (self.out.b.known(lo_n.id), self.out.b.known(hi_n.id)) {
             (Some(l), Some(h)) if l < h && h <= 64 => {
-                let id = self.b.extract(n.id, l as u8, (h - l) as u8);
+                let id = self.out.b.extract(n.id, l as u8, (h - l) as u8);
                 Ok(Value::Num(self.node(id, ones((h - l) as u32))))
             }
             _ => Err(Error::new(

@@ -143,6 +143,7 @@ impl<'a> Specialiser<'a, '_> {
             )),
             Value::Random => {
                 let seed = self
+                    .rules
                     .subject
                     .device
                     .path
@@ -181,30 +182,30 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn region_open(&mut self) {
-        self.b.open();
-        self.nest += 1;
+        self.out.b.open();
+        self.entry.nest += 1;
         let mark = self.mark();
-        self.marks.push(mark);
+        self.entry.marks.push(mark);
     }
 
     pub fn region_close(&mut self) -> graph::RegionId {
-        self.nest -= 1;
-        if let Some(mark) = self.marks.pop() {
+        self.entry.nest -= 1;
+        if let Some(mark) = self.entry.marks.pop() {
             self.back_to(mark);
         }
-        self.b.close()
+        self.out.b.close()
     }
 
     pub fn mark(&self) -> Mark {
         Mark {
-            proved: self.proved.mark(),
-            taken: self.taken.mark(),
+            proved: self.entry.proved.mark(),
+            taken: self.entry.taken.mark(),
         }
     }
 
     /// What was proved inside does not hold outside.
     pub fn back_to(&mut self, mark: Mark) {
-        self.proved.back_to(mark.proved);
-        self.taken.back_to(mark.taken);
+        self.entry.proved.back_to(mark.proved);
+        self.entry.taken.back_to(mark.taken);
     }
 }

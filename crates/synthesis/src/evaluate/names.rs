@@ -4,8 +4,8 @@ use super::*;
 
 impl<'a> Specialiser<'a, '_> {
     pub(super) fn name(&mut self, n: Name, place: Place) -> Result<Value<'a>> {
-        let from = self.frames.last().map_or(0, |f| f.scope);
-        if let Some((_, binding)) = self.scopes[from..]
+        let from = self.entry.frames.last().map_or(0, |f| f.scope);
+        if let Some((_, binding)) = self.entry.scopes[from..]
             .iter()
             .rev()
             .find(|(name, _)| *name == n)
@@ -17,7 +17,7 @@ impl<'a> Specialiser<'a, '_> {
                 }),
                 Binding::Value(v) => v,
                 Binding::Local { slot, most } => {
-                    let id = self.b.step(Op::Local(slot));
+                    let id = self.out.b.step(Op::Local(slot));
                     Value::Num(self.node(id, most))
                 }
             });
@@ -32,7 +32,7 @@ impl<'a> Specialiser<'a, '_> {
             if let Some(v) = self.own(i, n, place)? {
                 return Ok(v);
             }
-            at = self.instances[i].lower;
+            at = self.rules.instances[i].lower;
         }
         if let Some(v) = self.bus_name(n, place)? {
             return Ok(v);
@@ -48,7 +48,7 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn own(&mut self, i: InstanceId, n: Name, place: Place) -> Result<Option<Value<'a>>> {
-        let instance = &self.instances[i];
+        let instance = &self.rules.instances[i];
         if let Some((_, v)) = instance.parameters.iter().find(|(name, _)| *name == n) {
             return Ok(Some(v.clone()));
         }
@@ -61,12 +61,12 @@ impl<'a> Specialiser<'a, '_> {
         if let Some(v) = self.recorded(i, n) {
             return Ok(Some(Value::Num(v)));
         }
-        let instance = &self.instances[i];
+        let instance = &self.rules.instances[i];
         if let Some((_, part)) = instance.parts.iter().find(|(name, _)| *name == n) {
             return Ok(Some(Value::Instance(*part)));
         }
         // A rule that names a fact of its class without a value learns it: the class's default does not hold.
-        let learned = self.instances[i].rule.items.iter().any(
+        let learned = self.rules.instances[i].rule.items.iter().any(
             |item| matches!(&item.kind, ItemKind::Fact { name, value: None, .. } if *name == n),
         );
         let item = self.find_item(i, |k| match k {
@@ -82,7 +82,7 @@ impl<'a> Specialiser<'a, '_> {
             _ => false,
         });
         let Some(item) = item else {
-            let indexed = self.instances[i]
+            let indexed = self.rules.instances[i]
                 .indexed
                 .iter()
                 .any(|(name, _, _)| *name == n);
@@ -108,7 +108,7 @@ impl<'a> Specialiser<'a, '_> {
                     let v = self.typed_fact(i, n, v?);
                     // A fact that rests on no device access is the same every time.
                     if self.as_fact(&v).is_some() && self.mode.keeps() {
-                        self.instances[i].facts.push((n, v.clone()));
+                        self.rules.instances[i].facts.push((n, v.clone()));
                     }
                     v
                 }

@@ -5,8 +5,8 @@ use crate::proved::Relation;
 
 impl<'a> Specialiser<'a, '_> {
     pub(super) fn invert(&mut self, n: Num<'a>) -> Num<'a> {
-        let all = self.b.constant(u64::MAX);
-        let id = self.b.bin(BinOp::Xor, n.id, all);
+        let all = self.out.b.constant(u64::MAX);
+        let id = self.out.b.bin(BinOp::Xor, n.id, all);
         Num {
             open: true,
             cut: true,
@@ -17,16 +17,16 @@ impl<'a> Specialiser<'a, '_> {
 
     pub(super) fn unary(&mut self, op: UnaryOp, a: &'a Expr) -> Result<Value<'a>> {
         let n = self.number(a)?;
-        let zero = self.b.constant(0);
+        let zero = self.out.b.constant(0);
         Ok(Value::Num(match op {
             UnaryOp::Not => {
                 self.exact(n, a.place)?;
-                let id = self.b.bin(BinOp::Eq, n.id, zero);
+                let id = self.out.b.bin(BinOp::Eq, n.id, zero);
                 self.node(id, 1)
             }
             UnaryOp::Invert => self.invert(n),
             UnaryOp::Negate => {
-                let id = self.b.bin(BinOp::Sub, zero, n.id);
+                let id = self.out.b.bin(BinOp::Sub, zero, n.id);
                 Num {
                     open: true,
                     cut: true,
@@ -106,7 +106,7 @@ impl<'a> Specialiser<'a, '_> {
         let lowest = match op {
             BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul => true,
             BinaryOp::And | BinaryOp::Or | BinaryOp::Xor => true,
-            BinaryOp::Rem => self.b.known(y.id).is_some_and(u64::is_power_of_two) && !y.cut,
+            BinaryOp::Rem => self.out.b.known(y.id).is_some_and(u64::is_power_of_two) && !y.cut,
             BinaryOp::Shl => !y.cut,
             _ => false,
         };
@@ -118,13 +118,13 @@ impl<'a> Specialiser<'a, '_> {
             BinaryOp::Add => (BinOp::Add, x.most.saturating_add(y.most), false),
             // What was checked to be large enough does not wrap.
             BinaryOp::Sub if !cut => {
-                let least = self.b.known(y.id).unwrap_or(0);
+                let least = self.out.b.known(y.id).unwrap_or(0);
                 (BinOp::Sub, x.most.saturating_sub(least), false)
             }
             BinaryOp::Sub => (BinOp::Sub, u64::MAX, false),
             BinaryOp::Mul => (BinOp::Mul, x.most.saturating_mul(y.most), false),
             BinaryOp::Div | BinaryOp::Rem => {
-                let Some(by) = self.b.known(y.id).filter(|n| *n != 0) else {
+                let Some(by) = self.out.b.known(y.id).filter(|n| *n != 0) else {
                     return Err(Error::new(
                         place,
                         "the divisor must be a known number that is not 0",
@@ -166,7 +166,8 @@ impl<'a> Specialiser<'a, '_> {
             }
             BinaryOp::Shr => (
                 BinOp::Shr,
-                self.b
+                self.out
+                    .b
                     .known(y.id)
                     .map_or(x.most, |by| if by < 64 { x.most >> by } else { 0 }),
                 false,
@@ -187,19 +188,19 @@ impl<'a> Specialiser<'a, '_> {
         };
         // No number that is not cut is below 0.
         let low = if swap { y } else { x };
-        if node == BinOp::Le && self.b.known(low.id) == Some(0) {
+        if node == BinOp::Le && self.out.b.known(low.id) == Some(0) {
             return Ok(self.constant(1));
         }
         let (a, b): (Id, Id) = if swap { (y.id, x.id) } else { (x.id, y.id) };
-        let id = self.b.bin(node, a, b);
+        let id = self.out.b.bin(node, a, b);
         if matches!(node, BinOp::Lt | BinOp::Le) {
             let equal = node == BinOp::Le;
             let (low, high) = (a, b);
             self.note(id, Relation::Less { low, high, equal });
         }
         let mut n = self.node(id, most);
-        if self.b.known(id).is_none() {
-            n.most = n.most.min(self.b.most(id));
+        if self.out.b.known(id).is_none() {
+            n.most = n.most.min(self.out.b.most(id));
         }
         if cut {
             n.most = u64::MAX;
@@ -229,11 +230,11 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn truth(&mut self, n: Num<'a>) -> Num<'a> {
-        if n.most <= 1 || self.b.most(n.id) <= 1 {
+        if n.most <= 1 || self.out.b.most(n.id) <= 1 {
             return n;
         }
-        let zero = self.b.constant(0);
-        let id = self.b.bin(BinOp::Ne, n.id, zero);
+        let zero = self.out.b.constant(0);
+        let id = self.out.b.bin(BinOp::Ne, n.id, zero);
         self.node(id, 1)
     }
 
@@ -252,7 +253,7 @@ impl<'a> Specialiser<'a, '_> {
         let x = self.exact(x, a.place)?;
         let x = self.truth(x);
         let both = op == BinaryOp::Both;
-        if let Some(v) = self.b.known(x.id) {
+        if let Some(v) = self.out.b.known(x.id) {
             if (v != 0) != both {
                 return Ok(Value::Num(self.constant(v)));
             }
@@ -260,18 +261,19 @@ impl<'a> Specialiser<'a, '_> {
             return Ok(Value::Num(self.truth(y)));
         }
         // Device reads on the right must not happen when the left decides.
-        let slot = self.b.new_local();
-        let before = self.b.step(Op::SetLocal(slot, x.id));
+        let slot = self.out.b.new_local();
+        let before = self.out.b.step(Op::SetLocal(slot, x.id));
         self.region_open();
         let y = self.exact_number(b)?;
         let y = self.truth(y);
         // Where the right side ends, what the left decided goes on.
-        self.cut = None;
-        if self.b.current_is_empty() {
+        self.entry.cut = None;
+        if self.out.b.current_is_empty() {
             // Nothing was touched: both sides may be computed.
             self.region_close();
-            self.b.take_back(before);
+            self.out.b.take_back(before);
             let id = self
+                .out
                 .b
                 .bin(if both { BinOp::And } else { BinOp::Or }, x.id, y.id);
             if both {
@@ -279,17 +281,17 @@ impl<'a> Specialiser<'a, '_> {
             }
             return Ok(Value::Num(self.node(id, 1)));
         }
-        self.b.step(Op::SetLocal(slot, y.id));
+        self.out.b.step(Op::SetLocal(slot, y.id));
         let inner = self.region_close();
         self.region_open();
         let empty = self.region_close();
         let (yes, no) = if both { (inner, empty) } else { (empty, inner) };
-        self.b.step(Op::If {
+        self.out.b.step(Op::If {
             cond: x.id,
             yes,
             no,
         });
-        let id = self.b.step(Op::Local(slot));
+        let id = self.out.b.step(Op::Local(slot));
         if both {
             self.note(id, Relation::Both(x.id, y.id));
         }
@@ -298,8 +300,8 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Remembers what a comparison is about, where the run decides it.
     fn note(&mut self, id: Id, relation: Relation) {
-        if self.b.known(id).is_none() {
-            self.proved.note(id, relation);
+        if self.out.b.known(id).is_none() {
+            self.entry.proved.note(id, relation);
         }
     }
 
@@ -315,9 +317,9 @@ impl<'a> Specialiser<'a, '_> {
         };
         match members {
             Value::Range(lo, hi) => {
-                let low = self.b.bin(BinOp::Le, lo.id, n.id);
-                let high = self.b.bin(BinOp::Lt, n.id, hi.id);
-                let id = self.b.bin(BinOp::And, low, high);
+                let low = self.out.b.bin(BinOp::Le, lo.id, n.id);
+                let high = self.out.b.bin(BinOp::Lt, n.id, hi.id);
+                let id = self.out.b.bin(BinOp::And, low, high);
                 let less = |low, high, equal| Relation::Less { low, high, equal };
                 self.note(low, less(lo.id, n.id, true));
                 self.note(high, less(n.id, hi.id, false));
@@ -325,12 +327,12 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(Value::Num(self.node(id, 1)))
             }
             Value::List(list) => {
-                let mut id = self.b.constant(0);
+                let mut id = self.out.b.constant(0);
                 for v in list {
                     let v = self.number_for(v, None, set.place)?;
                     let v = self.exact(v, set.place)?;
-                    let same = self.b.bin(BinOp::Eq, n.id, v.id);
-                    id = self.b.bin(BinOp::Or, id, same);
+                    let same = self.out.b.bin(BinOp::Eq, n.id, v.id);
+                    id = self.out.b.bin(BinOp::Or, id, same);
                 }
                 Ok(Value::Num(self.node(id, 1)))
             }
@@ -354,7 +356,7 @@ impl<'a> Specialiser<'a, '_> {
         if stage == Stage::Fact {
             self.decided(t.id);
         }
-        match (self.b.known(t.id), no) {
+        match (self.out.b.known(t.id), no) {
             (Some(0), Some(no)) => self.value(no),
             (Some(0), None) => Ok(Value::Num(self.constant(0))),
             (Some(_), _) => self.value(yes),
@@ -382,7 +384,7 @@ impl<'a> Specialiser<'a, '_> {
         if stage == Stage::Fact {
             self.decided(t.id);
         }
-        match self.b.known(t.id) {
+        match self.out.b.known(t.id) {
             Some(0) => return self.number_as(no, bits),
             Some(_) => return self.number_as(yes, bits),
             None if stage == Stage::Fact => {
@@ -394,30 +396,30 @@ impl<'a> Specialiser<'a, '_> {
             }
             None => {}
         }
-        let slot = self.b.new_local();
+        let slot = self.out.b.new_local();
         self.region_open();
         let a = self.number_as(yes, bits)?;
-        let first = self.cut.take();
-        let pure = self.b.current_is_empty();
-        self.b.step(Op::SetLocal(slot, a.id));
+        let first = self.entry.cut.take();
+        let pure = self.out.b.current_is_empty();
+        self.out.b.step(Op::SetLocal(slot, a.id));
         let yes = self.region_close();
         self.region_open();
         let b = self.number_as(no, bits)?;
         // Where one side ends, the other goes on.
-        self.cut = self.cut.take().and(first);
-        if pure && self.b.current_is_empty() {
+        self.entry.cut = self.entry.cut.take().and(first);
+        if pure && self.out.b.current_is_empty() {
             self.region_close();
-            let id = self.b.select(t.id, a.id, b.id);
+            let id = self.out.b.select(t.id, a.id, b.id);
             return Ok(self.either(id, a, b));
         }
-        self.b.step(Op::SetLocal(slot, b.id));
+        self.out.b.step(Op::SetLocal(slot, b.id));
         let no = self.region_close();
-        self.b.step(Op::If {
+        self.out.b.step(Op::If {
             cond: t.id,
             yes,
             no,
         });
-        let id = self.b.step(Op::Local(slot));
+        let id = self.out.b.step(Op::Local(slot));
         Ok(self.either(id, a, b))
     }
 

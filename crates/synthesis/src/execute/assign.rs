@@ -56,8 +56,10 @@ impl<'a> Specialiser<'a, '_> {
     fn goal(&mut self, target: &'a Expr, place: Place) -> Result<Goal<'a>> {
         let value = match &target.kind {
             ExprKind::Name(name) => {
-                let from = self.frames.last().map_or(0, |f| f.scope);
-                let bound = self.scopes[from..].iter().rposition(|(n, _)| n == name);
+                let from = self.entry.frames.last().map_or(0, |f| f.scope);
+                let bound = self.entry.scopes[from..]
+                    .iter()
+                    .rposition(|(n, _)| n == name);
                 if let Some(at) = bound {
                     return Ok(Goal::Bound(from + at));
                 }
@@ -121,10 +123,10 @@ impl<'a> Specialiser<'a, '_> {
     /// What a target holds.
     fn old(&mut self, target: &Goal<'a>, place: Place) -> Result<Num<'a>> {
         let value = match target {
-            Goal::Bound(at) => match self.scopes[*at].1.clone() {
+            Goal::Bound(at) => match self.entry.scopes[*at].1.clone() {
                 Binding::Value(value) => value,
                 Binding::Local { slot, most } => {
-                    let id = self.b.step(Op::Local(slot));
+                    let id = self.out.b.step(Op::Local(slot));
                     Value::Num(self.node(id, most))
                 }
             },
@@ -147,15 +149,16 @@ impl<'a> Specialiser<'a, '_> {
 
     fn set(&mut self, target: Goal<'a>, value: Value<'a>, at: Place, place: Place) -> Result<()> {
         match target {
-            Goal::Bound(index) => match self.scopes[index].1 {
+            Goal::Bound(index) => match self.entry.scopes[index].1 {
                 Binding::Local { slot, .. } => {
                     let n = self.number_for(value, None, place)?;
-                    self.b.step(Op::SetLocal(slot, n.id));
+                    self.out.b.step(Op::SetLocal(slot, n.id));
                     Ok(())
                 }
                 Binding::Value(Value::Num(_)) if self.is_live() => {
                     let n = self.number_for(value, None, place)?;
-                    self.scopes[index].1 = Binding::Value(Value::Num(Num { cut: false, ..n }));
+                    self.entry.scopes[index].1 =
+                        Binding::Value(Value::Num(Num { cut: false, ..n }));
                     Ok(())
                 }
                 _ => Err(Error::new(
@@ -191,7 +194,7 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(())
             }
             Goal::Bytes(bytes) => {
-                let size = self.b.known(bytes.len.id).ok_or_else(|| {
+                let size = self.out.b.known(bytes.len.id).ok_or_else(|| {
                     Error::new(
                         place,
                         "how many bytes is not known",
@@ -223,7 +226,7 @@ impl<'a> Specialiser<'a, '_> {
         let old = self.load_number(spot, place)?;
         let n = self.number_for(value, f.bits, place)?;
         let n = self.fit(n, f.width, place)?;
-        let id = self.b.insert(old.id, n.id, f.lo as u8, f.width as u8);
+        let id = self.out.b.insert(old.id, n.id, f.lo as u8, f.width as u8);
         let whole = self.node(id, crate::layout::ones(bits));
         self.store(spot, Value::Num(whole), place)
     }
@@ -239,7 +242,7 @@ impl<'a> Specialiser<'a, '_> {
             if let Some(item) = state {
                 return matches!(item.kind, ItemKind::State { wraps: true, .. });
             }
-            at = self.instances[i].lower;
+            at = self.rules.instances[i].lower;
         }
         false
     }

@@ -38,7 +38,7 @@ impl<'a> Specialiser<'a, '_> {
     /// The number of the child's place. Only the device's own rule has children: a part tells it, and it attaches.
     fn child(&mut self, child: &'a Expr, place: Place) -> Result<Id> {
         let here = self.here();
-        if self.instances[here].upper.is_some() {
+        if self.rules.instances[here].upper.is_some() {
             return Err(Error::new(
                 place,
                 "a part has no children",
@@ -52,9 +52,9 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Names and bits of what the class asks for of a child.
     fn asked_of_child(&self, place: Place) -> Result<Vec<(Name, u32)>> {
-        let book = self.subject.book;
+        let book = self.rules.subject.book;
         let here = self.here();
-        let name = self.instances[here].rule.class;
+        let name = self.rules.instances[here].rule.class;
         let class = book.classes.iter().find(|class| class.name == name);
         let facts = class.into_iter().flat_map(|class| class.of_child());
         let list: Vec<(Name, u32)> = facts

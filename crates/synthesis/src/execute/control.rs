@@ -11,17 +11,17 @@ impl<'a> Specialiser<'a, '_> {
         yes: impl FnOnce(&mut Self) -> Result<Flow>,
         no: impl FnOnce(&mut Self) -> Result<Flow>,
     ) -> Result<Flow> {
-        match self.b.known(c.id) {
+        match self.out.b.known(c.id) {
             Some(0) => return self.arm(no),
             Some(_) => return self.arm(yes),
             None => {}
         }
-        let before = self.taken.maybe();
+        let before = self.entry.taken.maybe();
         let (first, yes) = self.side(before, yes)?;
-        let left = self.taken.other_side(before);
+        let left = self.entry.taken.other_side(before);
         let (second, no) = self.side(before, no)?;
-        self.taken.join(left);
-        self.b.step(Op::If {
+        self.entry.taken.join(left);
+        self.out.b.step(Op::If {
             cond: c.id,
             yes,
             no,
@@ -39,24 +39,24 @@ impl<'a> Specialiser<'a, '_> {
         before: Option<Place>,
         run: impl FnOnce(&mut Self) -> Result<Flow>,
     ) -> Result<(Flow, graph::RegionId)> {
-        let (scope, jumps) = (self.scopes.len(), self.exits.jumps());
+        let (scope, jumps) = (self.entry.scopes.len(), self.entry.exits.jumps());
         self.region_open();
         let flow = self.arm(run)?;
-        self.scopes.truncate(scope);
+        self.entry.scopes.truncate(scope);
         let region = self.region_close();
         // Whoever ended the entry there does not come back with what was taken.
-        if flow == Flow::Ended && self.exits.jumps() == jumps {
-            self.taken.other_side(before);
+        if flow == Flow::Ended && self.entry.exits.jumps() == jumps {
+            self.entry.taken.other_side(before);
         }
         Ok((flow, region))
     }
 
     /// What one side of a choice comes to: also where something inside an expression or a call ended it.
     pub fn arm(&mut self, run: impl FnOnce(&mut Self) -> Result<Flow>) -> Result<Flow> {
-        let before = self.cut.take();
+        let before = self.entry.cut.take();
         let flow = run(self)?;
-        let cut = self.cut.take();
-        self.cut = before;
+        let cut = self.entry.cut.take();
+        self.entry.cut = before;
         Ok(match flow {
             Flow::Next => cut.unwrap_or(Flow::Next),
             flow => flow,
@@ -71,8 +71,8 @@ impl<'a> Specialiser<'a, '_> {
         }
         if status == status::BUSY {
             // What was not accepted keeps nothing.
-            let at = self.at;
-            let taken = self.taken.end().map_err(|place| {
+            let at = self.entry.at;
+            let taken = self.entry.taken.end().map_err(|place| {
                 Error::new(
                     place,
                     format!(
@@ -88,19 +88,22 @@ impl<'a> Specialiser<'a, '_> {
         }
         let id = match (status, self.mode.again()) {
             (status::OK, Some(slot)) => {
-                let again = self.b.step(Op::Local(slot));
-                let (a, o) = (self.b.constant(status::AGAIN), self.b.constant(status::OK));
-                self.b.select(again, a, o)
+                let again = self.out.b.step(Op::Local(slot));
+                let (a, o) = (
+                    self.out.b.constant(status::AGAIN),
+                    self.out.b.constant(status::OK),
+                );
+                self.out.b.select(again, a, o)
             }
-            _ => self.b.constant(status),
+            _ => self.out.b.constant(status),
         };
-        self.b.step(Op::Return(id));
+        self.out.b.step(Op::Return(id));
         Ok(Flow::Ended)
     }
 
     pub fn failure_number(&mut self, name: Name) -> u64 {
         let text = self.text(name);
-        self.told.failure(text)
+        self.out.told.failure(text)
     }
 
     pub(super) fn return_value(&mut self, value: Option<&'a Expr>, place: Place) -> Result<Flow> {
@@ -111,12 +114,12 @@ impl<'a> Specialiser<'a, '_> {
             }
             None => None,
         };
-        let exit = self.frames.last().and_then(|f| f.exit);
+        let exit = self.entry.frames.last().and_then(|f| f.exit);
         if let (Some(exit), false) = (exit, self.is_live()) {
             if let (Some(slot), Some(value)) = (exit.result, value) {
                 let n = self.number_for(value, None, place)?;
-                self.b.step(Op::SetLocal(slot, n.id));
-                if let Some(frame) = self.frames.last_mut() {
+                self.out.b.step(Op::SetLocal(slot, n.id));
+                if let Some(frame) = self.entry.frames.last_mut() {
                     frame.most = frame.most.max(n.most);
                     frame.cut |= n.cut;
                 }
@@ -126,8 +129,8 @@ impl<'a> Specialiser<'a, '_> {
                 false => self.jump(exit, place),
             };
         }
-        let nest = self.nest;
-        if let Some(frame) = self.frames.last_mut() {
+        let nest = self.entry.nest;
+        if let Some(frame) = self.entry.frames.last_mut() {
             if frame.nest != nest {
                 return Err(no_way_out(place));
             }
@@ -138,7 +141,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// `stop`: the innermost loop of the routine ends, or else the event or operation.
     pub(super) fn stop(&mut self, place: Place) -> Result<Flow> {
-        if let Some(exit) = self.frames.last().and_then(|f| f.loop_exit) {
+        if let Some(exit) = self.entry.frames.last().and_then(|f| f.loop_exit) {
             return self.stop_loop(exit, place);
         }
         match self.mode.claims() {
@@ -171,7 +174,7 @@ impl<'a> Specialiser<'a, '_> {
                 if now.saturating_sub(start) > limit {
                     break self.constant(0);
                 }
-                self.budget += 50;
+                self.give_back(50);
                 self.tick(test.place)?;
                 if let Some(device) = self.mode.device() {
                     device.pause(1_000.min(limit));
@@ -181,10 +184,10 @@ impl<'a> Specialiser<'a, '_> {
             self.region_open();
             let c = self.condition(test)?;
             let cond = self.region_close();
-            match self.b.known(c.id) {
+            match self.out.b.known(c.id) {
                 Some(_) => c,
                 None => {
-                    let id = self.b.step(Op::Await {
+                    let id = self.out.b.step(Op::Await {
                         cond,
                         value: c.id,
                         ns: ns.id,
@@ -212,7 +215,7 @@ impl<'a> Specialiser<'a, '_> {
         match self.mode.device() {
             Some(device) => device.fence(fence),
             None => {
-                self.b.step(Op::Fence(fence));
+                self.out.b.step(Op::Fence(fence));
             }
         }
     }

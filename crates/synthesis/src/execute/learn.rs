@@ -9,7 +9,7 @@ impl<'a> Specialiser<'a, '_> {
             ExprKind::Index(base, k) => match &base.kind {
                 ExprKind::Name(n) => {
                     let k = self.exact_number(k)?;
-                    let k = self.b.known(k.id).ok_or_else(|| {
+                    let k = self.out.b.known(k.id).ok_or_else(|| {
                         Error::new(
                             target.place,
                             "the index of a learned fact must be known",
@@ -77,7 +77,7 @@ impl<'a> Specialiser<'a, '_> {
         (of, set, test): (Name, &'a Expr, &'a Expr),
         place: Place,
     ) -> Result<Flow> {
-        let known = self.instances[here].facts.iter().rev();
+        let known = self.rules.instances[here].facts.iter().rev();
         let Some((_, Value::List(list))) = known.clone().find(|(n, _)| *n == name) else {
             return Err(Error::new(
                 place,
@@ -88,18 +88,18 @@ impl<'a> Specialiser<'a, '_> {
         let known: Vec<Option<u64>> = list
             .iter()
             .map(|v| match v {
-                Value::Num(n) => self.b.known(n.id),
+                Value::Num(n) => self.out.b.known(n.id),
                 _ => None,
             })
             .collect();
-        let mut differs = self.b.constant(0);
+        let mut differs = self.out.b.constant(0);
         for (k, holds) in self.those_tests(of, set, test)? {
-            let was = self.b.constant(known.contains(&Some(k)) as u64);
-            let d = self.b.bin(BinOp::Xor, holds.id, was);
-            differs = self.b.bin(BinOp::Or, differs, d);
+            let was = self.out.b.constant(known.contains(&Some(k)) as u64);
+            let d = self.out.b.bin(BinOp::Xor, holds.id, was);
+            differs = self.out.b.bin(BinOp::Or, differs, d);
         }
-        let zero = self.b.constant(0);
-        let same = self.b.bin(BinOp::Eq, differs, zero);
+        let zero = self.out.b.constant(0);
+        let same = self.out.b.bin(BinOp::Eq, differs, zero);
         let same = self.node(same, 1);
         self.branch(same, |_| Ok(Flow::Next), |s| s.finish(status::CHANGED))
     }
@@ -129,7 +129,7 @@ impl<'a> Specialiser<'a, '_> {
             source: machine::Source::Learned,
         });
         match (index, v) {
-            (Some(k), Value::Num(n)) => self.instances[here].indexed.push((name, k, n)),
+            (Some(k), Value::Num(n)) => self.rules.instances[here].indexed.push((name, k, n)),
             (Some(_), _) => {
                 return Err(Error::new(
                     place,
@@ -139,7 +139,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             (None, v) => {
                 let v = self.typed_fact(here, name, v);
-                self.instances[here].facts.push((name, v));
+                self.rules.instances[here].facts.push((name, v));
             }
         }
         Ok(Flow::Next)
@@ -155,12 +155,12 @@ impl<'a> Specialiser<'a, '_> {
         place: Place,
     ) -> Result<Flow> {
         let known = match index {
-            Some(k) => self.instances[here]
+            Some(k) => self.rules.instances[here]
                 .indexed
                 .iter()
                 .find(|(n, at, _)| *n == name && *at == k)
                 .map(|(_, _, n)| Value::Num(*n)),
-            None => self.instances[here]
+            None => self.rules.instances[here]
                 .facts
                 .iter()
                 .rev()
@@ -187,13 +187,13 @@ impl<'a> Specialiser<'a, '_> {
                 .collect(),
             _ => return Ok(Flow::Next),
         };
-        let mut differs = self.b.constant(0);
+        let mut differs = self.out.b.constant(0);
         for (a, b) in pairs {
-            let d = self.b.bin(BinOp::Xor, a.id, b.id);
-            differs = self.b.bin(BinOp::Or, differs, d);
+            let d = self.out.b.bin(BinOp::Xor, a.id, b.id);
+            differs = self.out.b.bin(BinOp::Or, differs, d);
         }
-        let zero = self.b.constant(0);
-        let same = self.b.bin(BinOp::Eq, differs, zero);
+        let zero = self.out.b.constant(0);
+        let same = self.out.b.bin(BinOp::Eq, differs, zero);
         let same = self.node(same, 1);
         self.branch(same, |_| Ok(Flow::Next), |s| s.finish(status::CHANGED))
     }

@@ -9,11 +9,12 @@ impl<'a> Specialiser<'a, '_> {
         run: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
         let before = self
+            .entry
             .frames
             .last_mut()
             .and_then(|f| f.loop_exit.replace(exit));
         let outcome = run(self);
-        if let Some(f) = self.frames.last_mut() {
+        if let Some(f) = self.entry.frames.last_mut() {
             f.loop_exit = before;
         }
         outcome
@@ -25,13 +26,13 @@ impl<'a> Specialiser<'a, '_> {
         most: Num<'a>,
         body: impl FnOnce(&mut Self, Exit) -> Result<Flow>,
     ) -> Result<Num<'a>> {
-        let scope = self.scopes.len();
-        let turn = self.taken.turn();
+        let scope = self.entry.scopes.len();
+        let turn = self.entry.taken.turn();
         let (region, flow) = self.leavable(None, |s, exit| {
             s.in_loop(exit, |s| s.arm(|s| body(s, exit)))
         })?;
-        self.taken.turned(turn);
-        self.scopes.truncate(scope);
+        self.entry.taken.turned(turn);
+        self.entry.scopes.truncate(scope);
         if flow == Flow::Return {
             return Err(Error::new(
                 Place::default(),
@@ -39,7 +40,7 @@ impl<'a> Specialiser<'a, '_> {
                 "take the loop away",
             ));
         }
-        let id = self.b.step(Op::Loop {
+        let id = self.out.b.step(Op::Loop {
             most: most.id,
             body: region,
         });
@@ -66,7 +67,7 @@ impl<'a> Specialiser<'a, '_> {
             return self.unrolled(test.place, |s, _| {
                 for _ in 0..times {
                     let c = s.condition(test)?;
-                    if s.b.known(c.id) == Some(0) {
+                    if s.out.b.known(c.id) == Some(0) {
                         break;
                     }
                     let flow = s.block(body)?;
@@ -85,9 +86,9 @@ impl<'a> Specialiser<'a, '_> {
             s.block(body)
         })?;
         if let Some(slot) = self.mode.again() {
-            let before = self.b.step(Op::Local(slot));
-            let now = self.b.bin(BinOp::Or, before, bounded.id);
-            self.b.step(Op::SetLocal(slot, now));
+            let before = self.out.b.step(Op::Local(slot));
+            let now = self.out.b.bin(BinOp::Or, before, bounded.id);
+            self.out.b.step(Op::SetLocal(slot, now));
         }
         Ok(Flow::Next)
     }
@@ -99,26 +100,26 @@ impl<'a> Specialiser<'a, '_> {
         place: Place,
         mut each: impl FnMut(&mut Self, Num<'a>) -> Result<()>,
     ) -> Result<()> {
-        if let Some(n) = self.b.known(count.id) {
+        if let Some(n) = self.out.b.known(count.id) {
             if self.is_live() || n <= 4 {
                 for k in 0..n {
                     self.tick(place)?;
-                    let turn = self.taken.turn();
+                    let turn = self.entry.taken.turn();
                     let k = self.constant(k);
                     each(self, k)?;
-                    self.taken.turned(turn);
+                    self.entry.taken.turned(turn);
                 }
                 return Ok(());
             }
         }
-        let slot = self.b.new_local();
-        let zero = self.b.constant(0);
-        self.b.step(Op::SetLocal(slot, zero));
+        let slot = self.out.b.new_local();
+        let zero = self.out.b.constant(0);
+        self.out.b.step(Op::SetLocal(slot, zero));
         self.looped(count, |s, _| {
-            let id = s.b.step(Op::Local(slot));
+            let id = s.out.b.step(Op::Local(slot));
             let k = s.node(id, count.most.saturating_sub(1));
             let next = s.plus(k, 1);
-            s.b.step(Op::SetLocal(slot, next.id));
+            s.out.b.step(Op::SetLocal(slot, next.id));
             each(s, k)?;
             Ok(Flow::Next)
         })?;
@@ -138,10 +139,10 @@ impl<'a> Specialiser<'a, '_> {
                 let mut count = self.length(lo, hi);
                 if let Some(most) = most {
                     let bound = self.exact_number(most)?;
-                    let id = self.b.bin(BinOp::Min, count.id, bound.id);
+                    let id = self.out.b.bin(BinOp::Min, count.id, bound.id);
                     count = self.node(id, count.most.min(bound.most));
                 }
-                match self.b.known(count.id) {
+                match self.out.b.known(count.id) {
                     Some(n) if self.is_live() || n <= 4 => {
                         (0..n).map(|k| Value::Num(self.plus(lo, k))).collect()
                     }
@@ -186,15 +187,17 @@ impl<'a> Specialiser<'a, '_> {
         };
         self.unrolled(place, |s, _| {
             for (k, v) in values.into_iter().enumerate() {
-                let (scope, turn) = (s.scopes.len(), s.taken.turn());
+                let (scope, turn) = (s.entry.scopes.len(), s.entry.taken.turn());
                 s.bind(names[0], v);
                 if let Some(second) = names.get(1) {
                     let k = s.constant(k as u64);
-                    s.scopes.push((*second, Binding::Value(Value::Num(k))));
+                    s.entry
+                        .scopes
+                        .push((*second, Binding::Value(Value::Num(k))));
                 }
                 let flow = s.block(body)?;
-                s.scopes.truncate(scope);
-                s.taken.turned(turn);
+                s.entry.scopes.truncate(scope);
+                s.entry.taken.turned(turn);
                 if flow != Flow::Next {
                     return Ok(flow);
                 }
@@ -205,13 +208,13 @@ impl<'a> Specialiser<'a, '_> {
 
     /// How many numbers `lo..hi` has: none, where it ends before it begins.
     fn length(&mut self, lo: Num<'a>, hi: Num<'a>) -> Num<'a> {
-        let id = self.b.bin(BinOp::Sub, hi.id, lo.id);
+        let id = self.out.b.bin(BinOp::Sub, hi.id, lo.id);
         if self.not_above(lo, hi) {
             return self.node(id, hi.most);
         }
-        let ends = self.b.bin(BinOp::Lt, hi.id, lo.id);
-        let none = self.b.constant(0);
-        let id = self.b.select(ends, none, id);
+        let ends = self.out.b.bin(BinOp::Lt, hi.id, lo.id);
+        let none = self.out.b.constant(0);
+        let id = self.out.b.select(ends, none, id);
         self.node(id, hi.most)
     }
 
@@ -222,15 +225,15 @@ impl<'a> Specialiser<'a, '_> {
         count: Num<'a>,
         body: &'a [Stmt],
     ) -> Result<Flow> {
-        let slot = self.b.new_local();
-        let zero = self.b.constant(0);
-        self.b.step(Op::SetLocal(slot, zero));
+        let slot = self.out.b.new_local();
+        let zero = self.out.b.constant(0);
+        self.out.b.step(Op::SetLocal(slot, zero));
         self.looped(count, |s, _| {
-            let id = s.b.step(Op::Local(slot));
+            let id = s.out.b.step(Op::Local(slot));
             let k = s.node(id, count.most.saturating_sub(1));
-            s.proved.at_most(id, k.most);
+            s.entry.proved.at_most(id, k.most);
             let next = s.plus(k, 1);
-            s.b.step(Op::SetLocal(slot, next.id));
+            s.out.b.step(Op::SetLocal(slot, next.id));
             let value = s.sum(lo, k);
             s.bind(names[0], Value::Num(value));
             s.block(body)
@@ -246,16 +249,16 @@ impl<'a> Specialiser<'a, '_> {
         body: &'a [Stmt],
         place: Place,
     ) -> Result<Flow> {
-        if let Some(mut m) = self.b.known(mask.id) {
+        if let Some(mut m) = self.out.b.known(mask.id) {
             return self.unrolled(place, |s, _| {
                 while m != 0 {
                     let k = s.constant(m.trailing_zeros() as u64);
                     m &= m - 1;
-                    let (scope, turn) = (s.scopes.len(), s.taken.turn());
+                    let (scope, turn) = (s.entry.scopes.len(), s.entry.taken.turn());
                     s.bind(names[0], Value::Num(k));
                     let flow = s.block(body)?;
-                    s.scopes.truncate(scope);
-                    s.taken.turned(turn);
+                    s.entry.scopes.truncate(scope);
+                    s.entry.taken.turned(turn);
                     if flow != Flow::Next {
                         return Ok(flow);
                     }
@@ -263,19 +266,19 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(Flow::Next)
             });
         }
-        let slot = self.b.new_local();
-        self.b.step(Op::SetLocal(slot, mask.id));
+        let slot = self.out.b.new_local();
+        self.out.b.step(Op::SetLocal(slot, mask.id));
         let bound = self.constant(64);
         self.looped(bound, |s, exit| {
-            let left = s.b.step(Op::Local(slot));
+            let left = s.out.b.step(Op::Local(slot));
             let left = s.node(left, mask.most);
             let some = s.truth(left);
             s.go_on_if(some, exit, place)?;
-            let one = s.b.constant(1);
-            let less = s.b.bin(BinOp::Sub, left.id, one);
-            let rest = s.b.bin(BinOp::And, left.id, less);
-            s.b.step(Op::SetLocal(slot, rest));
-            let k = s.b.lowest_bit(left.id);
+            let one = s.out.b.constant(1);
+            let less = s.out.b.bin(BinOp::Sub, left.id, one);
+            let rest = s.out.b.bin(BinOp::And, left.id, less);
+            s.out.b.step(Op::SetLocal(slot, rest));
+            let k = s.out.b.lowest_bit(left.id);
             let k = s.node(k, 63 - mask.most.leading_zeros().min(63) as u64);
             s.bind(names[0], Value::Num(k));
             s.block(body)
@@ -298,7 +301,7 @@ impl<'a> Specialiser<'a, '_> {
             let cell = s.ring_cell(i, ring, place)?;
             let c = s.is_back_with(i, ring, cell.clone(), place)?;
             match s.is_live() {
-                true if s.b.known(c.id) == Some(0) => return Ok(Flow::Break),
+                true if s.out.b.known(c.id) == Some(0) => return Ok(Flow::Break),
                 true => {}
                 false => {
                     s.go_on_if(c, exit, place)?;
@@ -309,12 +312,16 @@ impl<'a> Specialiser<'a, '_> {
                 s.fence(graph::Fence::Acquire);
             }
             let (index, kept) = s.ring_advance(i, ring, place)?;
-            s.scopes.push((names[0], Binding::Value(Value::Num(index))));
+            s.entry
+                .scopes
+                .push((names[0], Binding::Value(Value::Num(index))));
             if let Some(second) = names.get(1) {
-                s.scopes.push((*second, Binding::Value(Value::Num(kept))));
+                s.entry
+                    .scopes
+                    .push((*second, Binding::Value(Value::Num(kept))));
             }
             if let Some(third) = names.get(2) {
-                s.scopes.push((*third, Binding::Value(cell)));
+                s.entry.scopes.push((*third, Binding::Value(cell)));
             }
             s.block(body)
         };
@@ -324,9 +331,9 @@ impl<'a> Specialiser<'a, '_> {
         }
         self.unrolled(place, |s, exit| {
             for _ in 0..n {
-                let scope = s.scopes.len();
+                let scope = s.entry.scopes.len();
                 let flow = round(s, exit)?;
-                s.scopes.truncate(scope);
+                s.entry.scopes.truncate(scope);
                 if flow != Flow::Next {
                     return Ok(flow);
                 }

@@ -37,12 +37,12 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn block(&mut self, body: &'a [Stmt]) -> Result<Flow> {
-        let scope = self.scopes.len();
+        let scope = self.entry.scopes.len();
         let mut flow = Flow::Next;
         for stmt in body {
             flow = self.statement(stmt)?;
             self.told_unknown()?;
-            if let (Flow::Next, Some(cut)) = (flow, self.cut.take()) {
+            if let (Flow::Next, Some(cut)) = (flow, self.entry.cut.take()) {
                 flow = cut;
             }
             if self.mode.has_ended() {
@@ -52,7 +52,7 @@ impl<'a> Specialiser<'a, '_> {
                 break;
             }
         }
-        self.scopes.truncate(scope);
+        self.entry.scopes.truncate(scope);
         Ok(flow)
     }
 
@@ -127,7 +127,7 @@ impl<'a> Specialiser<'a, '_> {
             StmtKind::Pause(time) => {
                 let ns = self.exact_number(time)?;
                 if !self.is_live() {
-                    self.b.step(Op::Pause(ns.id));
+                    self.out.b.step(Op::Pause(ns.id));
                 } else if let Some(ns) = self.known_now(ns.id) {
                     if let Some(device) = self.mode.device() {
                         device.pause(ns);
@@ -234,20 +234,20 @@ impl<'a> Specialiser<'a, '_> {
         otherwise: Option<&'a Stmt>,
         run: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let before = core::mem::replace(&mut self.otherwise, otherwise);
+        let before = core::mem::replace(&mut self.entry.otherwise, otherwise);
         let outcome = run(self);
-        self.otherwise = before;
+        self.entry.otherwise = before;
         outcome
     }
 
     /// `if cannot { otherwise }`: busy when nothing else was said.
     pub fn unless_had(&mut self, had: Num<'a>) -> Result<()> {
-        let otherwise = self.otherwise.take();
+        let otherwise = self.entry.otherwise.take();
         let (flow, goes_on) = self.unless(had, |s| match otherwise {
             Some(stmt) => s.statement(stmt),
             None => s.finish(status::BUSY),
         })?;
-        self.otherwise = otherwise;
+        self.entry.otherwise = otherwise;
         if let (true, Some(stmt)) = (goes_on, otherwise) {
             return Err(Error::new(
                 stmt.place,
@@ -256,7 +256,7 @@ impl<'a> Specialiser<'a, '_> {
             ));
         }
         if flow != Flow::Next {
-            self.cut = Some(flow);
+            self.entry.cut = Some(flow);
         }
         Ok(())
     }
@@ -282,6 +282,7 @@ impl<'a> Specialiser<'a, '_> {
 
     fn bind(&mut self, name: Name, value: Value<'a>) {
         let assigned = self
+            .entry
             .frames
             .last()
             .is_some_and(|f| f.assigned.contains(&name));
@@ -291,8 +292,8 @@ impl<'a> Specialiser<'a, '_> {
                 Binding::Value(Value::Num(Num { cut: false, ..n }))
             }
             Value::Num(n) if assigned => {
-                let slot = self.b.new_local();
-                self.b.step(Op::SetLocal(slot, n.id));
+                let slot = self.out.b.new_local();
+                self.out.b.step(Op::SetLocal(slot, n.id));
                 Binding::Local {
                     slot,
                     most: u64::MAX,
@@ -300,7 +301,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             value => Binding::Value(value),
         };
-        self.scopes.push((name, binding));
+        self.entry.scopes.push((name, binding));
     }
 }
 

@@ -33,7 +33,7 @@ impl<'a> Specialiser<'a, '_> {
         place: Place,
     ) -> Result<Value<'a>> {
         let routine = self.routine(i, name, place)?;
-        if self.frames.len() > 24 {
+        if self.entry.frames.len() > 24 {
             return Err(Error::new(
                 place,
                 "routines call each other too deeply",
@@ -92,16 +92,16 @@ impl<'a> Specialiser<'a, '_> {
         for (name, binding) in bound {
             match binding {
                 Binding::Value(value) => self.bind(name, value),
-                local => self.scopes.push((name, local)),
+                local => self.entry.scopes.push((name, local)),
             }
         }
         let mut slot = None;
         let outcome = match wrapped {
             true => {
-                let result = self.b.new_local();
+                let result = self.out.b.new_local();
                 slot = Some(result);
                 self.in_block(slot, |s, exit| {
-                    if let Some(f) = s.frames.last_mut() {
+                    if let Some(f) = s.entry.frames.last_mut() {
                         f.exit = Some(exit);
                     }
                     s.block(body)
@@ -109,16 +109,16 @@ impl<'a> Specialiser<'a, '_> {
             }
             false => self.block(body),
         };
-        let frame = self.frames.last();
+        let frame = self.entry.frames.last();
         let (most, cut) = frame.map_or((u64::MAX, true), |frame| (frame.most, frame.cut));
         let returned = self.leave();
         let flow = outcome?;
         if flow == Flow::Ended && !wrapped && !self.is_live() {
-            self.cut = Some(Flow::Ended);
+            self.entry.cut = Some(Flow::Ended);
         }
         // Who comes to the end of the text without a `return` brings no value.
         if let (Some(slot), true, true) = (slot, returns_value(body), flow != Flow::Next) {
-            let id = self.b.step(Op::Local(slot));
+            let id = self.out.b.step(Op::Local(slot));
             let n = self.node(id, most);
             return Ok(Value::Num(Num { cut, ..n }));
         }
@@ -132,10 +132,10 @@ impl<'a> Specialiser<'a, '_> {
         k: usize,
     ) -> Option<&'a rulebook::tree::Type> {
         let mut at = i;
-        while self.instances[at].class.is_none() && self.instances[at].bank.is_some() {
-            at = self.instances[at].lower?;
+        while self.rules.instances[at].class.is_none() && self.rules.instances[at].bank.is_some() {
+            at = self.rules.instances[at].lower?;
         }
-        let class = self.instances[at].class?;
+        let class = self.rules.instances[at].class?;
         class.items.iter().find_map(|item| match &item.kind {
             ItemKind::Routine(r) if r.name == name && r.body.is_none() => {
                 r.parameters.get(k)?.kind.as_ref()
@@ -152,7 +152,7 @@ impl<'a> Specialiser<'a, '_> {
             values.push(self.settle(v, e.place)?);
         }
         let here = self.here();
-        if let Some((upper, used_as)) = self.instances[here].upper {
+        if let Some((upper, used_as)) = self.rules.instances[here].upper {
             let event = self.find_event(upper, used_as, name, None)?;
             if let Some(event) = event {
                 let bound = event
@@ -190,7 +190,7 @@ impl<'a> Specialiser<'a, '_> {
                 "tell less",
             ));
         }
-        let which = self.told.upcall(text).ok_or_else(|| {
+        let which = self.out.told.upcall(text).ok_or_else(|| {
             Error::new(
                 place,
                 "a driver has at most 256 different upcalls",
@@ -204,7 +204,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             return self.told_unknown();
         }
-        self.b.step(Op::Up { which, args: words });
+        self.out.b.step(Op::Up { which, args: words });
         Ok(())
     }
 

@@ -43,8 +43,8 @@ impl<'a> Specialiser<'a, '_> {
             ));
         };
         let layout = layout.clone();
-        let last = self.b.constant(n - 1);
-        let ends = self.b.bin(BinOp::Eq, index.id, last);
+        let last = self.out.b.constant(n - 1);
+        let ends = self.out.b.bin(BinOp::Eq, index.id, last);
         let ends = self.node(ends, 1);
         self.branch(
             ends,
@@ -113,9 +113,9 @@ impl<'a> Specialiser<'a, '_> {
             }
         };
         let told = self.counter(i, name, Self::told_at(n), place)?;
-        let first = self.b.bin(BinOp::Eq, put.id, told.id);
+        let first = self.out.b.bin(BinOp::Eq, put.id, told.id);
         let lap = self.lap(put, n);
-        let lap = self.b.bin(BinOp::Xor, lap.id, first);
+        let lap = self.out.b.bin(BinOp::Xor, lap.id, first);
         let lap = self.node(lap, 1);
         for (_, at, bits, n) in self.marks(i, &layout, lent, lap)? {
             self.set_bits(&mut pieces, at, bits, n);
@@ -196,7 +196,7 @@ impl<'a> Specialiser<'a, '_> {
         let n = self.ring_count(i, name, place)?;
         let put = self.counter(i, name, PUT, place)?;
         let told = self.counter(i, name, Self::told_at(n), place)?;
-        let some = self.b.bin(BinOp::Ne, put.id, told.id);
+        let some = self.out.b.bin(BinOp::Ne, put.id, told.id);
         let some = self.node(some, 1);
         self.branch(
             some,
@@ -251,7 +251,7 @@ impl<'a> Specialiser<'a, '_> {
             for (of, at, width, value) in &marks {
                 if of == member {
                     let lo = (*at - start) as u8;
-                    id = self.b.insert(id, value.id, lo, *width as u8);
+                    id = self.out.b.insert(id, value.id, lo, *width as u8);
                 }
             }
             let whole = self.node(id, u64::MAX);
