@@ -553,7 +553,7 @@ fn promised(book: &Book, routine: &Routine, random: &mut Random) -> Vec<u64> {
 #[test]
 fn what_is_written_does_what_the_rule_means() {
     let texts = texts();
-    let rounds = noise::rounds(120);
+    let rounds = noise::rounds(400);
     let mut random = noise::seeded(0x5eed_0b0b);
     let (mut count, mut wrong) = (Count::default(), Vec::new());
     for _ in 0..rounds {

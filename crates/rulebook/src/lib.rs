@@ -61,6 +61,7 @@ impl tree::Class {
                 parameters,
                 kind,
                 value: None,
+                ..
             } if !parameters.is_empty() => Some((*name, kind.as_ref())),
             _ => None,
         })

@@ -88,6 +88,8 @@ pub enum ItemKind {
         parameters: Vec<Name>,
         kind: Option<Type>,
         value: Option<Expr>,
+        /// In a class: the devices of this bus are told it under that name, of the device that serves.
+        tells: Option<(Name, Name)>,
     },
     /// `space NAME[at] = le EXPR step N via REG = EXPR per cpu`
     Space(SpaceItem),

@@ -10,16 +10,11 @@ use alloc::{
 };
 use core::cmp::Reverse;
 use machine::{Fact, Machine, Source, Value};
-use rulebook::tree::{Book, Class, Item, ItemKind};
+use rulebook::tree::{Book, ItemKind};
 
 /// The fact by which rules of one class are compared: where one device serves the whole machine, it is the one for which
 /// this is least.
 pub const COST: &str = "cost";
-
-/// The fact of a class of what receives wires, that the processor itself asks it for a vector, by a pin, and what a
-/// processor then knows.
-const PIN: &str = "pin";
-const LINE_PIN: &str = "line_pin";
 
 /// Facts that the nucleus decides, for every driver.
 pub const GIVEN: [(&str, u64); 4] = [
@@ -106,8 +101,8 @@ pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -
         let cheaper = |(class, other): &(String, u64)| *class == choice.class && *other < *cost;
         choice.spare = choice.direct && costs.iter().any(cheaper);
     }
-    if by_pin(book, machine, &matched) {
-        tell_processors(machine);
+    for (bus, fact, value) in told(book, machine, &matched) {
+        tell(machine, &bus, &fact, value);
     }
     let rank = |class: &str| {
         book.order
@@ -131,37 +126,47 @@ pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -
     Plan { jobs, unmatched }
 }
 
-/// Whether the controller that will serve is one that the processor asks for vectors.
-fn by_pin(book: &Book, machine: &Machine, matched: &[(usize, u64, Choice)]) -> bool {
-    let asked = |class: &&Class| {
-        let pin = |item: &Item| matches!(item.kind, ItemKind::Fact { name, .. } if book.name(name) == PIN);
-        class.items.iter().any(pin)
-    };
-    let Some(class) = book
-        .classes
-        .iter()
-        .find(asked)
-        .map(|class| book.name(class.name))
-    else {
-        return false;
-    };
-    let lines = matched
-        .iter()
-        .filter(|(_, _, choice)| choice.class == class);
-    let Some((device, _, choice)) = lines.min_by_key(|(_, cost, _)| *cost) else {
-        return false;
-    };
-    let subject = subject(book, machine, *device);
-    subject.and_then(|subject| crate::entries::declared(subject, choice, PIN)) == Some(1)
+/// What classes tell the devices of a bus (`fact pin = false tells cpu line_pin`): the bus, the fact, and what it is of the
+/// device that will serve. Nothing is told of a fact that is 0.
+fn told(
+    book: &Book,
+    machine: &Machine,
+    matched: &[(usize, u64, Choice)],
+) -> Vec<(String, String, u64)> {
+    let mut all = Vec::new();
+    for class in &book.classes {
+        let serving = (matched.iter())
+            .filter(|(_, _, choice)| choice.class == book.name(class.name))
+            .min_by_key(|(_, cost, _)| *cost);
+        let Some((device, _, choice)) = serving else {
+            continue;
+        };
+        for item in &class.items {
+            let ItemKind::Fact {
+                name,
+                tells: Some((bus, fact)),
+                ..
+            } = item.kind
+            else {
+                continue;
+            };
+            let value = subject(book, machine, *device)
+                .and_then(|subject| crate::entries::declared(subject, choice, book.name(name)));
+            if let Some(value) = value.filter(|value| *value != 0) {
+                all.push((book.name(bus).into(), book.name(fact).into(), value));
+            }
+        }
+    }
+    all
 }
 
 /// Learned, as what the machine is has not changed; once, as the model may come from an earlier run.
-fn tell_processors(machine: &mut Machine) {
-    for device in machine.devices.iter_mut().filter(|d| d.bus == "cpu") {
-        if !device.learned.iter().any(|f| f.name == LINE_PIN) {
+fn tell(machine: &mut Machine, bus: &str, fact: &str, value: u64) {
+    for device in machine.devices.iter_mut().filter(|d| d.bus == bus) {
+        if !device.learned.iter().any(|f| f.name == fact) {
             device.learned.push(Fact {
-                name: LINE_PIN.to_string(),
-                value: Value::Flag(true),
+                name: fact.to_string(),
+                value: Value::Number(value),
                 source: Source::Learned,
             });
         }

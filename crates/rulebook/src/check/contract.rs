@@ -145,6 +145,7 @@ fn implements(view: &View, rule: &Rule, class: &Class, out: &mut Vec<Diagnostic>
                 kind: Some(_),
                 value: None,
                 parameters,
+                ..
             } if parameters.is_empty() && !learned(view, rule, *name) => {
                 let text = view.text(*name);
                 out.push(Diagnostic::new(
@@ -500,9 +501,47 @@ pub fn structure(book: &Book, out: &mut Vec<Diagnostic>) {
             ));
         }
         twice(book, rule.name, &rule.items, out);
+        walk::items(&rule.items, &mut |item| {
+            if let ItemKind::Fact {
+                name,
+                tells: Some(_),
+                ..
+            } = &item.kind
+            {
+                out.push(Diagnostic::new(
+                    item.place,
+                    format!(
+                        "the fact `{}` tells others what it is, and is a rule's",
+                        book.name(*name)
+                    ),
+                    "say `tells` in the class: it holds for whichever device of it serves",
+                ));
+            }
+        });
     }
     for class in &book.classes {
         twice(book, class.name, &class.items, out);
+        for item in &class.items {
+            let ItemKind::Fact {
+                name,
+                tells: Some((bus, _)),
+                ..
+            } = &item.kind
+            else {
+                continue;
+            };
+            if !words::BUSES.contains(&book.name(*bus)) {
+                out.push(Diagnostic::new(
+                    item.place,
+                    format!(
+                        "the fact `{}` is told to the devices of `{}`, which is no bus",
+                        book.name(*name),
+                        book.name(*bus)
+                    ),
+                    format!("name one of {}", words::BUSES.join(", ")),
+                ));
+            }
+        }
     }
     for (at, (name, place)) in book.order.iter().enumerate() {
         let text = book.name(*name);

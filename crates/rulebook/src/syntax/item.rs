@@ -150,12 +150,17 @@ impl Parser<'_, '_> {
             } else {
                 None
             };
+            let tells = match self.take_word("tells") {
+                true => Some((self.name()?, self.name()?)),
+                false => None,
+            };
             out.push(Item {
                 kind: ItemKind::Fact {
                     name,
                     parameters,
                     kind,
                     value,
+                    tells,
                 },
                 place,
             });

@@ -1,0 +1,66 @@
+//! Which drivers a machine gets, and what its devices are told of each other.
+
+use machine::{Arch, Device, Fact, Machine, Source, Value};
+use synthesis::{match_device, plan};
+
+const RULES: &str = "
+class lines
+  fact cost = 1000
+  fact pin = false tells cpu line_pin
+  op mask(n: 8)
+rule old : lines on pci
+  match vendor == 1 score 9
+  fact pin = true, cost = 900
+  op mask(n) { }
+rule new : lines on pci
+  match vendor == 2 score 9
+  fact cost = 100
+  op mask(n) { }
+";
+
+fn device(path: &str, bus: &str, vendor: Option<u64>) -> Device {
+    let mut device = Device::new(path.into(), bus);
+    device.facts.extend(vendor.map(|vendor| Fact {
+        name: "vendor".into(),
+        value: Value::Number(vendor),
+        source: Source::Configuration,
+    }));
+    device
+}
+
+/// What each device of the bus `cpu` has learned, after a plan for devices by these vendors.
+fn told(vendors: &[u64]) -> Vec<Vec<(String, Value)>> {
+    let book = match rulebook::read(&[("lines.rule", RULES)]) {
+        Ok(book) => book,
+        Err(problems) => panic!("{problems:?}"),
+    };
+    let mut devices = vec![device("cpu/0", "cpu", None), device("cpu/1", "cpu", None)];
+    for vendor in vendors {
+        devices.push(device(&format!("pci/{vendor}"), "pci", Some(*vendor)));
+    }
+    let mut machine = Machine {
+        devices,
+        ..Machine::new(Arch::X86_64)
+    };
+    // A model that has been through a plan before is told nothing twice.
+    for _ in 0..2 {
+        let plan = plan(&book, &mut machine, |subject| match_device(subject, None));
+        assert_eq!(plan.jobs.len(), vendors.len());
+    }
+    let cpus = machine.devices.iter().filter(|d| d.bus == "cpu");
+    cpus.map(|d| {
+        let learned = d.learned.iter();
+        learned.map(|f| (f.name.clone(), f.value.clone())).collect()
+    })
+    .collect()
+}
+
+#[test]
+fn a_class_tells_the_devices_of_a_bus_what_serves() {
+    let pin = vec![("line_pin".to_string(), Value::Number(1))];
+    assert_eq!(told(&[1]), [pin.clone(), pin]);
+    // Not what is dearer, whichever comes first.
+    assert_eq!(told(&[1, 2]), [vec![], vec![]]);
+    assert_eq!(told(&[2, 1]), [vec![], vec![]]);
+    assert_eq!(told(&[]), [vec![], vec![]]);
+}
