@@ -155,6 +155,13 @@ fn a_register_outside_its_window_is_refused() {
     refuses("ROW[a % 49] = 1", "`ROW` can be at 256");
     refuses("if a <= 48 { ROW[a] = 1 }", "`ROW` can be at 256");
     writes("ROW[a % 48] = 1");
+    // Nor does an address come around again at 2^64.
+    let far = "  space far = le bar(0) step 9223372036854775808\n  reg FAR 2:8 in far\n  op glow(a, b, t) { FAR = 1 }";
+    let found = refused(far).expect("this was written");
+    assert!(
+        found.contains("`FAR` can be at anything, outside its window"),
+        "{found}"
+    );
     writes("if a < 48 { ROW[a] = 1 }");
 }
 

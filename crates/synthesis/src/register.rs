@@ -7,7 +7,7 @@ use crate::{Error, Result};
 use alloc::{format, string::ToString, vec::Vec};
 use graph::{BinOp, Op, Width, WindowKind};
 use rulebook::tree::{
-    Effects, ExprKind, Item, ItemKind, Member, Name, Place, RegItem, Rest, SpaceItem,
+    BinaryOp, Effects, ExprKind, Item, ItemKind, Member, Name, Place, RegItem, Rest, SpaceItem,
 };
 
 /// One access that a register stands for.
@@ -188,8 +188,9 @@ impl<'a> Specialiser<'a, '_> {
                         ));
                     }
                 }
-                let offset = self.times(index, step);
-                Ok(self.sum(base, offset))
+                let step = self.constant(step);
+                let offset = self.arithmetic(BinaryOp::Mul, index, step, r.place)?;
+                self.arithmetic(BinaryOp::Add, base, offset, r.place)
             }
         }
     }
@@ -261,11 +262,18 @@ impl<'a> Specialiser<'a, '_> {
             };
             let step = self.index_step(r, unit)?;
             let number = self.register_number(r, step)?;
-            let scaled = self.times(number, stride);
-            self.plus(scaled, half * 4)
+            let stride = self.constant(stride);
+            let scaled = self.arithmetic(BinaryOp::Mul, number, stride, r.place)?;
+            match half * 4 {
+                0 => scaled,
+                half => {
+                    let half = self.constant(half);
+                    self.arithmetic(BinaryOp::Add, scaled, half, r.place)?
+                }
+            }
         };
         if let Some(offset) = region.offset {
-            at = self.sum(at, offset);
+            at = self.arithmetic(BinaryOp::Add, at, offset, r.place)?;
         }
         if let (Some(at), true, 0) = (self.out.b.known(at.id), space.via.is_none(), half) {
             self.note_register(r, window, at);
@@ -282,12 +290,15 @@ impl<'a> Specialiser<'a, '_> {
             ));
         }
         let bytes = r.item.halves.unwrap_or(r.item.bits) as u64 / 8;
-        let ends = at.most.checked_add(bytes);
+        let ends = match at.cut {
+            true => None,
+            false => at.most.checked_add(bytes),
+        };
         if matches!(region.kind, WindowKind::Memory | WindowKind::Port)
             && ends.is_none_or(|end| end > limit)
         {
             let name = self.text(r.item.name);
-            return Err(match self.out.b.known(at.id) {
+            return Err(match self.out.b.known(at.id).filter(|_| ends.is_some()) {
                 Some(at) => Error::new(
                     r.place,
                     format!("`{name}` at {at:#x} lies outside its window of {limit:#x} bytes"),
