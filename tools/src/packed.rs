@@ -252,7 +252,9 @@ mod tests {
             bytes: plain.clone(),
             size: 400_000,
         };
-        let door = [0; 600];
+        let mut door = [0; 600];
+        door[0] = MOV_EBP;
+        door[56..60].copy_from_slice(b"ARM\x64");
         for (arch, image) in [
             (Arch::X86_64, elf(&flat, &door).unwrap()),
             (Arch::Aarch64, linux_image(&plain, &door).unwrap()),
