@@ -61,7 +61,7 @@ from:
     br      x1
 
     // One table, 512 blocks of 1 GiB: device memory, and normal memory where the image is.
-3:  mov     x0, #0x401
+3:  mov     x0, #(1 << 10 | 1)         // a block, with the access flag
     mov     x1, #0
     mov     x3, #(1 << 30)
 4:  add     x2, x0, x1, lsl #30
