@@ -5,10 +5,7 @@ use crate::{
     hardware, journal, log, memory,
     platform::Wakers,
 };
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{string::ToString, vec::Vec};
 use discovery::Journal;
 use machine::{Arch, Candidate, Fact, Machine, MemoryKind, Source, Value};
 
@@ -31,7 +28,7 @@ pub fn machine(door: &Handover, candidates: &[Candidate]) -> (Machine, Probing) 
             .options
             .iter()
             .filter_map(|word| word.strip_prefix(abi::options::HANG))
-            .map(String::from)
+            .map(ToString::to_string)
             .collect(),
         rest_tried: false,
         wakers: None,
@@ -91,7 +88,7 @@ pub struct Probing {
     pub blind: bool,
     /// Paths of devices whose probe is made to hang.
     #[cfg(feature = "faults")]
-    pub hang: Vec<String>,
+    pub hang: Vec<alloc::string::String>,
     /// Whether it was tried to let waits be at rest …
     pub rest_tried: bool,
     /// … and what ends them, as long as they are.

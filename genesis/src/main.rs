@@ -8,7 +8,6 @@ extern crate alloc;
 // Its functions take the place of the compiler's.
 use copy as _;
 
-use alloc::vec::Vec;
 use generator::{record::Record, Stages};
 
 mod arch;
@@ -75,7 +74,7 @@ fn main(door: door::Handover) -> ! {
     kernel.program(abi::boot::ModuleKind::Driver, payload::DRIVER);
     kernel.program(abi::boot::ModuleKind::Console, payload::CONSOLE);
     stages.passed(&mut ground, "install");
-    let mut record = Record::of(&machine, &written);
+    let record = Record::of(&machine, &written);
     keep::keep(&mut kernel, &machine, record, &bound, &stages);
     if let Some(module) = door.module {
         kernel.given(module);
