@@ -9,7 +9,6 @@ use abi::options::{FAULT, HEARD, LOST};
 use alloc::{
     format,
     string::{String, ToString},
-    vec::Vec,
 };
 use classes::fault::{Asked, Kind, Spoil};
 use classes::memory::Places;
