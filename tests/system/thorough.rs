@@ -257,8 +257,8 @@ fn a_timer_at_half_its_rate_and_a_mask_that_unmasks_are_noticed_on_arm64() {
         ),
         (
             "interrupt/gicv3.rule",
-            "else { DISABLE[line / 32] = 1 << line % 32 }",
-            "else { ENABLE[line / 32] = 1 << line % 32 }",
+            "{ DISABLE[line / 32] = 1 << line % 32 }",
+            "{ ENABLE[line / 32] = 1 << line % 32 }",
             "gicv3-lines",
             "the line was masked: interrupt",
         ),

@@ -77,7 +77,7 @@ const PROGRAMS: [&str; 4] = ["nucleus", "manager", "driver", "console"];
 /// What is built in one call of cargo, so that two processors have enough to do: all programs but the nucleus, and what
 /// genesis stands on. Cargo gives packages of one call the union of the features that they want of a library. For these the
 /// union is what genesis wants (a test compares them); the nucleus would get a heap.
-pub const TOGETHER: [&str; 8] = [
+pub const TOGETHER: [&str; 9] = [
     "unpack",
     "manager",
     "driver",
@@ -86,6 +86,7 @@ pub const TOGETHER: [&str; 8] = [
     "synthesis",
     "discovery",
     "classes",
+    "generator",
 ];
 
 /// Builds the boot image for `arch` with the rules under `rules/`.

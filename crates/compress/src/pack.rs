@@ -5,7 +5,7 @@ use crate::{distance_bytes, further_copied, further_own, FIELD, LEAST, NEAREST};
 use alloc::{vec, vec::Vec};
 
 /// Places that are looked at for each byte.
-const DEPTH: usize = 24;
+const DEPTH: usize = 48;
 /// Up to this length, every shorter one is tried as well.
 const EVERY: usize = 96;
 /// Costs are counted in so many parts of a byte of the stream.
