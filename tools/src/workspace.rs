@@ -72,11 +72,21 @@ impl Workspace {
         if let Some(stderr) = child.stderr.take() {
             for line in BufReader::new(stderr).lines() {
                 let line = line.context("cargo's output")?;
-                if let Some((_, package)) = line.split_once("Compiling ") {
-                    progress.detail(package.split(" (").next().unwrap_or(package));
+                // What is under way belongs to the progress; what went wrong must not drown in it.
+                let plain = line
+                    .replace("\x1b[0m", "")
+                    .replace("\x1b[1m", "")
+                    .replace("\x1b[92m", "");
+                match plain.trim_start().split_once(' ') {
+                    Some(("Compiling", package)) => {
+                        progress.detail(package.split(" (").next().unwrap_or(package));
+                    }
+                    Some(("Checking" | "Downloading" | "Downloaded", _)) => {}
+                    _ => {
+                        said.push_str(&line);
+                        said.push('\n');
+                    }
                 }
-                said.push_str(&line);
-                said.push('\n');
             }
         }
         let status = child.wait().context("cargo")?;
