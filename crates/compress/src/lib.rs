@@ -37,8 +37,8 @@ const FARTHEST: usize = 1 << 24;
 /// Bytes that a distance takes, when it is not that of the step before.
 fn distance_bytes(distance: usize) -> usize {
     match distance {
-        0..=256 => 1,
-        257..=65_536 => 2,
+        ..=256 => 1,
+        ..=65_536 => 2,
         _ => 3,
     }
 }
