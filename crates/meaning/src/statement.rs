@@ -175,6 +175,12 @@ impl<'a> Meaning<'a> {
                 io.fence(Fence::Acquire);
                 Ok(Flow::Next)
             }
+            // What it says is about safety, not about what happens: it is only looked at.
+            StmtKind::Tell { bytes, of } => {
+                self.number(io, bytes)?;
+                self.value(io, of)?;
+                Ok(Flow::Next)
+            }
             StmtKind::Fence => {
                 io.fence(Fence::Full);
                 Ok(Flow::Next)

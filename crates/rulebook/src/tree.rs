@@ -234,6 +234,18 @@ pub struct RegItem {
     pub step: Option<Expr>,
     /// The space it lies in; the space of the register before it when not said.
     pub space: Option<Name>,
+    /// `for BYTES`: it takes a device address, and the device uses so many bytes from there.
+    pub extent: Option<Extent>,
+}
+
+/// How far a device reaches from an address that it is given.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
+pub enum Extent {
+    /// `for BYTES`: registers in it stand for what the rule wrote to them, members for what the same cell says.
+    Bytes(Expr),
+    /// `for told`: what else the device is told says it, and a statement `tell` in the rule gives the number.
+    Told,
 }
 
 /// What reading or writing does, beside moving the value (the vocabulary of SystemRDL 2.0, 9.6).
@@ -295,6 +307,8 @@ pub struct Field {
     pub effects: Effects,
     pub fields: Option<Fields>,
     pub align: Option<Expr>,
+    /// `addr:dma64 for len`: how far the device reaches from the address that is stored here.
+    pub extent: Option<Extent>,
     pub place: Place,
 }
 
@@ -335,6 +349,8 @@ pub struct ArenaItem {
     pub spill: Option<Expr>,
     pub reach: Option<Expr>,
     pub across: Option<Expr>,
+    /// Of device addresses: how far the device reaches from one.
+    pub extent: Option<Extent>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -342,6 +358,10 @@ pub struct ArenaItem {
 pub struct Parameter {
     pub name: Name,
     pub kind: Option<Type>,
+    /// `at least N`: of a buffer, its bytes.
+    pub least: Option<Expr>,
+    /// `at most N`
+    pub most: Option<Expr>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -469,6 +489,11 @@ pub enum StmtKind {
     },
     Publish(Expr),
     Acquire(Expr),
+    /// `tell BYTES of MEMORY`: what is stored elsewhere tells the device to use so many bytes from there.
+    Tell {
+        bytes: Expr,
+        of: Expr,
+    },
     Fence,
     /// The event is this device's when the test holds; else it is another's.
     Claim(Expr),

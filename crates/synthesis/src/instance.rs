@@ -92,8 +92,10 @@ pub struct Rules<'a> {
 
 /// What is put out: the graph of all entries, and what goes with it.
 #[derive(Default)]
-pub struct Out {
+pub struct Out<'a> {
     pub b: Builder,
+    /// How far the device reaches by what all entries tell it.
+    pub reach: crate::lent::InAll<'a>,
     pub windows: Vec<graph::Window>,
     pub room: Room,
     pub told: Told,
@@ -113,6 +115,8 @@ pub struct Entry<'a> {
     pub marks: Vec<Mark>,
     /// What is known of values in the regions that are open.
     pub proved: Proved,
+    /// What was lent to the device, and what it was given.
+    pub reach: crate::lent::InEntry<'a>,
     /// Slots taken in this entry: `busy` gives them back.
     pub taken: Taken<'a>,
     /// What follows in the current region is never reached, and why: something inside an expression or a call ended it.
@@ -127,7 +131,7 @@ pub struct Entry<'a> {
 
 pub struct Specialiser<'a, 'l> {
     pub rules: Rules<'a>,
-    pub out: Out,
+    pub out: Out<'a>,
     pub entry: Entry<'a>,
     /// What it is at, and what only that needs.
     pub mode: Mode<'a, 'l>,

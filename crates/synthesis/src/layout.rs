@@ -1,6 +1,7 @@
 //! Where bits and members lie: register fields, records, and the driver's memory.
 
 use crate::instance::{InstanceId, Specialiser};
+use crate::lent::Reach;
 use crate::value::{Bits, Kind, Layout, Num, Slot, Spot, Value};
 use crate::{Error, Result};
 use alloc::{format, rc::Rc, vec::Vec};
@@ -133,10 +134,16 @@ impl<'a> Specialiser<'a, '_> {
             fields: None,
         };
         Ok(match base {
-            TypeBase::Bits(n) => number(n, false, false),
-            TypeBase::Dma(n) => number(n, false, true),
-            TypeBase::Big(n) => number(n, true, false),
-            TypeBase::Bool => number(8, false, false),
+            TypeBase::Bits(n) => number(n, false, None),
+            TypeBase::Dma(n) => {
+                let reach = Reach {
+                    extent: None,
+                    instance: id,
+                };
+                number(n, false, Some(reach))
+            }
+            TypeBase::Big(n) => number(n, true, None),
+            TypeBase::Bool => number(8, false, None),
             TypeBase::Named(name) => Kind::Record(self.record(id, name, place)?),
         })
     }
@@ -239,6 +246,9 @@ impl<'a> Specialiser<'a, '_> {
             Some(ty) => self.kind(id, ty, field.place)?,
             None => Kind::number(1),
         };
+        if let Some(extent) = &field.extent {
+            kind.reaches(extent);
+        }
         if let Kind::Number {
             bits,
             big: b,
@@ -350,6 +360,10 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 Kind::Array(Rc::new(Kind::number(8)), bytes)
             };
+            let mut kind = kind;
+            if let Some(extent) = &arena.extent {
+                kind.reaches(extent);
+            }
             // A block that may not cross a boundary is aligned to its own size.
             let align = if arena.across.is_some() {
                 align.max(size_of(&kind).next_power_of_two())

@@ -19,6 +19,7 @@ mod glance;
 mod guard;
 mod instance;
 mod layout;
+mod lent;
 mod matching;
 mod messages;
 mod mode;

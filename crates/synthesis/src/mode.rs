@@ -191,6 +191,11 @@ impl<'a, 'l> Mode<'a, 'l> {
         !matches!(self.inner(), Mode::Probing(_))
     }
 
+    /// Whether what is stored is given to the device: a clue gives it nothing.
+    pub fn gives(&self) -> bool {
+        matches!(self, Mode::Live(_) | Mode::Writing(_))
+    }
+
     // ---- the first run
 
     pub fn learn(&mut self, fact: Fact) {

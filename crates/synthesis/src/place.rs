@@ -302,7 +302,7 @@ impl<'a> Specialiser<'a, '_> {
                 fields,
             } => {
                 let n = self.number_for(value, fields, place)?;
-                let n = if dma && bits == 32 {
+                let n = if dma.is_some() && bits == 32 {
                     Num {
                         most: n.most.min(ones(32)),
                         ..n
@@ -311,6 +311,9 @@ impl<'a> Specialiser<'a, '_> {
                     n
                 };
                 let n = self.fit(n, bits, place)?;
+                if spot.space == Space::Arena {
+                    self.given(n, dma, &[], None, place)?;
+                }
                 self.store_number(spot, n, bits, big);
                 Ok(())
             }
@@ -445,6 +448,7 @@ impl<'a> Specialiser<'a, '_> {
         members: &'a [Member],
         place: Place,
     ) -> Result<()> {
+        let mut set: Vec<(Name, Num<'a>)> = Vec::new();
         for member in members {
             let Some(first) = member.path.first() else {
                 return Err(Error::new(
@@ -475,10 +479,17 @@ impl<'a> Specialiser<'a, '_> {
                 ));
             };
             let (mut n, lo, own) = self.member_value(member, fields, bits)?;
-            if dma && bits == 32 {
+            if dma.is_some() && bits == 32 {
                 n.most = n.most.min(ones(32));
             }
             let mut n = self.fit(n, own, member.place)?;
+            match own == bits {
+                true => set.push((*first, n)),
+                false => set.retain(|(name, _)| name != first),
+            }
+            if dma.is_none() {
+                self.given(n, None, &[], None, member.place)?;
+            }
             let turned = match big {
                 true => Width::of_bits(bits),
                 false => None,
@@ -497,6 +508,42 @@ impl<'a> Specialiser<'a, '_> {
             let id = self.out.b.swap(width, n.id);
             let n = self.node(id, ones(bits));
             self.set_bits(pieces, slot.at, bits, n);
+        }
+        self.give_record(layout, pieces, set, place)
+    }
+
+    /// The addresses of a record that is complete, each with what its other members say.
+    fn give_record(
+        &mut self,
+        layout: &Rc<Layout<'a>>,
+        pieces: &[Num<'a>],
+        mut all: Vec<(Name, Num<'a>)>,
+        place: Place,
+    ) -> Result<()> {
+        let takes = |slot: &crate::value::Slot| matches!(slot.kind, Kind::Number { dma: Some(_), .. });
+        if !layout.members.iter().any(|(_, slot)| takes(slot)) {
+            return Ok(());
+        }
+        for (name, slot) in &layout.members {
+            let Kind::Number { bits, fields, .. } = slot.kind else {
+                continue;
+            };
+            match all.iter_mut().find(|(set, _)| set == name) {
+                Some((_, n)) => n.bits = fields,
+                None => {
+                    let mut n = self.bits_of_copy(pieces, slot.at, bits, place)?;
+                    n.bits = fields;
+                    all.push((*name, n));
+                }
+            }
+        }
+        for (name, slot) in &layout.members {
+            if let Kind::Number { dma, .. } = slot.kind {
+                let n = all.iter().find(|(set, _)| set == name);
+                if let (Some(_), Some((_, n))) = (dma, n) {
+                    self.given(*n, dma, &all, None, place)?;
+                }
+            }
         }
         Ok(())
     }

@@ -431,6 +431,9 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Reads a register. `IDR` with a count and no index gives the list of all.
     pub fn read(&mut self, r: &Register<'a>) -> Result<Value<'a>> {
+        if let Some(n) = self.stands(r) {
+            return Ok(Value::Num(n));
+        }
         if let (Some(count), None) = (r.item.count, r.index) {
             let mut list = Vec::new();
             for k in 0..count.min(256) {
@@ -446,6 +449,9 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub fn read_one(&mut self, r: &Register<'a>) -> Result<Num<'a>> {
+        if let Some(n) = self.stands(r) {
+            return Ok(n);
+        }
         if r.item.effects.has(Effects::WO) {
             return Err(Error::new(
                 r.place,
@@ -506,6 +512,12 @@ impl<'a> Specialiser<'a, '_> {
             }
         }
         let n = self.fit(n, width.bits(), place)?;
+        let reach = crate::lent::Reach {
+            extent: r.item.extent.as_ref(),
+            instance: r.instance,
+        };
+        self.given(n, Some(reach), &[], Some(r), place)?;
+        self.wrote(r, n);
         match r.item.halves {
             Some(32) if width == Width::B64 => {
                 let low = self.out.b.extract(n.id, 0, 32);

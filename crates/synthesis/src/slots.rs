@@ -85,10 +85,13 @@ impl<'a> Specialiser<'a, '_> {
         field: &'a Field,
         item: &'a Item,
     ) -> Result<(Kind<'a>, u64)> {
-        let kind = match &field.kind {
+        let mut kind = match &field.kind {
             Some(ty) => self.kind(i, ty, item.place)?,
             None => Kind::number(8),
         };
+        if let Some(extent) = &field.extent {
+            kind.reaches(extent);
+        }
         let size = size_of(&kind);
         Ok((kind, size))
     }

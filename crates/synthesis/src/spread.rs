@@ -236,6 +236,8 @@ impl<'a> Specialiser<'a, '_> {
         self.entry
             .scopes
             .push((cut.name, Binding::Value(Value::Piece(piece))));
+        let whole = self.device_address(buffer.space, buffer.at, place)?;
+        self.entry.reach.spread = Some(whole.id);
         let value = self.value(cut.cell);
         let stored = value.and_then(|value| {
             let value = match value {
@@ -258,6 +260,7 @@ impl<'a> Specialiser<'a, '_> {
             }
         });
         self.entry.scopes.pop();
+        self.entry.reach.spread = None;
         stored?;
         Ok(len)
     }

@@ -3,7 +3,7 @@
 use crate::instance::InstanceId;
 use alloc::{rc::Rc, string::String, vec::Vec};
 use graph::{Id, Space};
-use rulebook::tree::{Fields, Member, Name, Place, RegItem};
+use rulebook::tree::{Extent, Fields, Member, Name, Place, RegItem};
 
 /// A number: a graph node with an upper bound on what it can be, and the names of its bits if it has any.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,8 @@ pub enum Kind<'a> {
     Number {
         bits: u32,
         big: bool,
-        dma: bool,
+        /// It takes device addresses.
+        dma: Option<crate::lent::Reach<'a>>,
         fields: Option<Bits<'a>>,
     },
     Record(Rc<Layout<'a>>),
@@ -46,8 +47,21 @@ impl Kind<'_> {
         Kind::Number {
             bits,
             big: false,
-            dma: false,
+            dma: None,
             fields: None,
+        }
+    }
+}
+
+impl<'a> Kind<'a> {
+    /// The device reaches so far from an address that is stored here.
+    pub fn reaches(&mut self, extent: &'a Extent) {
+        match self {
+            Kind::Number {
+                dma: Some(reach), ..
+            } => reach.extent = Some(extent),
+            Kind::Array(of, _) => Rc::make_mut(of).reaches(extent),
+            _ => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     tree::{
-        Argument, Expr, ExprKind, Item, ItemKind, Member, Name, Place, Stmt, StmtKind, Type,
+        Argument, Expr, ExprKind, Extent, Field, Item, ItemKind, Member, Name, Place, Stmt, StmtKind, Type,
         TypeBase,
     },
 };
@@ -109,6 +109,7 @@ impl<'a> Checker<'a, '_, '_> {
                         c.expr(&via.target);
                         c.expr(&via.value);
                     }
+                    c.extent(reg.extent.as_ref());
                 });
             }
             ItemKind::Arena(arena) => {
@@ -126,11 +127,14 @@ impl<'a> Checker<'a, '_, '_> {
                     self.type_of(field.kind.as_ref(), field.place);
                     self.all(&field.align);
                 }
+                self.reaches(&arena.fields);
+                self.reach(arena.kind.as_ref(), arena.extent.as_ref(), item.place);
             }
             ItemKind::Record { fields, .. } => {
                 for field in &fields.list {
                     self.type_of(field.kind.as_ref(), field.place);
                 }
+                self.reaches(&fields.list);
             }
             ItemKind::Slots {
                 count,
@@ -143,6 +147,7 @@ impl<'a> Checker<'a, '_, '_> {
                 for field in &fields.list {
                     self.type_of(field.kind.as_ref(), field.place);
                 }
+                self.reaches(&fields.list);
             }
             ItemKind::Ring {
                 count,
@@ -194,6 +199,8 @@ impl<'a> Checker<'a, '_, '_> {
             ItemKind::Routine(routine) => {
                 for parameter in &routine.parameters {
                     self.type_of(parameter.kind.as_ref(), item.place);
+                    self.all(&parameter.least);
+                    self.all(&parameter.most);
                 }
                 self.type_of(routine.returns.as_ref(), item.place);
                 self.all(&routine.guard);
@@ -208,6 +215,8 @@ impl<'a> Checker<'a, '_, '_> {
             ItemKind::Upcall { parameters, .. } => {
                 for parameter in parameters {
                     self.type_of(parameter.kind.as_ref(), item.place);
+                    self.all(&parameter.least);
+                    self.all(&parameter.most);
                 }
             }
             ItemKind::Event(event) => {
@@ -217,6 +226,37 @@ impl<'a> Checker<'a, '_, '_> {
             }
             ItemKind::Recover { body, .. } => self.body(body),
             ItemKind::Bits { .. } | ItemKind::Part { .. } => {}
+        }
+    }
+    fn extent(&mut self, extent: Option<&'a Extent>) {
+        if let Some(Extent::Bytes(bytes)) = extent {
+            self.expr(bytes);
+        }
+    }
+    /// Each field that takes a device address says how far the device reaches from there, by what its fields say.
+    fn reaches(&mut self, fields: &'a [Field]) {
+        let names: Vec<Name> = fields.iter().filter_map(|field| field.name).collect();
+        for field in fields {
+            let names = names.iter().copied();
+            self.bound(names, |c| {
+                c.reach(field.kind.as_ref(), field.extent.as_ref(), field.place)
+            });
+        }
+    }
+    fn reach(&mut self, kind: Option<&'a Type>, extent: Option<&'a Extent>, place: Place) {
+        let address = kind.is_some_and(|kind| matches!(kind.base, TypeBase::Dma(_)));
+        match (extent, address) {
+            (None, true) => self.say(
+                place,
+                "nothing says how far the device reaches from this address".into(),
+                "add `for BYTES`, in which the other fields of the cell are names, or `for told`",
+            ),
+            (Some(_), false) => self.say(
+                place,
+                "only a device address is for so many bytes".into(),
+                "give it the type `dma64` or `dma32`",
+            ),
+            _ => self.extent(extent),
         }
     }
     /// The members of every record that is seen.

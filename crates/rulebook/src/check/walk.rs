@@ -99,6 +99,7 @@ pub fn expressions(statement: &Stmt) -> Vec<&Expr> {
         StmtKind::Pause(e) | StmtKind::Start(e) | StmtKind::Publish(e) | StmtKind::Acquire(e) => {
             out.push(e)
         }
+        StmtKind::Tell { bytes, of } => out.extend([bytes, of]),
         StmtKind::Claim(e) | StmtKind::Gone(e) | StmtKind::Detach(e) => out.push(e),
         StmtKind::Return(e) => out.extend(e),
         StmtKind::Up { arguments, .. } => out.extend(arguments),

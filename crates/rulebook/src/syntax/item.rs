@@ -197,6 +197,7 @@ impl Parser<'_, '_> {
             spill: None,
             reach: None,
             across: None,
+            extent: None,
         };
         arena.kind = self.optional_type()?;
         if arena.kind.is_none() && !self.word("align") {
@@ -209,6 +210,8 @@ impl Parser<'_, '_> {
                 arena.spill = Some(self.primary()?);
             } else if self.take_word("align") {
                 arena.align = Some(self.primary()?);
+            } else if self.take_word("for") {
+                arena.extent = Some(self.extent()?);
             } else if self.take_word("reach") {
                 arena.reach = Some(self.primary()?);
             } else if self.take_word("never") {
@@ -416,9 +419,21 @@ impl Parser<'_, '_> {
         if self.take_sign("(") {
             while !self.sign(")") {
                 let name = self.name()?;
+                let kind = self.optional_type()?;
+                let (mut least, mut most) = (None, None);
+                while self.take_word("at") {
+                    if self.take_word("least") {
+                        least = Some(self.operators(level::JOIN)?);
+                    } else {
+                        self.want_word("most")?;
+                        most = Some(self.operators(level::JOIN)?);
+                    }
+                }
                 out.push(Parameter {
                     name,
-                    kind: self.optional_type()?,
+                    kind,
+                    least,
+                    most,
                 });
                 if !self.take_sign(",") {
                     break;

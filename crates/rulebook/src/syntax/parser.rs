@@ -1,9 +1,10 @@
 //! The cursor over the tokens, and what all parts of the grammar share: names, types, fields, blocks.
 
+use super::expression::level;
 use super::lexer::{problem, Kind, Result, Token};
 use crate::{
     diagnostic::Diagnostic,
-    tree::{Book, Class, Effects, Expr, Field, Fields, Name, Place, Rest, Rule, Type, TypeBase},
+    tree::{Book, Class, Effects, Expr, Extent, Field, Fields, Name, Place, Rest, Rule, Type, TypeBase},
 };
 use alloc::{collections::BTreeMap, format, string::String, string::ToString, vec::Vec};
 
@@ -334,6 +335,13 @@ impl<'a, 'n> Parser<'a, 'n> {
         } else {
             None
         };
+        let extends = self.word("for") && !matches!(self.look(1), Kind::Sign("@" | ":"));
+        let extent = if extends {
+            self.step();
+            Some(self.extent()?)
+        } else {
+            None
+        };
         let name = if unnamed { None } else { Some(name) };
         Ok(Field {
             name,
@@ -342,8 +350,18 @@ impl<'a, 'n> Parser<'a, 'n> {
             effects,
             fields,
             align,
+            extent,
             place,
         })
+    }
+
+    /// What stands after `for` where a device address is stored: `told`, or how many bytes.
+    pub(super) fn extent(&mut self) -> Result<Extent> {
+        if self.take_word("told") {
+            return Ok(Extent::Told);
+        }
+        // What follows may be `in SPACE`, or the next field.
+        Ok(Extent::Bytes(self.operators(level::JOIN)?))
     }
 
     // ---- blocks

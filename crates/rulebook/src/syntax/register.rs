@@ -117,6 +117,7 @@ impl Parser<'_, '_> {
                 over: Vec::new(),
                 step: None,
                 space: None,
+                extent: None,
             };
             if self.sign("[") && matches!(self.look(1), Kind::Number(_)) {
                 self.step();
@@ -177,6 +178,8 @@ impl Parser<'_, '_> {
                 reg.space = Some(self.name()?);
             } else if self.take_word("as") {
                 reg.halves = Some(self.halves()?);
+            } else if self.take_word("for") {
+                reg.extent = Some(self.extent()?);
             } else if let Some(bit) = self.effect() {
                 reg.effects.0 |= bit;
             } else if let Kind::Word(_) = self.look(0) {

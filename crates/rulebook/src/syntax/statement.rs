@@ -98,7 +98,7 @@ impl Parser<'_, '_> {
             // These may also be flows of the rule, or functions.
             Kind::Sign("(") => !matches!(
                 word,
-                "busy" | "reset" | "stop" | "claim" | "start" | "publish" | "acquire"
+                "busy" | "reset" | "stop" | "claim" | "start" | "publish" | "acquire" | "tell"
             ),
             _ => true,
         }
@@ -193,6 +193,14 @@ impl Parser<'_, '_> {
             }
             "publish" => StmtKind::Publish(self.postfixed()?),
             "acquire" => StmtKind::Acquire(self.postfixed()?),
+            "tell" => {
+                let bytes = self.expr()?;
+                self.want_word("of")?;
+                StmtKind::Tell {
+                    bytes,
+                    of: self.postfixed()?,
+                }
+            }
             "fence" => StmtKind::Fence,
             "claim" => StmtKind::Claim(self.expr()?),
             "gone" => {

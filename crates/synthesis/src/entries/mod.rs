@@ -207,6 +207,7 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
     events::watch_entry(s, function)?;
     events::recover_entries(s, function)?;
     s.out.b.open();
+    s.all_reach()?;
     let mut facts = match class {
         Some(class) => facts::unit_facts(s, function, class)?,
         None => Vec::new(),
@@ -279,6 +280,7 @@ pub fn entry<'a>(
         s.out.b.step(Op::Return(n.id));
     }
     s.told_unknown()?;
+    s.entry_reaches()?;
     s.mode.set_again(None);
     s.out.b.close();
     s.out.b.finish_entry(name, arguments, 0);

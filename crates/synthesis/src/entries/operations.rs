@@ -11,15 +11,15 @@ use rulebook::Word;
 enum Given {
     /// One word: the most it can be.
     Number(u64),
-    /// Place and length of memory of the client: the longest.
-    Buffer(u64),
+    /// Place and length of memory of the client: bytes that it has at least and at most.
+    Buffer { least: u64, longest: u64 },
 }
 
 impl Given {
     fn words(self) -> u8 {
         match self {
             Given::Number(_) => 1,
-            Given::Buffer(_) => 2,
+            Given::Buffer { .. } => 2,
         }
     }
 }
@@ -34,10 +34,17 @@ fn given<'a>(
         return Ok(Given::Number(u64::MAX));
     };
     Ok(match (kind.word(s.rules.subject.book), kind.base) {
-        (Some(Word::Buffers), _) => Given::Buffer(match kind.dims.first() {
-            Some(longest) => s.fact_number(function, longest)?,
-            None => u32::MAX.into(),
-        }),
+        (Some(Word::Buffers), _) => {
+            let longest = match kind.dims.first() {
+                Some(longest) => s.fact_number(function, longest)?,
+                None => u32::MAX.into(),
+            };
+            let least = match &parameter.least {
+                Some(least) => s.fact_number(function, least)?,
+                None => 0,
+            };
+            Given::Buffer { least, longest }
+        }
         (Some(Word::Ticket), _) => Given::Number(u32::MAX.into()),
         (None, TypeBase::Bits(n) | TypeBase::Dma(n) | TypeBase::Big(n)) => {
             Given::Number(crate::layout::ones(n))
@@ -83,7 +90,7 @@ pub(super) fn operation<'a>(
         for (given, word) in plan {
             values.push(match given {
                 // The pump has checked that it lies inside the pool, and is no longer.
-                Given::Buffer(longest) => argument_buffer(s, word, longest),
+                Given::Buffer { least, longest } => argument_buffer(s, word, least, longest),
                 Given::Number(most) => Value::Num(argument(s, word, most)),
             });
         }
@@ -204,9 +211,18 @@ pub fn argument<'a>(s: &mut Specialiser<'a, '_>, word: u8, most: u64) -> Num<'a>
 }
 
 /// A buffer of the pool: the pump has checked that it lies inside.
-fn argument_buffer<'a>(s: &mut Specialiser<'a, '_>, word: u8, longest: u64) -> Value<'a> {
+fn argument_buffer<'a>(
+    s: &mut Specialiser<'a, '_>,
+    word: u8,
+    least: u64,
+    longest: u64,
+) -> Value<'a> {
     let at = argument(s, word, u32::MAX as u64);
-    let len = argument(s, word + 1, longest);
+    let len = match least == longest {
+        true => s.constant(longest),
+        false => argument(s, word + 1, longest),
+    };
+    s.entry.proved.at_least(len.id, least);
     Value::Buffer(Buffer {
         space: Space::Pool,
         at,

@@ -81,28 +81,44 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     pub(super) fn dma(&mut self, of: &'a Expr) -> Result<Value<'a>> {
-        let (space, at) = match self.value(of)? {
+        let (value, bytes) = self.located(of)?;
+        if let Value::Register(register) = &value {
+            return self.register_address(register).map(Value::Num);
+        }
+        // A piece that `spread` cut off belongs to the whole of what it was cut off.
+        let piece = matches!(value, Value::Piece(_));
+        let (space, at) = self.place_of(value, of.place)?;
+        let address = self.device_address(space, at, of.place)?;
+        let whole = match piece {
+            true => self.entry.reach.spread,
+            false => None,
+        };
+        self.lend_bytes(address.id, bytes, whole);
+        Ok(Value::Num(address))
+    }
+
+    /// Where a place lies that has a device address.
+    pub(crate) fn place_of(&mut self, value: Value<'a>, place: Place) -> Result<(Space, Num<'a>)> {
+        Ok(match value {
             Value::Spot(spot) => (spot.space, spot.at),
             Value::Buffer(b) | Value::Bytes(b) | Value::Piece(b) => (b.space, b.at),
             Value::Buffers(list) if list.len() == 1 => (list[0].space, list[0].at),
             Value::OneSlot(i, slots, index) => {
-                let spot = self.slot_spot(i, slots, index, of.place)?;
+                let spot = self.slot_spot(i, slots, index, place)?;
                 (spot.space, spot.at)
             }
             Value::Ring(i, ring) => {
-                let spot = self.ring_cells(i, ring, of.place)?;
+                let spot = self.ring_cells(i, ring, place)?;
                 (spot.space, spot.at)
             }
-            Value::Register(register) => return self.register_address(&register).map(Value::Num),
             _ => {
                 return Err(Error::new(
-                    of.place,
+                    place,
                     "this has no device address",
                     "name a place in the arena, a buffer, or a register in memory",
                 ))
             }
-        };
-        Ok(Value::Num(self.device_address(space, at, of.place)?))
+        })
     }
 
     /// The largest device address, by the rule's fact `reach`: the pump gives no memory beyond it.

@@ -181,6 +181,15 @@ impl<'a> Specialiser<'a, '_> {
     ) -> Result<Value<'a>> {
         let value = self.value(base)?;
         let k = self.exact_number(index)?;
+        self.index_value(value, k, place)
+    }
+
+    pub(crate) fn index_value(
+        &mut self,
+        value: Value<'a>,
+        k: Num<'a>,
+        place: Place,
+    ) -> Result<Value<'a>> {
         match value {
             Value::Register(r) => Ok(Value::Register(Register {
                 index: Some(k),

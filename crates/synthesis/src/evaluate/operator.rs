@@ -420,6 +420,7 @@ impl<'a> Specialiser<'a, '_> {
             no,
         });
         let id = self.out.b.step(Op::Local(slot));
+        self.chosen(id, a.id, b.id);
         Ok(self.either(id, a, b))
     }
 

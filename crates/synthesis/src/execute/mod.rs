@@ -172,6 +172,10 @@ impl<'a> Specialiser<'a, '_> {
                 self.fence(graph::Fence::Acquire);
                 Ok(Flow::Next)
             }
+            StmtKind::Tell { bytes, of } => {
+                self.tell_bytes(bytes, of)?;
+                Ok(Flow::Next)
+            }
             StmtKind::Fence => {
                 self.fence(graph::Fence::Full);
                 Ok(Flow::Next)

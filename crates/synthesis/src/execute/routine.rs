@@ -166,8 +166,9 @@ impl<'a> Specialiser<'a, '_> {
             // What nobody above asked for is not heard.
             return Ok(());
         }
+        let promised = self.promised(here, name)?;
         let mut words = Vec::new();
-        for v in values {
+        for (at, v) in values.into_iter().enumerate() {
             match v {
                 // A frame or text is told as place and length.
                 Value::Buffer(b) | Value::Bytes(b) => words.extend([b.at.id, b.len.id]),
@@ -175,10 +176,73 @@ impl<'a> Specialiser<'a, '_> {
                 Value::Buffers(list) if (1..=2).contains(&list.len()) => {
                     words.extend(list.iter().flat_map(|b| [b.at.id, b.len.id]))
                 }
-                v => words.push(self.number_for(v, None, place)?.id),
+                v => {
+                    let n = self.number_for(v, None, place)?;
+                    if let Some((what, most)) = promised.get(at).copied().flatten() {
+                        self.keeps_promise(n, name, what, most, place)?;
+                    }
+                    words.push(n.id);
+                }
             }
         }
         self.tell(self.text(name), words, place)
+    }
+
+    /// For each argument of an upcall the most that the class takes, and its name; none where any number will do.
+    fn promised(&mut self, here: InstanceId, name: Name) -> Result<Vec<Option<(Name, u64)>>> {
+        let Some(class) = self.class_named(self.rules.instances[here].rule.class) else {
+            return Ok(Vec::new());
+        };
+        let item = class.items.iter().find_map(|item| match &item.kind {
+            ItemKind::Upcall {
+                name: told,
+                parameters,
+            } if *told == name => Some(parameters),
+            _ => None,
+        });
+        let mut out = Vec::new();
+        for parameter in item.into_iter().flatten() {
+            let most = match &parameter.most {
+                Some(most) => Some(self.fact_number(here, most)?),
+                None => None,
+            };
+            let book = self.rules.subject.book;
+            let bits = match &parameter.kind {
+                Some(kind) if kind.word(book).is_none() && kind.dims.is_empty() => match kind.base {
+                    TypeBase::Bits(bits) if bits < 64 => Some(crate::layout::ones(bits)),
+                    TypeBase::Bool => Some(1),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let most = [most, bits].into_iter().flatten().min();
+            out.push(most.map(|most| (parameter.name, most)));
+        }
+        Ok(out)
+    }
+
+    fn keeps_promise(
+        &self,
+        n: Num<'a>,
+        upcall: Name,
+        argument: Name,
+        most: u64,
+        place: Place,
+    ) -> Result<()> {
+        let n = self.exact(n, place)?;
+        if n.most.min(self.out.b.most(n.id)) <= most {
+            return Ok(());
+        }
+        Err(Error::new(
+            place,
+            format!(
+                "`{}` of `{}` can be {}, and the class takes at most {most}",
+                self.text(argument),
+                self.text(upcall),
+                crate::place::bound_text(n.most)
+            ),
+            "check first what the device says",
+        ))
     }
 
     /// An upcall to the class, with these words.
