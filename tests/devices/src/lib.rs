@@ -17,26 +17,40 @@ pub fn rules_folder() -> PathBuf {
 
 /// The shipped rulebook, checked.
 pub fn rulebook() -> Book {
+    read(texts()).unwrap()
+}
+
+/// The shipped rulebook with `right` in one of its files replaced by `wrong`.
+///
+/// # Errors
+/// What the checker says first.
+pub fn rulebook_with(file: &str, right: &str, wrong: &str) -> Result<Book, String> {
+    let mut all = texts();
+    let (_, text) = all.iter_mut().find(|(name, _)| name == file).unwrap();
+    assert_eq!(text.matches(right).count(), 1, "{right:?} in {file}");
+    *text = text.replace(right, wrong);
+    read(all)
+}
+
+fn texts() -> Vec<(String, String)> {
     let mut files = Vec::new();
     collect(&rules_folder(), &mut files);
     files.sort();
-    let texts: Vec<(String, String)> = files
-        .iter()
-        .map(|path| {
-            let name = path
-                .strip_prefix(rules_folder())
-                .unwrap()
-                .to_string_lossy()
-                .into_owned();
-            (name, std::fs::read_to_string(path).unwrap())
-        })
-        .collect();
+    let named = |path: &PathBuf| {
+        let name = path.strip_prefix(rules_folder()).unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        (name.to_string_lossy().into_owned(), text)
+    };
+    files.iter().map(named).collect()
+}
+
+fn read(texts: Vec<(String, String)>) -> Result<Book, String> {
     let borrowed: Vec<(&str, &str)> = texts
         .iter()
         .map(|(n, t)| (n.as_str(), t.as_str()))
         .collect();
-    rulebook::read(&borrowed).unwrap_or_else(|problems| {
-        panic!(
+    rulebook::read(&borrowed).map_err(|problems| {
+        format!(
             "the rulebook has {} problems: {:?}",
             problems.len(),
             problems[0].reason

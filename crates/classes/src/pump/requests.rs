@@ -307,12 +307,17 @@ fn check(
     if !right || !range || !(residual.has(kind.entry()) || kind == Kind::Supply) {
         return None;
     }
+    // Whatever the client supplies, a device is lent what the class promises of it, and stores no more.
+    let length = match kind {
+        Kind::Supply if residual.has(kind.entry()) => facts.buffer as u32,
+        _ => entry.length,
+    };
     Some(Request {
         pending: Pending {
             kind,
             ticket: entry.ticket,
             offset: entry.offset,
-            length: entry.length,
+            length,
         },
         lba: entry.value,
         unit: entry.unit,
