@@ -58,7 +58,7 @@ rule made_up : bell on platform
   space r = le base
   reg COUNT 0x00:32 ro in r
   reg READY 0x04:32 ro
-  reg TABLE 0x08:64 wo as 2x32
+  reg TABLE 0x08:64 wo as 2x32 for 64
   arena raw 64 align 64
   state last: 32
   op ring(n)
