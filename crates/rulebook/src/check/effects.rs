@@ -111,6 +111,15 @@ impl<'a> Checker<'a, '_, '_> {
             );
             return;
         }
+        if (reg.count.is_some() || reg.index.is_some()) && !is_one(target, field.is_some()) {
+            let count = reg.count.map_or_else(|| "several".into(), |n| format!("{n}"));
+            self.say(
+                target.place,
+                format!("`{name}` is {count} registers, and this does not say which"),
+                "give an index; `for k in 0..n { … }` writes to each",
+            );
+            return;
+        }
         if let Some(field) = field {
             self.writable(reg, field, target.place);
         }
@@ -361,4 +370,16 @@ fn restored(view: &View, test: &Expr, name: Name) -> bool {
         found |= view.text(function) == "restores" && first == Some(name);
     });
     found
+}
+
+/// Whether what is written to is one of several: what stands before bits and a field is an index.
+fn is_one(target: &Expr, field: bool) -> bool {
+    let mut at = target;
+    if let ExprKind::Bits(inner, ..) = &at.kind {
+        at = inner;
+    }
+    if let (true, ExprKind::Dot(inner, _)) = (field, &at.kind) {
+        at = inner;
+    }
+    matches!(at.kind, ExprKind::Index(..))
 }
