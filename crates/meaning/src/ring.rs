@@ -164,8 +164,9 @@ impl<'a> Meaning<'a> {
                     };
                     let told = self.counter(io, i, name, TOLD, place)?;
                     // The first cell that is not shown yet carries the marks of the lap before.
-                    let lap = Self::lap(put, n) ^ u64::from(put == told);
-                    let value = self.marked(io, i, name, &spot, value, lap, e.place)?;
+                    let held = put == told;
+                    let lap = Self::lap(put, n) ^ u64::from(held);
+                    let value = self.marked(io, i, name, &spot, value, (lap, held), e.place)?;
                     self.store(io, &spot, value, e.place)?;
                 }
                 Value::Register(r) => self.write(io, &r, value, e.place)?,
@@ -184,7 +185,7 @@ impl<'a> Meaning<'a> {
         Ok(Value::number(index))
     }
 
-    /// A cell of a ring with marks, with those of a lap.
+    /// A cell of a ring with marks, with those of a lap, held back from the device or not.
     #[allow(clippy::too_many_arguments)]
     fn marked(
         &mut self,
@@ -193,7 +194,7 @@ impl<'a> Meaning<'a> {
         name: Name,
         spot: &Spot<'a>,
         value: Value<'a>,
-        lap: u64,
+        (lap, held): (u64, bool),
         place: Place,
     ) -> Run<Value<'a>> {
         let ItemKind::Ring {
@@ -206,12 +207,13 @@ impl<'a> Meaning<'a> {
             return refused(place, "marks in cells that are no records");
         };
         let mut bytes = self.record_bytes(io, layout, value, place)?;
-        let marks = self.marks(io, i, layout, lent, lap)?;
+        let marks = self.marks(io, i, layout, lent, lap, held)?;
         self.mark(&mut bytes, &marks);
         Ok(Value::Copy(layout.clone(), bytes))
     }
 
-    /// Where the bits of each mark are in a cell, how many, and what they are in this lap.
+    /// Where the bits of each mark are in a cell, how many, and what they are in this lap. A bit that is the same in every
+    /// lap is the other way around while the cell is held back.
     fn marks(
         &mut self,
         io: &mut dyn Outside,
@@ -219,11 +221,12 @@ impl<'a> Meaning<'a> {
         layout: &Rc<Layout<'a>>,
         lent: &'a Expr,
         lap: u64,
+        held: bool,
     ) -> Run<Vec<(u64, u32, u64)>> {
         let ExprKind::Literal(members) = &lent.kind else {
             return refused(lent.place, "marks that are not written in braces");
         };
-        let lap = self.named("lap").map(|n| (n, Value::number(lap)));
+        let word = self.named("lap");
         let mut marks = Vec::new();
         for member in members {
             let first = member.path.first();
@@ -235,9 +238,18 @@ impl<'a> Meaning<'a> {
                 return refused(member.place, "marks in big-endian members");
             }
             let fields: Option<Bits<'a>> = *fields;
-            let locals = lap.clone().into_iter().collect();
-            let (n, lo, width) =
-                self.within(i, locals, |m| m.member_bits(io, member, fields, *bits))?;
+            let mut in_lap = |m: &mut Self, lap| {
+                let locals = word.map(|n| (n, Value::number(lap)));
+                let locals = locals.into_iter().collect();
+                m.within(i, locals, |m| m.member_bits(io, member, fields, *bits))
+            };
+            let (mut n, lo, width) = in_lap(self, lap)?;
+            if held && in_lap(self, lap ^ 1)?.0 == n {
+                if width != 1 {
+                    return refused(member.place, "a mark of several bits without a lap");
+                }
+                n ^= 1;
+            }
             marks.push((at + u64::from(lo), width, n));
         }
         Ok(marks)
@@ -272,7 +284,7 @@ impl<'a> Meaning<'a> {
             m.record_bytes(io, &layout, value, place)
         })?;
         if let Some(lent) = lent {
-            let marks = self.marks(io, i, &layout, lent, lap)?;
+            let marks = self.marks(io, i, &layout, lent, lap, false)?;
             self.mark(&mut bytes, &marks);
         }
         self.store(io, &spot, Value::Copy(layout, bytes), place)
@@ -305,7 +317,7 @@ impl<'a> Meaning<'a> {
         let Kind::Record(layout) = spot.kind.clone() else {
             return refused(place, "marks in cells that are no records");
         };
-        let marks = self.marks(io, i, &layout, lent, Self::lap(told, n))?;
+        let marks = self.marks(io, i, &layout, lent, Self::lap(told, n), false)?;
         for (_, at, kind) in &layout.members {
             let Kind::Number { bits, .. } = kind else {
                 continue;

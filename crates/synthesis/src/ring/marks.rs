@@ -55,7 +55,7 @@ impl<'a> Specialiser<'a, '_> {
                 let mut pieces = pieces?;
                 if let Some(lent) = lent {
                     let lap = s.lap(put, n);
-                    for (_, at, bits, n) in s.marks(i, &layout, lent, lap)? {
+                    for (_, at, bits, n) in s.marks(i, &layout, lent, lap, None)? {
                         s.set_bits(&mut pieces, at, bits, n);
                     }
                 }
@@ -117,13 +117,15 @@ impl<'a> Specialiser<'a, '_> {
         let lap = self.lap(put, n);
         let lap = self.out.b.bin(BinOp::Xor, lap.id, first);
         let lap = self.node(lap, 1);
-        for (_, at, bits, n) in self.marks(i, &layout, lent, lap)? {
+        let first = self.node(first, 1);
+        for (_, at, bits, n) in self.marks(i, &layout, lent, lap, Some(first))? {
             self.set_bits(&mut pieces, at, bits, n);
         }
         Ok(Value::Copy(layout, pieces))
     }
 
-    /// The members of `lent { … }`: the record's member, where its bits are, how many, and their value in this lap.
+    /// The members of `lent { … }`: the record's member, where its bits are, how many, and their value in this lap. A mark
+    /// that is the same in every lap is the other way around in a cell that is `held` back.
     #[allow(clippy::type_complexity)]
     fn marks(
         &mut self,
@@ -131,6 +133,7 @@ impl<'a> Specialiser<'a, '_> {
         layout: &Rc<Layout<'a>>,
         lent: &'a Expr,
         lap: Num<'a>,
+        held: Option<Num<'a>>,
     ) -> Result<Vec<(Name, u64, u32, Num<'a>)>> {
         let ExprKind::Literal(members) = &lent.kind else {
             return Err(Error::new(
@@ -172,14 +175,31 @@ impl<'a> Specialiser<'a, '_> {
                 at += u64::from(field.lo);
                 width = field.width;
             }
-            self.enter(i, Vec::new());
-            self.bind_text("lap", Value::Num(lap));
-            let value = match &member.value {
-                Some(e) => self.number(e),
-                None => Ok(self.constant(1)),
+            let in_lap = |s: &mut Self, lap| {
+                s.enter(i, Vec::new());
+                s.bind_text("lap", Value::Num(lap));
+                let value = match &member.value {
+                    Some(e) => s.number(e),
+                    None => Ok(s.constant(1)),
+                };
+                s.leave();
+                s.fit(value?, width, member.place)
             };
-            self.leave();
-            let value = self.fit(value?, width, member.place)?;
+            let mut value = in_lap(self, lap)?;
+            if let Some(held) = held {
+                let (even, odd) = (self.constant(0), self.constant(1));
+                if in_lap(self, even)?.id == in_lap(self, odd)?.id {
+                    if width != 1 {
+                        return Err(Error::new(
+                            member.place,
+                            "a mark that is the same in every lap has one bit",
+                            "name the bit that says whose the cell is, or say what it is by `lap`",
+                        ));
+                    }
+                    let id = self.out.b.bin(BinOp::Xor, value.id, held.id);
+                    value = self.node(id, 1);
+                }
+            }
             marks.push((name, at, width, value));
         }
         Ok(marks)
@@ -230,7 +250,7 @@ impl<'a> Specialiser<'a, '_> {
         };
         let layout = layout.clone();
         let lap = self.lap(told, n);
-        let marks = self.marks(i, &layout, lent, lap)?;
+        let marks = self.marks(i, &layout, lent, lap, None)?;
         let mut done: Vec<Name> = Vec::new();
         for (member, ..) in &marks {
             if done.contains(member) {
