@@ -71,13 +71,7 @@ fn cases_aml_pic_debug_port() {
         Ok(lines) if lines == [22] => Ok(()),
         other => Err(format!("{other:?}; notes: {:?}", machine.notes)),
     };
-    ends(
-        outcome,
-        Some(Failing {
-            says: "_PIC failed: it writes to a device",
-            limits: "a `_PIC` that writes to a debug port fails, and the lines are then those of the 8259",
-        }),
-    );
+    ends(outcome, None);
 }
 
 /// A length of two bytes (ACPI 6.5, 20.2.4), which counts itself, and what it is of.
