@@ -4,12 +4,13 @@ use rulebook::tree::{Book, Class, Expr, ExprKind, Item, ItemKind, Routine, TypeB
 use std::fmt::Write;
 
 /// Entries of a driver that every class has, beside its operations: what rules call them, and what they are here.
-const COMMON: [(&str, &str); 5] = [
+const COMMON: [(&str, &str); 6] = [
     ("init", "Brings the device up."),
     ("join", "What a lane after the first does for itself."),
     ("irq", "The device's wire fired."),
     ("message", "Message `n` of the device came."),
     ("watch", "Whether something rests too long."),
+    ("quiet", "Has the device leave memory alone."),
 ];
 
 /// The Rust text of all tables.

@@ -165,6 +165,7 @@ impl<'a> Meaning<'a> {
                 Ok(status::OK)
             }
             "join" => self.join(io).map(|()| status::OK),
+            "quiet" => self.quiet(io).map(|()| status::OK),
             "irq" => self.irq(io),
             "message" => self.message(io, words.first().copied().unwrap_or(0)),
             "watch" => {
@@ -183,6 +184,20 @@ impl<'a> Meaning<'a> {
                 _ => self.operation(io, entry, words),
             },
         }
+    }
+
+    /// Every `quiet` of the rule and of what it stands on, its own first.
+    fn quiet(&mut self, io: &mut dyn Outside) -> Run<()> {
+        let Some(quiet) = self.named("quiet") else {
+            return Ok(());
+        };
+        for id in self.chain_of().into_iter().rev() {
+            let is = |k: &ItemKind| matches!(k, ItemKind::Routine(r) if r.name == quiet && r.body.is_some());
+            if self.find(io, id, is).is_some() {
+                self.call_routine(io, id, quiet, Vec::new(), Place::default())?;
+            }
+        }
+        Ok(())
     }
 
     // ---- coming up

@@ -79,7 +79,7 @@ fn what_must_fail_says_why() {
 }
 
 /// Each check by the words that the names of its texts begin with: what docs/rules.md lists.
-const CHECKS: [(&str, &[&str]); 21] = [
+const CHECKS: [(&str, &[&str]); 22] = [
     ("syntax", &["syntax-", "slip-"]),
     (
         "names",
@@ -102,6 +102,7 @@ const CHECKS: [(&str, &[&str]); 21] = [
     ("failures", &["fail-", "recover-"]),
     ("parts", &["part-", "use-"]),
     ("ways", &["way-"]),
+    ("quiet", &["quiet-"]),
     ("children of a class", &["child-none-"]),
     (
         "children that come and go",

@@ -111,6 +111,11 @@ pub fn learn_joining(
     entries::learn_joining(subject, choice, access)
 }
 
+/// Runs the `quiet` of the chosen rule on the device itself, which then leaves memory alone.
+pub fn quiet(subject: Subject, choice: &Choice, access: &mut dyn LiveAccess) -> Result<()> {
+    entries::quiet(subject, choice, access)
+}
+
 /// Specialises every entry of the chosen rule. `subject.device.learned` holds what [`learn`] returned.
 pub fn specialise(subject: Subject, choice: &Choice) -> Result<Written> {
     entries::specialise(subject, choice)

@@ -63,6 +63,7 @@ rule made_up : bell on platform
   state last: 32
   op ring(n)
     up rung(n)
+  flow quiet {{ TABLE = 0 }}
   op now() direct
 {now}
 "#

@@ -11,6 +11,7 @@ mod fetch;
 mod leaving;
 mod names;
 mod places;
+mod quiet;
 mod steady;
 pub(crate) mod view;
 pub(crate) mod walk;
@@ -29,7 +30,9 @@ pub fn check(book: &Book) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     contract::structure(book, &mut out);
     for class in &book.classes {
-        items(&View::of_class(book, class), &mut out);
+        let view = View::of_class(book, class);
+        items(&view, &mut out);
+        quiet::of_class(&view, &mut out);
     }
     for rule in &book.rules {
         let view = View::of_rule(book, rule);
@@ -38,6 +41,7 @@ pub fn check(book: &Book) -> Vec<Diagnostic> {
         places::check(&view, rule, &mut out);
         contract::check(&view, rule, &mut out);
         children::check(&view, rule, &mut out);
+        quiet::check(&view, rule, &mut out);
         steady::check(&view, rule, &mut out);
     }
     out.sort_by_key(|problem| (problem.place.file, problem.place.line, problem.place.column));

@@ -14,7 +14,7 @@ use alloc::{
     vec::Vec,
 };
 use graph::view::Names;
-use graph::{Op, Residual};
+use graph::{Late, Op, Residual};
 use rulebook::tree::{Class, ItemKind, Name, Place, Routine};
 
 mod events;
@@ -142,14 +142,57 @@ fn inits(s: &mut Specialiser, function: InstanceId) -> Vec<InstanceId> {
 }
 
 fn has_init(s: &mut Specialiser, id: InstanceId) -> bool {
-    let Some(init) = name_of(s, "init") else {
-        return false;
-    };
+    name_of(s, "init").is_some_and(|init| has_routine(s, id, init))
+}
+
+fn has_routine(s: &mut Specialiser, id: InstanceId, name: Name) -> bool {
     s.find_item(
         id,
-        |k| matches!(k, ItemKind::Routine(r) if r.name == init && r.body.is_some()),
+        |k| matches!(k, ItemKind::Routine(r) if r.name == name && r.body.is_some()),
     )
     .is_some()
+}
+
+/// Runs every `quiet` of the chain: the function's first, since what carries it may end the way to its registers.
+fn rest(s: &mut Specialiser, function: InstanceId) -> Result<()> {
+    let Some(quiet) = name_of(s, "quiet") else {
+        return Ok(());
+    };
+    for id in chain_of(s, function).into_iter().rev() {
+        if !has_routine(s, id, quiet) {
+            continue;
+        }
+        s.call_routine(id, quiet, Vec::new(), Place::default())?;
+        if s.entry.cut.take().is_some() || s.mode.has_ended() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// `quiet` on the device itself, for one whose driver was not written.
+pub fn quiet(subject: Subject, choice: &Choice, access: &mut dyn LiveAccess) -> Result<()> {
+    let mut s = Specialiser::new(subject, Mode::live(access, false));
+    let function = chain(&mut s, &choice.rules)?;
+    s.use_parts(function)?;
+    rest(&mut s, function)?;
+    over(&mut s, function)
+}
+
+/// `quiet`: the driver's state may be another's, so that what instances know of themselves is set first.
+fn quiet_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
+    let Some(quiet) = name_of(s, "quiet") else {
+        return Ok(());
+    };
+    let all = chain_of(s, function);
+    if !all.into_iter().any(|id| has_routine(s, id, quiet)) {
+        return Ok(());
+    }
+    entry(s, "quiet", 0, |s| {
+        s.fill_records();
+        rest(s, function)?;
+        Ok(None)
+    })
 }
 
 /// Facts that differ between instances stay in a record, as long as nothing must be decided by them; those that decide
@@ -205,6 +248,7 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
         events::irq_entry(s, function)?;
     }
     events::watch_entry(s, function)?;
+    quiet_entry(s, function)?;
     events::recover_entries(s, function)?;
     s.out.b.open();
     s.all_reach()?;
@@ -243,13 +287,26 @@ fn write<'a>(s: &mut Specialiser<'a, '_>, choice: &Choice) -> Result<Written> {
         failures,
     };
     residual.prune();
+    if tells_memory(&residual) && !residual.entries.iter().any(|e| e.name == "quiet") {
+        return Err(Error::new(
+            s.rules.instances[function].rule.place,
+            "with these facts it tells its device where memory is, and has no `quiet` that makes it leave memory alone",
+            "write `flow quiet` for every set of facts: what stands behind a `when` holds for some only",
+        ));
+    }
     Ok(Written { residual, facts })
+}
+
+/// Whether the code knows where a device finds the driver's or the client's memory.
+fn tells_memory(residual: &Residual) -> bool {
+    let dma = |op: &Op| matches!(op, Op::Late(Late::ArenaDma | Late::PoolDma));
+    residual.graph.nodes.iter().any(dma)
 }
 
 /// Whether an entry runs so seldom that how fast it is does not matter: what brings the device up, again after a failure,
 /// or looks after it, and what the class says of its operations or of all.
 fn seldom(s: &Specialiser, class: Option<&Class>, entry: &str) -> bool {
-    if matches!(entry, "init" | "watch") || entry.starts_with("recover.") {
+    if matches!(entry, "init" | "watch" | "quiet") || entry.starts_with("recover.") {
         return true;
     }
     let operation = entry.strip_suffix(".then").unwrap_or(entry);

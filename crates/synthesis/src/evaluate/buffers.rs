@@ -23,7 +23,10 @@ impl<'a> Specialiser<'a, '_> {
                 ))
             }
         };
-        if from_n.most.saturating_add(len_n.most) > room && space == Space::Arena {
+        // How long a buffer of the client really is shows at run time; what is beyond its most is outside of any.
+        let known = |n: &Num| self.out.b.known(n.id).is_some();
+        let certain = space == Space::Arena || known(&from_n) && known(&len_n);
+        if from_n.most.saturating_add(len_n.most) > room && certain {
             return Err(Error::new(
                 from.place,
                 format!(
