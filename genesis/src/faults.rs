@@ -101,8 +101,8 @@ fn broken(driver: &Driver, asked: &Asked, probing: &Probing) -> Result<(bool, St
     SPOIL.with(|spoil| *spoil = Some(Spoil::new(asked.kind, asked.after, asked.count)));
     let (outcome, again) = tried(&mut made);
     let begun = SPOIL.with(Option::take).is_some_and(|spoil| spoil.begun());
-    // Its device has none of the buffers afterwards.
-    let _ = made.pump.start();
+    // Its device has none of the memory afterwards: that may be needed before the driver's task starts.
+    let _ = made.pump.quiet();
     let name = |number: u64| {
         let known = usize::try_from(number).ok();
         let name = known.and_then(|n| written.residual.failures.get(n));

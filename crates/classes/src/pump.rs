@@ -3,6 +3,9 @@
 //! A turn: handle events (upcalls append to `done`); take at most [`BATCH`] requests from `todo`; one tail a kind for
 //! the batch; publish `done`. Statuses are served by `abi::status`: `AGAIN` posts the event again, a failure calls its
 //! recovery, `RESET` brings everything outstanding back failed and calls `init` again, `CHANGED` and `GONE` are final.
+//!
+//! A device that has seen memory is made `quiet` before anybody else gets that memory: before a buffer goes back that it was
+//! not done with, before the arena is zeroed for `init`, and when the driver ends.
 
 mod failure;
 mod requests;
@@ -148,18 +151,49 @@ impl Pump {
         self.served
     }
 
-    /// Zeroes state and arena, calls `init`, and serves what it returns. The rings then say ready or failed; the
-    /// caller notifies the client in both cases, since the generation has changed.
+    /// Makes the device quiet, whoever used it before, zeroes state and arena, calls `init`, and serves what it returns. The
+    /// rings then say ready or failed; the caller notifies the client in both cases, since the generation has changed.
     ///
-    /// Called again, everything outstanding comes back failed first: `init` takes every buffer back from the device.
+    /// Called again, everything outstanding comes back failed: no buffer is the device's any more.
     pub fn start(&mut self) -> Result<(), Failure> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        self.fail_outstanding();
-        self.memory.zero();
-        let status = self.init();
+        let status = self.anew();
         self.begin(status)
+    }
+
+    /// Ends the driver's work, until it is started again: the device leaves memory alone, and what is outstanding comes back
+    /// failed. Nobody is told.
+    ///
+    /// # Errors
+    /// Why the driver failed, now or before: the device may still use memory.
+    pub fn quiet(&mut self) -> Result<(), Failure> {
+        self.ready = false;
+        self.posted = 0;
+        match (self.failure, self.rest_at_last()) {
+            (Some(failure), _) => return Err(failure),
+            (None, status::OK) => {}
+            (None, status) => {
+                let failure = match status.checked_sub(status::FAIL) {
+                    Some(number) => Failure::Unrecovered(number),
+                    None => Failure::Contract(self.broken(status)),
+                };
+                self.fail(failure);
+            }
+        }
+        self.fail_outstanding();
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    /// The device is to be let go while it is still there: it is made quiet, and the driver is over. `true`: the client
+    /// sleeps, notify it.
+    pub fn release(&mut self) -> bool {
+        let _ = self.quiet();
+        self.gone()
     }
 
     /// Starts another lane of a driver that another pump has started, on the same memory: only what belongs to this lane
@@ -185,6 +219,8 @@ impl Pump {
 
     fn begin(&mut self, status: u64) -> Result<(), Failure> {
         self.settle(status);
+        // Not before the device is quiet: the client takes its buffers back.
+        self.rings.begin();
         self.rings.publish();
         match self.failure {
             Some(failure) => Err(failure),
@@ -337,6 +373,39 @@ impl Pump {
         }
     }
 
+    /// Everything as before `init`, and `init`. The device comes first: as long as it is not quiet, buffers and arena are its.
+    fn anew(&mut self) -> u64 {
+        match self.rest() {
+            status::OK => {}
+            status => return status,
+        }
+        self.fail_outstanding();
+        self.posted = 0;
+        self.memory.zero();
+        self.init()
+    }
+
+    /// Has the device leave memory alone. A device that sees no memory has nothing to be told.
+    fn rest(&mut self) -> u64 {
+        match self.residual.entry(EntryId::Quiet) {
+            Some(code) => self.set_up(EntryId::Quiet, code),
+            None => status::OK,
+        }
+    }
+
+    /// The same at the end of a driver: what the rule does about a failure is tried once.
+    fn rest_at_last(&mut self) -> u64 {
+        let ended = self.rest();
+        let failure = ended.checked_sub(status::FAIL);
+        match failure.and_then(|number| self.residual.recovery(number)) {
+            Some(code) => {
+                self.enter(code, [0; 5]);
+                self.rest()
+            }
+            None => ended,
+        }
+    }
+
     fn set_up(&mut self, entry: EntryId, code: Code) -> u64 {
         match self.enter(code, [0; 5]) {
             wrong @ (status::BUSY | status::NOT_MINE | status::AGAIN) => {
@@ -411,8 +480,9 @@ impl Pump {
                     return;
                 }
                 status::RESET if self.resets < RESETS => {
-                    self.reset();
-                    self.init()
+                    self.resets += 1;
+                    self.counters.resets += 1;
+                    self.anew()
                 }
                 status::RESET => return self.fail(Failure::Exhausted),
                 status::GONE => return self.fail(Failure::Gone),
@@ -426,8 +496,7 @@ impl Pump {
                         None => return self.fail(Failure::Unrecovered(number)),
                     },
                     None => {
-                        let violation = self.violation.take();
-                        let violation = violation.unwrap_or(Violation::Unknown(other));
+                        let violation = self.broken(other);
                         return self.fail(Failure::Contract(violation));
                     }
                 },
@@ -436,13 +505,10 @@ impl Pump {
         self.fail(Failure::Exhausted);
     }
 
-    /// Everything as before `init`.
-    fn reset(&mut self) {
-        self.resets += 1;
-        self.counters.resets += 1;
-        self.fail_outstanding();
-        self.posted = 0;
-        self.memory.zero();
+    /// What of its contract the residual broke, after a status that means nothing else.
+    fn broken(&mut self, status: u64) -> Violation {
+        let violation = self.violation.take();
+        violation.unwrap_or(Violation::Unknown(status))
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -451,6 +517,11 @@ impl Pump {
         }
         self.failure = Some(failure);
         self.posted = 0;
+        if failure != Failure::Gone {
+            // As well as it still goes: the driver does not come back.
+            let _ = self.rest_at_last();
+            self.violation = None;
+        }
         self.fail_outstanding();
         self.rings.put(Entry {
             kind: done::FAILED,

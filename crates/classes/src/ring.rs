@@ -44,18 +44,23 @@ impl Area {
         unsafe { self.slot(ring_at, count, index).write_volatile(entry) }
     }
 
-    /// The driver's side, started anew: what the client has put so far is lost, and the generation goes up by one.
+    /// The driver's side, started anew: see [`Driver::begin`].
     pub fn driver(self) -> Driver {
+        let mut driver = self.driver_to_be();
+        driver.begin();
+        driver
+    }
+
+    /// The driver's side before it begins: the client learns that there is nobody, and still counts on who was there before.
+    pub fn driver_to_be(self) -> Driver {
         let header = self.header();
-        let todo_got = header.todo_put.load(Ordering::Acquire);
-        let done_put = header.done_put.load(Ordering::Acquire);
-        header.todo_got.store(todo_got, Ordering::Release);
         header.driver_state.store(0, Ordering::Release);
         header.driver_sleeps.store(0, Ordering::Release);
-        header.generation.fetch_add(1, Ordering::AcqRel);
+        let done_put = header.done_put.load(Ordering::Acquire);
         Driver {
             area: self,
-            todo_got,
+            begun: false,
+            todo_got: header.todo_put.load(Ordering::Acquire),
             done_put,
             published: done_put,
         }
@@ -95,12 +100,24 @@ impl State {
 /// Takes from `todo`, puts into `done`.
 pub struct Driver {
     area: Area,
+    begun: bool,
     todo_got: u32,
     done_put: u32,
     published: u32,
 }
 
 impl Driver {
+    /// Once: what the client has put so far is lost, its buffers are its own again, and the generation goes up by one.
+    pub fn begin(&mut self) {
+        if core::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        let header = self.area.header();
+        self.todo_got = header.todo_put.load(Ordering::Acquire);
+        header.todo_got.store(self.todo_got, Ordering::Release);
+        header.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Copies the next request and lets the client have its slot again.
     pub fn take(&mut self) -> Option<Entry> {
         if self.waiting() == 0 {

@@ -93,9 +93,9 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Starts the driver and tries it. The pool is the test's; what it held is lost. In the end the driver is started
-/// anew, so that the device has no buffer of the test's any more; it still knows the arena, so whoever takes the
-/// arena's memory away stops the device first (a PCI function: no bus master).
+/// Starts the driver and tries it. The pool is the test's; what it held is lost. In the end the device is quiet, so that its
+/// memory may be given to others, and the driver has to be started before it is used. On the host it also has to start once
+/// more after its work, and to come to rest from there.
 pub fn run(pump: &mut Pump, client: Client, effort: Effort) -> Outcome {
     if pump.pool().size() < POOL {
         return Outcome::Rejected(Reason::Wrong("the self-test was given too small a pool"));
@@ -104,7 +104,11 @@ pub fn run(pump: &mut Pump, client: Client, effort: Effort) -> Outcome {
         return Outcome::Rejected(Reason::Driver(failure));
     }
     let outcome = serves(pump, client, effort);
-    match pump.start() {
+    let again = match effort {
+        Effort::Quick => Ok(()),
+        Effort::Thorough | Effort::Patient => pump.start(),
+    };
+    match again.and_then(|()| pump.quiet()) {
         Ok(()) => outcome,
         Err(failure) => match outcome {
             rejected @ Outcome::Rejected(_) => rejected,

@@ -76,7 +76,7 @@ impl<'a> Stand<'a> {
         let entries = self.entries.iter().flatten().copied();
         // SAFETY: `new`'s caller vouched for code and offsets.
         let residual = unsafe { Residual::new(self.code, self.length, entries, failures) }?;
-        let rings = self.area.driver();
+        let rings = self.area.driver_to_be();
         let pump = Pump::new(class, facts, residual, upcalls, self.memory, rings)?;
         Ok(Served {
             pump,

@@ -45,8 +45,9 @@ pub struct Proved {
     pub proof: Proof,
 }
 
-/// Writes and proves, with the device in the journal, and master of its bus if it is PCI's; it stays that if its driver
-/// can be used.
+/// Writes and proves, with the device in the journal, and master of its bus if it is PCI's. Whatever comes of it, the device
+/// then leaves memory alone: the proof of a driver that can be used ends so, and where there is none, `quiet` is carried out
+/// here, and the device is no longer master of its bus.
 pub fn write(
     book: &Book,
     machine: &mut Machine,
@@ -58,14 +59,39 @@ pub fn write(
     let path = machine.devices.get(device).ok_or(GONE)?.path.clone();
     ground.bus_master(machine, &path, true);
     let proved = ground.guarded(&path, |ground| {
-        steps(book, machine, device, choice, ground, stages)
+        let proved = steps(book, machine, device, choice, ground, stages);
+        if !usable(&proved) {
+            quiet(book, machine, device, choice, ground);
+        }
+        proved
     });
     let proved = proved.unwrap_or_else(|| Err(HUNG.into()));
-    let usable = matches!(&proved, Ok(proved) if !matches!(proved.proof, Proof::Rejected(_)));
-    if !usable {
+    if !usable(&proved) {
         ground.bus_master(machine, &path, false);
     }
     proved
+}
+
+fn usable(proved: &Result<Proved, Not>) -> bool {
+    matches!(proved, Ok(proved) if !matches!(proved.proof, Proof::Rejected(_)))
+}
+
+/// The rule's `quiet`, by the text: there is no code, or it is not to be trusted. The first run of `init` may have told the
+/// device where memory is.
+fn quiet(book: &Book, machine: &Machine, device: usize, choice: &Choice, ground: &mut impl Ground) {
+    let Some(subject) = synthesis::subject(book, machine, device) else {
+        return;
+    };
+    let mut registers = ground.registers(Place::Chosen);
+    let rested = synthesis::quiet(subject, choice, &mut registers);
+    let (path, on_pci) = (&subject.device.path, subject.device.bus == "pci");
+    // On PCI, whoever is not the bus's master is quiet.
+    if let (Err(error), false) = (rested, on_pci) {
+        let why = error.show(book);
+        ground.say(format_args!(
+            "  {path}: it may still use memory, since `quiet` failed: {why}; take it out of the machine"
+        ));
+    }
 }
 
 fn steps(

@@ -58,6 +58,19 @@ rule guard : watchdog on platform
     check time <= longest else busy
     LEFT = 1
   op kick() { LEFT = 1 }
+rule leaky : entropy on platform
+  match hid == "MADE0006" score 9
+  space r = le base
+  reg AT 0:32 in r
+  reg READY 4:32 ro
+  arena cells: 32[4] reach 32
+  fact reach = 32
+  init
+    AT = dma cells | 1
+    await READY == 1 within 1 us else fail dead
+  flow quiet { AT = 0x5a }
+  op fill(buf, t) { up filled(t, buf.len) }
+  recover dead { reset }
 "#;
 
 /// A page of registers.
@@ -424,4 +437,19 @@ fn the_ground_is_told_before_one_comes_that_is_asked() {
     assert_eq!(process.asked, [1]);
     assert_eq!(output.drivers.len(), 2, "{:?}", process.said);
     assert!(output.drivers.iter().all(|d| d.state.last() == Some(&0x5a)));
+}
+
+/// What the first run of `init` told the device about memory is taken back where no driver comes of it.
+#[test]
+fn a_device_without_a_driver_is_left_quiet() {
+    let leaky = page();
+    let mut machine = machine(vec![device("made/leaky", "MADE0006", address(leaky))]);
+    let mut process = Process::default();
+    let output = generator::all(&book(), &mut machine, &mut process, &mut Stages::start(0));
+    let Proof::Rejected(why) = &output.drivers[0].proof else {
+        panic!("it was not ready");
+    };
+    assert!(why.contains("dead"), "{why}");
+    assert_eq!(leaky.0[0].load(Ordering::SeqCst), 0x5a);
+    assert_eq!(process.masters.last(), Some(&("made/leaky".into(), false)));
 }

@@ -45,6 +45,22 @@ impl Guarded {
         Ok(guarded)
     }
 
+    /// The memory inside gets the pattern, too.
+    pub(crate) fn overwrite(&self) {
+        for at in 0..self.inside.size {
+            // SAFETY: part of a piece of RAM that was given to this value alone, and stays mapped as long as the machine;
+            // whoever else writes to it at the same time writes bytes.
+            unsafe { self.inside.base.add(at).write_volatile(pattern(at)) };
+        }
+    }
+
+    /// What the memory inside holds.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        // SAFETY: as above.
+        let read = |at: usize| unsafe { self.inside.base.add(at).read_volatile() };
+        (0..self.inside.size).map(read).collect()
+    }
+
     /// How far from the memory inside the nearest byte lies that was changed: negative before it, from 0 on behind it.
     pub(crate) fn broken(&self) -> Option<i64> {
         let changed = |zone: &Ram, at: usize| {

@@ -82,7 +82,14 @@ pub fn pump(class: Class, installed: &Installed, startup: &Startup) -> Result<Pu
     let rings = unsafe { Area::new(layout::RINGS as *mut u8) };
     let facts = Units::from_pairs(installed.facts.iter().map(|(n, v)| (n.as_str(), *v)));
     let upcalls = installed.upcalls.iter().map(|name| name.as_str());
-    Pump::new(class, facts, residual, upcalls, memory, rings.driver())
+    Pump::new(
+        class,
+        facts,
+        residual,
+        upcalls,
+        memory,
+        rings.driver_to_be(),
+    )
 }
 
 /// How many rings a task may be the client of: places for sessions.

@@ -18,6 +18,11 @@ impl Up {
         // SAFETY: the pump gave this context, with a function for each of its upcalls.
         unsafe { (*(*self.0).upcalls.add(which))(self.0, a, b, 0, 0) };
     }
+    /// The first byte of the arena.
+    pub fn arena(&self) -> u8 {
+        // SAFETY: the fake has an arena, and no one else uses it.
+        unsafe { (*self.0).arena.read() }
+    }
     /// The first byte of state, and another in its place.
     pub fn replace_state(&self, value: u8) -> u8 {
         // SAFETY: the fake has state, and no one else uses it.
@@ -64,7 +69,7 @@ macro_rules! entries {
 entries!(
     init "init", send "send", transmit "transmit", transmit_then "transmit.then", supply "supply",
     supply_then "supply.then", read "read", read_then "read.then", write "write", flush "flush", irq "irq",
-    message "message", release "release", recover_lost "recover.lost"
+    message "message", release "release", quiet "quiet", recover_lost "recover.lost"
 );
 
 extern "C" fn clock(_: *mut Context) -> u64 {
@@ -162,7 +167,7 @@ pub fn rig(class: Class, facts: Facts) -> Rig {
         residual,
         upcalls.iter().copied(),
         memory,
-        area.driver(),
+        area.driver_to_be(),
     );
     Rig {
         pump: pump.unwrap_or_else(|unfit| panic!("{unfit}")),

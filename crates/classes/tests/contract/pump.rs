@@ -241,13 +241,17 @@ fn a_failure_recovers_by_a_reset() {
         LOST
     });
     returns("recover.lost", [status::RESET]);
+    on("quiet", |up, _| {
+        assert_eq!(up.replace_state(99), 99, "the device is still at work");
+        status::OK
+    });
     on("init", |up, _| {
         assert_eq!(up.replace_state(0), 0, "state is zero again");
         status::OK
     });
     rig.pump.turn(true);
     let names: Vec<&str> = calls().iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["irq", "recover.lost", "init"]);
+    assert_eq!(names, ["irq", "recover.lost", "quiet", "init"]);
     assert_eq!(
         rig.short(),
         [(done::FINISHED, 1, 0), (done::FINISHED, 2, 0)]
@@ -312,6 +316,124 @@ fn what_init_returns_decides() {
             );
         }
     }
+}
+
+/// Names of the calls so far.
+fn called() -> Vec<&'static str> {
+    calls().iter().map(|(name, _)| *name).collect()
+}
+
+/// As after a kill: rings and memory are as another driver left them, and the device may be at work in them.
+#[test]
+fn a_device_is_quiet_before_its_memory_is_touched_and_the_client_told() {
+    let mut rig = rig(Class::Block, disk());
+    let mut seen = rig.area.client();
+    on("quiet", move |up, _| {
+        assert_eq!(up.arena(), 7, "the arena is as it was left");
+        assert!(
+            !seen.restarted(),
+            "the client still counts on who was there before"
+        );
+        status::OK
+    });
+    on("init", |up, _| {
+        assert_eq!((up.arena(), up.replace_state(1)), (0, 0));
+        status::OK
+    });
+    rig.ask(todo::BLOCK_READ, 1, 0, 512, 0);
+    rig.pump.start().unwrap();
+    assert_eq!(called(), ["quiet", "init"]);
+    assert!(rig.client.restarted());
+    rig.pump.turn(true);
+    assert!(
+        calls_of("read").is_empty(),
+        "it was asked of the driver before"
+    );
+}
+
+#[test]
+fn a_device_that_does_not_become_quiet_keeps_its_memory() {
+    let mut first = rig(Class::Block, disk());
+    returns("quiet", [LOST, LOST, status::OK]);
+    on("recover.lost", |_, _| status::RESET);
+    on("init", |up, _| {
+        assert_eq!(up.arena(), 0);
+        status::OK
+    });
+    first.pump.start().unwrap();
+    let twice = [
+        "quiet",
+        "recover.lost",
+        "quiet",
+        "recover.lost",
+        "quiet",
+        "init",
+    ];
+    assert_eq!(called(), twice);
+
+    let mut never = rig(Class::Block, disk());
+    on("quiet", |up, _| {
+        assert_eq!(up.arena(), 7);
+        LOST
+    });
+    on("init", |_, _| panic!("it is not quiet"));
+    assert_eq!(never.pump.start(), Err(Failure::Exhausted));
+    assert_eq!(never.client.state(), State::Failed);
+}
+
+#[test]
+fn a_driver_that_ends_leaves_its_device_quiet() {
+    // By itself: what is outstanding comes back when the device is quiet.
+    let mut rig = rig(Class::Block, disk()).started();
+    let _accepted = queue("read", 3);
+    rig.ask(todo::BLOCK_READ, 1, 0, 512, 0);
+    rig.pump.turn(false);
+    calls();
+    returns("irq", [DEAD]);
+    rig.pump.turn(true);
+    assert_eq!(called(), ["irq", "quiet"]);
+    assert_eq!(rig.pump.failure(), Some(Failure::Unrecovered(1)));
+    assert_eq!(rig.short()[0], (done::FINISHED, 1, 0));
+    // Because somebody asks for that, and for good.
+    let mut rig = self::rig(Class::Block, disk()).started();
+    rig.ask(todo::BLOCK_READ, 2, 0, 512, 0);
+    rig.pump.turn(false);
+    calls();
+    assert!(!rig.pump.release());
+    assert_eq!((called(), rig.client.state()), (vec!["quiet"], State::Gone));
+    assert_eq!(rig.short()[0], (done::FINISHED, 2, 0));
+    // A device that is not there is not asked for anything.
+    let mut rig = self::rig(Class::Block, disk()).started();
+    rig.pump.gone();
+    assert!(called().is_empty());
+}
+
+#[test]
+fn a_quiet_driver_serves_nobody_until_it_is_started() {
+    let mut rig = rig(Class::Block, disk()).started();
+    let _accepted = queue("read", 3);
+    rig.ask(todo::BLOCK_READ, 1, 0, 512, 0);
+    rig.pump.turn(false);
+    assert_eq!(rig.pump.outstanding(), 1);
+    calls();
+    assert_eq!(rig.pump.quiet(), Ok(()));
+    assert_eq!(rig.pump.outstanding(), 0);
+    rig.ask(todo::BLOCK_READ, 2, 0, 512, 0);
+    rig.pump.turn(true);
+    assert_eq!(called(), ["quiet"]);
+    rig.pump.start().unwrap();
+    rig.pump.turn(true);
+    assert_eq!(called(), ["quiet", "init", "irq", "read", "read.then"]);
+    // What the rule does about a failure is tried, and nothing else.
+    calls();
+    returns("quiet", [LOST, status::OK]);
+    on("recover.lost", |_, _| status::RESET);
+    assert_eq!(rig.pump.quiet(), Ok(()));
+    assert_eq!(called(), ["quiet", "recover.lost", "quiet"]);
+    // One that cannot be made quiet is no driver any more.
+    on("quiet", |_, _| LOST);
+    assert_eq!(rig.pump.quiet(), Err(Failure::Unrecovered(0)));
+    assert_eq!(rig.pump.start(), Err(Failure::Unrecovered(0)));
 }
 
 #[test]

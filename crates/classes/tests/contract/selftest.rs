@@ -166,6 +166,17 @@ fn after_the_test_the_device_has_no_buffer_of_it() {
     });
     assert_eq!(tried(&mut rig), Outcome::Unverified("no peer answered"));
     assert_eq!((rig.pump.outstanding(), starts.get()), (0, 2));
+    assert_eq!(
+        crate::fake::calls().last().map(|(name, _)| *name),
+        Some("quiet")
+    );
+    let mut rig = card(8, false);
+    on("quiet", |_, _| crate::fake::DEAD);
+    assert_eq!(
+        wrong(&mut rig),
+        "failure number 1, which no recovery serves"
+    );
+    on("quiet", |_, _| status::OK);
     // A device that does not come up again is no device.
     let mut rig = disk(100, 0);
     let mut count = 0;

@@ -217,7 +217,7 @@ impl Device {
         let pump = residual
             .and_then(|code| {
                 let memory = self.memory().on_lane(lane);
-                Pump::new(class, facts, code, upcalls, memory, area.driver())
+                Pump::new(class, facts, code, upcalls, memory, area.driver_to_be())
             })
             .map_err(|unfit| Error::Other(unfit.to_string()))?;
         Ok((pump, area))
@@ -242,6 +242,21 @@ impl Device {
     /// The client's buffers.
     pub fn client_pool(&self) -> Pool {
         shared(&self.pool.inside)
+    }
+
+    /// Arena, pool and state are as somebody else left them: nothing in them is as a driver would have it.
+    pub fn overwrite(&self) {
+        self.arena.overwrite();
+        self.pool.overwrite();
+        // SAFETY: the state is mapped for its size as long as the device, and the code that uses it does not run.
+        unsafe { core::ptr::write_bytes(self.state.base(), 0xa5, self.state.size()) };
+    }
+
+    /// What arena and pool hold, one behind the other.
+    pub fn memory_seen_by_device(&self) -> Vec<u8> {
+        let mut bytes = self.arena.bytes();
+        bytes.extend(self.pool.bytes());
+        bytes
     }
 
     /// Calls, accesses and returns in order.

@@ -4,7 +4,7 @@ use super::device::Device;
 use crate::window::Touch;
 use crate::{Error, Machine, Result};
 use abi::ring::{done, Entry};
-use classes::selftest::{self, Effort, Outcome};
+use classes::selftest::{self, Effort, Outcome, Reason};
 use classes::{Area, Client, Pool, Pump, Turn};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -38,6 +38,12 @@ impl<'d> Driver<'d> {
     pub fn start(&mut self) -> Result<()> {
         let started = self.device.engine.run(|| self.pump.start())?;
         started.map_err(|failure| Error::Other(failure.to_string()))
+    }
+
+    /// Makes the device quiet: it leaves memory alone from now on.
+    pub fn quiet(&mut self) -> Result<()> {
+        let ended = self.device.engine.run(|| self.pump.quiet())?;
+        ended.map_err(|failure| Error::Other(failure.to_string()))
     }
 
     /// Puts a request into `todo`; its ticket. `value` is the block address of reads and writes.
@@ -146,8 +152,22 @@ impl<'d> Driver<'d> {
         self.wait(|entry| entry.kind == done::FINISHED && entry.ticket == ticket)
     }
 
-    /// The class's self-test, which starts the driver anew.
+    /// The class's self-test, which starts the driver anew, and leaves it started.
     pub fn selftest(&mut self, effort: Effort) -> Result<Outcome> {
+        let outcome = self.proved(effort)?;
+        if matches!(outcome, Outcome::Rejected(_)) {
+            return Ok(outcome);
+        }
+        let started = self.device.engine.run(|| self.pump.start())?;
+        self.client = self.area.client();
+        Ok(match started {
+            Ok(()) => outcome,
+            Err(failure) => Outcome::Rejected(Reason::Driver(failure)),
+        })
+    }
+
+    /// The same, with the driver as the self-test leaves it: quiet.
+    pub fn proved(&mut self, effort: Effort) -> Result<Outcome> {
         self.client = self.area.client();
         self.news.clear();
         let client = self.area.client();
