@@ -69,7 +69,8 @@ pub struct Startup {
     pub sessions: u32,
     /// A platform right with which it may write to the log, and a client ask about the machine; nothing else.
     pub platform: u32,
-    pub reserved: u32,
+    /// Not 0: the task makes its device quiet, and no more (driver).
+    pub quiet: u32,
     /// Physical addresses and sizes for DMA (driver).
     pub arena_dma: u64,
     pub arena_size: u64,
@@ -120,6 +121,8 @@ pub mod bit {
     pub const RESTARTED: u64 = 2;
     /// To a driver: its device was taken away.
     pub const GONE: u64 = 4;
+    /// To a driver: its device will be taken away. It is still there, and to be made quiet.
+    pub const LEAVING: u64 = 8;
     /// Interrupt line or message `n`.
     pub const LINE: u64 = 1 << 8;
 }

@@ -30,8 +30,18 @@ fn main(_argument: u64) {
         return println!("{}: no pump for class {}", installed.name, installed.class);
     };
     match device::pump(class, &installed, startup) {
-        Ok(pump) => Shell::new(startup, &installed, Box::new(pump)).run(),
+        Ok(pump) => serve(startup, &installed, Box::new(pump)),
         Err(unfit) => println!("{}: {unfit}", installed.name),
+    }
+}
+
+/// Does what the task was made for.
+fn serve(startup: &Startup, installed: &Installed, mut pump: Box<Pump>) {
+    if startup.quiet == 0 {
+        return Shell::new(startup, installed, pump).run();
+    }
+    if let Err(failure) = pump.quiet() {
+        println!("{}: not quiet: {failure}", installed.name);
     }
 }
 
@@ -100,10 +110,13 @@ impl<'a> Shell<'a> {
     }
 
     fn work(&mut self, bits: u64) {
-        if bits & bit::GONE != 0 {
+        if bits & (bit::GONE | bit::LEAVING) != 0 {
             // Who says so also tells people.
             self.told = true;
-            self.pump.gone();
+            match bits & bit::GONE {
+                0 => self.pump.release(),
+                _ => self.pump.gone(),
+            };
             return self.notify(bit::RING);
         }
         let fired = (bits / bit::LINE) & ((1 << INTERRUPTS) - 1);

@@ -143,13 +143,14 @@ impl Driver {
         }
     }
 
-    /// A new task for the device.
+    /// A new task for the device. `quiet`: all that it does is to make the device leave memory alone.
     pub fn start(
         &self,
         memory: &mut Memory,
         parts: &Parts,
         installed: &Installed,
         faults: (Handle, u64),
+        quiet: bool,
     ) -> Result<Task, Trouble> {
         // A line that the last task left unanswered.
         for line in &self.lines {
@@ -159,7 +160,7 @@ impl Driver {
             task.load(memory, &parts.image, STACK)?;
             self.furnish(memory, parts, installed, task)?;
             sys::fault_bind(task.handle, faults.0, faults.1).because("binding faults")?;
-            self.run(memory, parts, installed, task)
+            self.run(memory, parts, installed, task, quiet)
         })?;
         Ok(task)
     }
@@ -214,8 +215,10 @@ impl Driver {
         parts: &Parts,
         installed: &Installed,
         task: &mut Task,
+        quiet: bool,
     ) -> Result<(), Trouble> {
         let mut startup = blank();
+        startup.quiet = quiet.into();
         startup.device = self.device as u64;
         startup.notification = task.give(self.notification, may::WAIT)?;
         startup.client = task.give(parts.client_of(installed), may::RING)?;
@@ -251,6 +254,11 @@ impl Driver {
     /// Bytes shared with the device.
     pub fn arena(&self) -> u64 {
         self.arena.map_or(0, |arena| arena.size)
+    }
+
+    /// Whether the device uses memory of its own accord, so that it has to be made quiet when its driver ends.
+    pub fn reaches_memory(installed: &Installed) -> bool {
+        installed.entries.iter().any(|(name, ..)| name == "quiet")
     }
 
     /// Whether the driver itself has said that its device was taken away.

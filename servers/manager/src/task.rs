@@ -185,7 +185,7 @@ pub fn blank() -> Startup {
         manager: u32::MAX,
         sessions: 0,
         platform: u32::MAX,
-        reserved: 0,
+        quiet: 0,
         arena_dma: 0,
         arena_size: 0,
         pool_dma: 0,

@@ -203,7 +203,7 @@ impl Ward {
                     .as_ref()
                     .ok_or(Trouble::new("no driver program"))?;
                 let installed = &self.devices[driver.device];
-                driver.start(&mut self.memory, parts, installed, faults)?
+                driver.start(&mut self.memory, parts, installed, faults, false)?
             }
             What::Client => {
                 let client = self.client.as_ref().ok_or(Trouble::new("no client"))?;
@@ -237,6 +237,50 @@ impl Ward {
         }
     }
 
+    /// Makes the device of a driver that is over leave memory alone. The driver's own code does that, in a task that does
+    /// nothing else: the one that had the device before may be in the middle of anything.
+    fn quiet(&mut self, at: usize) {
+        /// Longer than a device takes that works.
+        const PATIENCE: u64 = 2_000_000_000;
+        const STEP: u64 = 500_000;
+        let charge = &self.charges[at];
+        let (What::Driver(driver), Some(parts)) = (&charge.what, &self.parts) else {
+            return;
+        };
+        let installed = &self.devices[driver.device];
+        if charge.gone || !Driver::reaches_memory(installed) {
+            return;
+        }
+        // A fault of this task is seen below.
+        let faults = (self.notification, fault_bit(at));
+        let started = driver.start(&mut self.memory, parts, installed, faults, true);
+        let task = match started {
+            Ok(task) => task,
+            Err(trouble) => {
+                return println!(
+                    "{}: its device may still use memory: {trouble}",
+                    charge.name
+                )
+            }
+        };
+        let until = sys::now().saturating_add(PATIENCE);
+        let ended = loop {
+            match sys::info_task(task.handle) {
+                Ok(info) if info.threads == 0 => break true,
+                Ok(info) if info.state == 2 => break false,
+                _ if sys::now() >= until => break false,
+                _ => runtime::time::sleep(STEP),
+            }
+        };
+        if !ended {
+            println!(
+                "{}: its device may still use memory: what makes it quiet did not come to its end",
+                charge.name
+            );
+        }
+        task.destroy(&mut self.memory);
+    }
+
     /// Someone asked: task `index` as the portal counts, 0 being the manager.
     pub fn restart(&mut self, index: u64) -> Result<(), Error> {
         let at = usize::try_from(index)
@@ -255,6 +299,7 @@ impl Ward {
         self.stop(at);
         self.run(at).map_err(|trouble| {
             println!("{} not started: {trouble}", self.charges[at].name);
+            self.quiet(at);
             self.abandon(at);
             trouble.error.unwrap_or(Error::NoRoom)
         })
@@ -298,11 +343,13 @@ impl Ward {
         if !again {
             // Its memory is kept, for whoever wants to look at it.
             charge.stopped = true;
+            self.quiet(at);
             return self.abandon(at);
         }
         self.stop(at);
         if let Err(trouble) = self.run(at) {
             println!("{} not started: {trouble}", self.charges[at].name);
+            self.quiet(at);
             self.abandon(at);
         }
     }
@@ -353,7 +400,7 @@ impl Ward {
                 let drivers = self.behind(n);
                 let ended = self.named(&drivers);
                 println!("{name}: somebody wants back what stands behind it{ended}; it is let go");
-                self.end(&drivers);
+                self.end(&drivers, bit::LEAVING);
                 return self.buses[n].release(place);
             }
         };
@@ -367,7 +414,7 @@ impl Ward {
                     None if ended.is_empty() => {}
                     None => println!("{name}: nothing stands behind it{ended}"),
                 }
-                self.end(&drivers);
+                self.end(&drivers, bit::GONE);
             }
             Change::New(facts) => println!(
                 "{name}: {facts} came, and has no driver: drivers are written when the machine starts, so restart it"
@@ -401,24 +448,24 @@ impl Ward {
         text
     }
 
-    /// Ends drivers whose devices are not there any more, or will not be: what their clients asked for comes back failed.
-    fn end(&mut self, charges: &[usize]) {
+    /// Ends drivers whose devices are not there any more (`GONE`), or will not be (`LEAVING`): what their clients asked for comes
+    /// back failed.
+    fn end(&mut self, charges: &[usize], why: u64) {
         for at in charges {
-            self.charges[*at].gone = true;
-            self.end_one(*at);
+            self.end_one(*at, why);
         }
     }
 
-    /// Tells a driver that its device is gone, so that it gives everything back, and takes its task apart.
-    fn end_one(&mut self, at: usize) {
-        /// A driver needs no device for this; one that hears nothing is stuck.
+    /// Tells a driver, so that it gives everything back, and takes its task apart. A device that is still there is quiet then.
+    fn end_one(&mut self, at: usize, why: u64) {
+        /// A driver needs no device for this, and no more time; one that hears nothing is stuck.
         const PATIENCE: u64 = 20_000_000;
         const STEP: u64 = 500_000;
         let mut knows = false;
         if let What::Driver(driver) = &self.charges[at].what {
             let until = sys::now().saturating_add(PATIENCE);
             if self.charges[at].task.is_some() {
-                let _ = sys::notify(driver.notification, bit::GONE);
+                let _ = sys::notify(driver.notification, why);
             }
             while self.charges[at].task.is_some() && sys::now() < until && !knows {
                 runtime::time::sleep(STEP);
@@ -426,6 +473,10 @@ impl Ward {
             }
         }
         self.stop(at);
+        if !knows && why == bit::LEAVING {
+            self.quiet(at);
+        }
+        self.charges[at].gone = true;
         if !knows {
             self.abandon(at);
         }
