@@ -31,6 +31,8 @@ mod monitor;
 mod probing;
 #[path = "system/prompt.rs"]
 mod prompt;
+#[path = "system/quiet.rs"]
+mod quiet;
 #[path = "system/ranges.rs"]
 mod ranges;
 #[path = "system/rules.rs"]
