@@ -124,7 +124,10 @@ impl<'a> Specialiser<'a, '_> {
     pub(crate) fn lend_bytes(&mut self, address: Id, bytes: Num<'a>, whole: Option<Id>) {
         let whole = whole.unwrap_or(address);
         let lent = &mut self.entry.reach.lent;
-        if lent.iter().any(|l| l.address == address && l.bytes.id == bytes.id) {
+        if lent
+            .iter()
+            .any(|l| l.address == address && l.bytes.id == bytes.id)
+        {
             return;
         }
         lent.push(Lent {
@@ -356,7 +359,8 @@ impl<'a> Specialiser<'a, '_> {
                 let number = |index: Option<Id>| index.and_then(|id| b.known(id));
                 for write in &self.out.reach.written {
                     let others = (number(which.index), number(write.which.index));
-                    if !which.is_of(&write.which) || matches!(others, (Some(a), Some(b)) if a != b) {
+                    if !which.is_of(&write.which) || matches!(others, (Some(a), Some(b)) if a != b)
+                    {
                         continue;
                     }
                     let own = write.entry == standing.entry;
@@ -603,6 +607,10 @@ impl<'a> Specialiser<'a, '_> {
             }
             // `(a - c) + c`, `(a / c) * c`, `(a >> c) << c`
             Op::Bin(BinOp::Add, a, c) => self.undone(*a, BinOp::Sub, *c, of),
+            // `c - (c - a)`
+            Op::Bin(BinOp::Sub, c, m) => {
+                matches!(b.op(*m), Op::Bin(BinOp::Sub, d, a) if c == d && self.part_of(*a, of, all))
+            }
             Op::Bin(BinOp::Mul, a, c) => self.undone(*a, BinOp::Div, *c, of),
             Op::Bin(BinOp::Shl, a, c) => self.undone(*a, BinOp::Shr, *c, of),
             _ => false,

@@ -520,7 +520,8 @@ impl<'a> Specialiser<'a, '_> {
         mut all: Vec<(Name, Num<'a>)>,
         place: Place,
     ) -> Result<()> {
-        let takes = |slot: &crate::value::Slot| matches!(slot.kind, Kind::Number { dma: Some(_), .. });
+        let takes =
+            |slot: &crate::value::Slot| matches!(slot.kind, Kind::Number { dma: Some(_), .. });
         if !layout.members.iter().any(|(_, slot)| takes(slot)) {
             return Ok(());
         }

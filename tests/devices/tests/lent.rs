@@ -163,6 +163,28 @@ const MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
         "arena page: 8[2048]",
         FAR,
     ),
+    (
+        "pcnet",
+        "nic/pcnet.rule",
+        "check f.len in 1..4096",
+        "check f.len in 0..4096",
+        "does not fit 12 bits",
+    ),
+    (
+        "pcnet",
+        "nic/pcnet.rule",
+        "lend RX = { addr: dma f, less: 4096 - f.len",
+        "lend RX = { addr: dma f, less: 0",
+        FAR,
+    ),
+    (
+        "pcnet",
+        "nic/pcnet.rule",
+        "dma f, less: 4096 - f.len, ones: 15, flags",
+        "dma f, less: 4095 - f.len, ones: 15, flags",
+        FAR,
+    ),
+    ("pcnet", "nic/pcnet.rule", "rlen: 5", "rlen: 6", FAR),
     // What the device says is passed on unseen.
     (
         "e1000",

@@ -118,7 +118,7 @@ impl<'a> Specialiser<'a, '_> {
             BinaryOp::Add => (BinOp::Add, x.most.saturating_add(y.most), false),
             // What was checked to be large enough does not wrap.
             BinaryOp::Sub if !cut => {
-                let least = self.out.b.known(y.id).unwrap_or(0);
+                let least = self.least(y);
                 (BinOp::Sub, x.most.saturating_sub(least), false)
             }
             BinaryOp::Sub => (BinOp::Sub, u64::MAX, false),

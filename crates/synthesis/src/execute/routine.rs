@@ -208,11 +208,13 @@ impl<'a> Specialiser<'a, '_> {
             };
             let book = self.rules.subject.book;
             let bits = match &parameter.kind {
-                Some(kind) if kind.word(book).is_none() && kind.dims.is_empty() => match kind.base {
-                    TypeBase::Bits(bits) if bits < 64 => Some(crate::layout::ones(bits)),
-                    TypeBase::Bool => Some(1),
-                    _ => None,
-                },
+                Some(kind) if kind.word(book).is_none() && kind.dims.is_empty() => {
+                    match kind.base {
+                        TypeBase::Bits(bits) if bits < 64 => Some(crate::layout::ones(bits)),
+                        TypeBase::Bool => Some(1),
+                        _ => None,
+                    }
+                }
                 _ => None,
             };
             let most = [most, bits].into_iter().flatten().min();
