@@ -75,7 +75,7 @@ pub fn allowed(probe: Probe, place: Place, blind: bool) -> Answer {
 }
 
 /// Ports to which AML's writes of a byte are made, since they change nothing: where firmware tells how far it is, and the number
-/// of a CMOS register that is read next. (The bit of it that masks NMIs is left clear.)
+/// of a register of the battery-backed memory that is read next. (The bit of it that masks NMIs is left clear.)
 pub const HARMLESS: [(u16, u8); 3] = [(0x80, 0xff), (0x70, 0x7f), (0x72, 0xff)];
 
 /// Most faults and refusals that are told one by one.

@@ -112,7 +112,9 @@ impl<'a> Checker<'a, '_, '_> {
             return;
         }
         if (reg.count.is_some() || reg.index.is_some()) && !is_one(target, field.is_some()) {
-            let count = reg.count.map_or_else(|| "several".into(), |n| format!("{n}"));
+            let count = reg
+                .count
+                .map_or_else(|| "several".into(), |n| format!("{n}"));
             self.say(
                 target.place,
                 format!("`{name}` is {count} registers, and this does not say which"),

@@ -7,8 +7,8 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     tree::{
-        Argument, Expr, ExprKind, Extent, Field, Item, ItemKind, Member, Name, Place, Stmt, StmtKind, Type,
-        TypeBase,
+        Argument, Expr, ExprKind, Extent, Field, Item, ItemKind, Member, Name, Place, Stmt,
+        StmtKind, Type, TypeBase,
     },
 };
 use alloc::{format, string::String, vec, vec::Vec};

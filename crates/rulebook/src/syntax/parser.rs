@@ -4,7 +4,9 @@ use super::expression::level;
 use super::lexer::{problem, Kind, Result, Token};
 use crate::{
     diagnostic::Diagnostic,
-    tree::{Book, Class, Effects, Expr, Extent, Field, Fields, Name, Place, Rest, Rule, Type, TypeBase},
+    tree::{
+        Book, Class, Effects, Expr, Extent, Field, Fields, Name, Place, Rest, Rule, Type, TypeBase,
+    },
 };
 use alloc::{collections::BTreeMap, format, string::String, string::ToString, vec::Vec};
 
