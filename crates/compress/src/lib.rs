@@ -36,10 +36,12 @@ const FARTHEST: usize = 1 << 24;
 
 /// Bytes that a distance takes, when it is not that of the step before.
 fn distance_bytes(distance: usize) -> usize {
-    match distance {
-        ..=256 => 1,
-        ..=65_536 => 2,
-        _ => 3,
+    if distance <= 256 {
+        1
+    } else if distance <= 1 << 16 {
+        2
+    } else {
+        3
     }
 }
 

@@ -291,8 +291,9 @@ impl<'a> Specialiser<'a, '_> {
                 "say `for BYTES` where the place is declared, or `for told`",
             ));
         };
-        let kept = matches!(extent, Extent::Told) || self.out.b.known(n.id) == Some(0);
-        if !some && !self.is_live() && !(kept && self.is_none_or_kept(n.id)) {
+        let none = self.out.b.known(n.id) == Some(0);
+        let kept = matches!(extent, Extent::Told) && self.is_none_or_kept(n.id);
+        if !(some || none || kept || self.is_live()) {
             return Err(Error::new(
                 place,
                 "this is no address that `dma` gave",
