@@ -1,6 +1,5 @@
 //! Devicetrees (devicetree.org specification 0.4).
 
-mod blob;
 mod boot;
 mod chosen;
 mod devices;
@@ -36,8 +35,8 @@ pub(crate) fn discover<'a>(
             return Vec::new();
         }
     };
-    if let Some(why) = tree.cut {
-        notes.say(format!("devicetree: {why}: some nodes are left out"));
+    if tree.cut {
+        notes.say("devicetree: too many nodes, or too deep: some are left out".into());
     }
     processors::processors(hardware, &tree, machine);
     memory::memory(&tree, machine);
@@ -51,9 +50,5 @@ pub(crate) fn discover<'a>(
         let at = nodes.iter().position(|n| *n == node)?;
         devices.get_mut(first + at)
     });
-    let path = |node| {
-        let at = nodes.iter().position(|n| *n == node)?;
-        Some(machine.devices.get(first + at)?.path.clone())
-    };
-    hosts::hosts(&tree, path, notes)
+    hosts::hosts(&tree, notes)
 }
