@@ -5,8 +5,8 @@
 use crate::boots::{boot_with, image, machine};
 use meta::image::Arch;
 
-// The specialiser's code is made small, not fast, on x86-64 about 3 million instructions dearer: the image has to stay
-// below 2 MiB.
+// The specialiser is compiled for size, which costs a boot of x86-64 about 3 million instructions: else the image would be
+// larger than 2 MiB.
 /// Millions of instructions: unpacking the image, reading the rulebook and matching; first runs, specialising and compiling.
 struct Bound {
     machine: &'static str,

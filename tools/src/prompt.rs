@@ -1,5 +1,6 @@
 //! Talking to a guest through its serial port: start, wait for text, type, wait for the end.
 
+use crate::terminal::plain;
 use anyhow::{bail, Context, Result};
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -219,30 +220,6 @@ impl Drop for Guest {
 
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
     bytes.windows(text.len()).position(|w| w == text)
-}
-
-/// Text as a file would hold it: no carriage returns, no terminal sequences.
-fn plain(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut plain = String::with_capacity(text.len());
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\r' => {}
-            '\x1b' => {
-                // `ESC [ … letter`
-                if letters.next() == Some('[') {
-                    for inner in letters.by_ref() {
-                        if inner.is_ascii_alphabetic() {
-                            break;
-                        }
-                    }
-                }
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 fn without_echo(answer: &str, line: &str) -> String {

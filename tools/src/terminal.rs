@@ -103,3 +103,27 @@ impl Drop for Progress {
         }
     }
 }
+
+/// Text as a file would hold it: no carriage returns, no terminal sequences.
+pub fn plain(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut plain = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\r' => {}
+            '\x1b' => {
+                // `ESC [ … letter`
+                if letters.next() == Some('[') {
+                    for inner in letters.by_ref() {
+                        if inner.is_ascii_alphabetic() {
+                            break;
+                        }
+                    }
+                }
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}

@@ -73,10 +73,7 @@ impl Workspace {
             for line in BufReader::new(stderr).lines() {
                 let line = line.context("cargo's output")?;
                 // What is under way belongs to the progress; what went wrong must not drown in it.
-                let plain = line
-                    .replace("\x1b[0m", "")
-                    .replace("\x1b[1m", "")
-                    .replace("\x1b[92m", "");
+                let plain = crate::terminal::plain(line.as_bytes());
                 match plain.trim_start().split_once(' ') {
                     Some(("Compiling", package)) => {
                         progress.detail(package.split(" (").next().unwrap_or(package));

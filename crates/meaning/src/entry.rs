@@ -188,14 +188,21 @@ impl<'a> Meaning<'a> {
 
     /// Every `quiet` of the rule and of what it stands on, its own first.
     fn quiet(&mut self, io: &mut dyn Outside) -> Run<()> {
-        let Some(quiet) = self.named("quiet") else {
+        for id in self.chain_of().into_iter().rev() {
+            self.run_own(io, id, "quiet")?;
+        }
+        Ok(())
+    }
+
+    /// The routine of this name of an instance, if it has one.
+    fn run_own(&mut self, io: &mut dyn Outside, id: Id, name: &str) -> Run<()> {
+        let Some(name) = self.named(name) else {
             return Ok(());
         };
-        for id in self.chain_of().into_iter().rev() {
-            let is = |k: &ItemKind| matches!(k, ItemKind::Routine(r) if r.name == quiet && r.body.is_some());
-            if self.find(io, id, is).is_some() {
-                self.call_routine(io, id, quiet, Vec::new(), Place::default())?;
-            }
+        let is =
+            |k: &ItemKind| matches!(k, ItemKind::Routine(r) if r.name == name && r.body.is_some());
+        if self.find(io, id, is).is_some() {
+            self.call_routine(io, id, name, Vec::new(), Place::default())?;
         }
         Ok(())
     }
@@ -204,12 +211,7 @@ impl<'a> Meaning<'a> {
 
     /// `init` of a rule, then its instances.
     fn come_up(&mut self, io: &mut dyn Outside, id: Id) -> Run<()> {
-        if let Some(init) = self.named("init") {
-            let is = |k: &ItemKind| matches!(k, ItemKind::Routine(r) if r.name == init && r.body.is_some());
-            if self.find(io, id, is).is_some() {
-                self.call_routine(io, id, init, Vec::new(), Place::default())?;
-            }
-        }
+        self.run_own(io, id, "init")?;
         self.start_eaches(io, id)
     }
 

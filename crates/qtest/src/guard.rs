@@ -56,7 +56,7 @@ impl Guarded {
 
     /// What the memory inside holds.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        // SAFETY: as above.
+        // SAFETY: part of a piece of RAM that was given to this value alone, and stays mapped as long as the machine.
         let read = |at: usize| unsafe { self.inside.base.add(at).read_volatile() };
         (0..self.inside.size).map(read).collect()
     }

@@ -191,6 +191,15 @@ impl<'a> Specialiser<'a, '_> {
         self.items(id).into_iter().find(|i| wanted(&i.kind))
     }
 
+    /// Whether the instance, or its class, has a routine of this name that does something.
+    pub fn has_routine(&mut self, id: InstanceId, name: Name) -> bool {
+        self.find_item(
+            id,
+            |k| matches!(k, ItemKind::Routine(r) if r.name == name && r.body.is_some()),
+        )
+        .is_some()
+    }
+
     /// Whether a guard of a routine holds; none is true.
     pub fn guard_holds(&mut self, id: InstanceId, guard: Option<&'a Expr>) -> Result<bool> {
         let Some(test) = guard else { return Ok(true) };

@@ -246,9 +246,7 @@ impl<'a> Specialiser<'a, '_> {
             Some(ty) => self.kind(id, ty, field.place)?,
             None => Kind::number(1),
         };
-        if let Some(extent) = &field.extent {
-            kind.reaches(extent);
-        }
+        kind.reaches(field.extent.as_ref());
         if let Kind::Number {
             bits,
             big: b,
@@ -335,7 +333,7 @@ impl<'a> Specialiser<'a, '_> {
                     "say how far the device writes over the end: `spill 2 KiB`",
                 ));
             }
-            let kind = if !arena.fields.is_empty() {
+            let mut kind = if !arena.fields.is_empty() {
                 Kind::Record(s.arena_members(id, &arena.fields)?)
             } else if let Some(ty) = &arena.kind {
                 s.kind(id, ty, item.place)?
@@ -360,10 +358,7 @@ impl<'a> Specialiser<'a, '_> {
                 }
                 Kind::Array(Rc::new(Kind::number(8)), bytes)
             };
-            let mut kind = kind;
-            if let Some(extent) = &arena.extent {
-                kind.reaches(extent);
-            }
+            kind.reaches(arena.extent.as_ref());
             // A block that may not cross a boundary is aligned to its own size.
             let align = if arena.across.is_some() {
                 align.max(size_of(&kind).next_power_of_two())

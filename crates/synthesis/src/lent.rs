@@ -101,6 +101,7 @@ pub struct InAll<'a> {
     entry: u32,
 }
 
+#[derive(Default)]
 struct Standing<'a> {
     /// Whose registers are meant where no index is said.
     beside: Option<Which>,
@@ -115,6 +116,20 @@ struct Standing<'a> {
     shown: bool,
     /// There is nothing to look at.
     none: bool,
+}
+
+impl Standing<'_> {
+    /// Goes on to the next of all combinations of what may stand in the registers; false: there is none.
+    fn next(&mut self) -> bool {
+        for (_, values, pick) in &mut self.asked {
+            *pick += 1;
+            if *pick < values.len() {
+                return true;
+            }
+            *pick = 0;
+        }
+        false
+    }
 }
 
 impl<'a> Specialiser<'a, '_> {
@@ -177,22 +192,19 @@ impl<'a> Specialiser<'a, '_> {
             }
             _ => self.value(of)?,
         };
+        // Slots and rings are places, too.
+        let value = match value {
+            Value::OneSlot(i, slots, index) => {
+                Value::Spot(self.slot_spot(i, slots, index, of.place)?)
+            }
+            Value::Ring(i, ring) => Value::Spot(self.ring_cells(i, ring, of.place)?),
+            value => value,
+        };
         let bytes = match (&value, rest) {
             (_, Some(rest)) => self.constant(rest),
             (Value::Spot(spot), _) => self.constant(size_of(&spot.kind)),
             (Value::Buffer(b) | Value::Bytes(b) | Value::Piece(b), _) => b.len,
-            (Value::Buffers(list), _) => match list.first() {
-                Some(b) => b.len,
-                None => self.constant(0),
-            },
-            (Value::OneSlot(i, slots, index), _) => {
-                let spot = self.slot_spot(*i, *slots, *index, of.place)?;
-                self.constant(size_of(&spot.kind))
-            }
-            (Value::Ring(i, ring), _) => {
-                let spot = self.ring_cells(*i, *ring, of.place)?;
-                self.constant(size_of(&spot.kind))
-            }
+            (Value::Buffers(list), _) if !list.is_empty() => list[0].len,
             _ => self.constant(0),
         };
         Ok((value, bytes))
@@ -218,7 +230,8 @@ impl<'a> Specialiser<'a, '_> {
             Value::None => Vec::new(),
             Value::Buffers(list) => list,
             Value::Num(n) => {
-                if !self.addresses(n.id, &mut lent) || lent.is_empty() {
+                lent = self.addresses(n.id);
+                if lent.is_empty() {
                     return Err(Error::new(
                         of.place,
                         "this is no memory that was lent",
@@ -278,8 +291,7 @@ impl<'a> Specialiser<'a, '_> {
         if !self.mode.gives() {
             return Ok(());
         }
-        let mut lent = Vec::new();
-        let some = self.addresses(n.id, &mut lent);
+        let lent = self.addresses(n.id);
         let Some((extent, instance)) = reach.and_then(|r| Some((r.extent?, r.instance))) else {
             // In a first run an address is a number as any other.
             if lent.is_empty() || self.is_live() {
@@ -293,7 +305,7 @@ impl<'a> Specialiser<'a, '_> {
         };
         let none = self.out.b.known(n.id) == Some(0);
         let kept = matches!(extent, Extent::Told) && self.is_none_or_kept(n.id);
-        if !(some || none || kept || self.is_live()) {
+        if lent.is_empty() && !(none || kept || self.is_live()) {
             return Err(Error::new(
                 place,
                 "this is no address that `dma` gave",
@@ -321,9 +333,7 @@ impl<'a> Specialiser<'a, '_> {
                 place,
             };
             // Where no register is named, what is known here counts, and it is over.
-            let standing = self.stand_in(&given, false, &mut |s, told| {
-                s.reaches_no_further(told, given.lent.bytes)
-            })?;
+            let standing = self.stand_in(&given, false)?;
             if !standing.asked.is_empty() {
                 self.out.reach.given.push(given);
             }
@@ -343,11 +353,16 @@ impl<'a> Specialiser<'a, '_> {
         }
     }
 
+    /// Whether registers stand for what was written to them.
+    pub(crate) fn is_standing(&self) -> bool {
+        self.entry.reach.standing.is_some()
+    }
+
     /// What stands in a register, where a number is worked out that names it.
     pub(crate) fn stands(&mut self, r: &Register<'a>) -> Option<Num<'a>> {
+        let standing = self.entry.reach.standing.as_mut()?;
         let mut which = Which::of(r);
         let several = r.item.count.is_some() || r.item.index.is_some();
-        let standing = self.entry.reach.standing.as_mut()?;
         if which.index.is_none() && several {
             which.index = standing.beside.and_then(|beside| beside.index);
         }
@@ -393,22 +408,19 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     /// Works the number out for whatever may stand in the registers that it names, and shows each to be right.
-    fn stand_in(
-        &mut self,
-        given: &Given<'a>,
-        all: bool,
-        right: &mut dyn FnMut(&mut Self, Num<'a>) -> bool,
-    ) -> Result<Standing<'a>> {
+    fn stand_in(&mut self, given: &Given<'a>, all: bool) -> Result<Standing<'a>> {
         self.entry.reach.standing = Some(Standing {
             beside: given.beside,
-            asked: Vec::new(),
             entry: given.entry,
             all,
-            missing: false,
-            shown: false,
-            none: false,
+            ..Standing::default()
         });
-        let mut outcome = Ok(());
+        let outcome = self.each_combination(given, all);
+        let standing = self.entry.reach.standing.take().unwrap_or_default();
+        outcome.map(|()| standing)
+    }
+
+    fn each_combination(&mut self, given: &Given<'a>, all: bool) -> Result<()> {
         loop {
             self.enter(given.instance, Vec::new());
             for (name, n) in given.fields.iter().chain(&given.index) {
@@ -417,42 +429,27 @@ impl<'a> Specialiser<'a, '_> {
             }
             let told = self.exact_number(given.bytes);
             self.leave();
-            let told = match told {
-                Ok(told) => told,
-                Err(error) => {
-                    outcome = Err(error);
-                    break;
-                }
-            };
-            let Some(standing) = &mut self.entry.reach.standing else {
-                break;
-            };
-            // Registers are looked at when the entry is over, or all are.
-            let later = standing.none;
-            if !later && !right(self, told) {
-                outcome = Err(self.too_far(told, given.least, given.place));
-                break;
+            let told = told?;
+            // What was not written yet is looked at when the entry is over, or all are.
+            let later = self.entry.reach.standing.as_ref().is_none_or(|s| s.none);
+            if later {
+                return Ok(());
             }
-            let Some(standing) = &mut self.entry.reach.standing else {
-                break;
-            };
-            // The next of all combinations.
-            let mut more = false;
-            for (_, values, pick) in &mut standing.asked {
-                *pick += 1;
-                if *pick < values.len() {
-                    more = true;
-                    break;
-                }
-                *pick = 0;
+            let right =
+                all && told.most <= given.least || self.reaches_no_further(told, given.lent.bytes);
+            if !right {
+                return Err(self.too_far(told, given.least, given.place));
             }
-            if !more || later {
-                break;
+            let more = self
+                .entry
+                .reach
+                .standing
+                .as_mut()
+                .is_some_and(Standing::next);
+            if !more {
+                return Ok(());
             }
         }
-        let standing = self.entry.reach.standing.take();
-        outcome?;
-        standing.ok_or_else(|| Error::new(given.place, "no number", "say how many bytes"))
     }
 
     /// At the end of an entry: what its own writes say.
@@ -460,9 +457,7 @@ impl<'a> Specialiser<'a, '_> {
         let entry = self.out.reach.entry;
         let of_entry = self.out.reach.given.iter().filter(|g| g.entry == entry);
         for given in of_entry.cloned().collect::<Vec<_>>() {
-            self.stand_in(&given, false, &mut |s, told| {
-                s.reaches_no_further(told, given.lent.bytes)
-            })?;
+            self.stand_in(&given, false)?;
         }
         for (whole, place) in core::mem::take(&mut self.entry.reach.untold) {
             if !self.entry.reach.told.contains(&whole) {
@@ -482,9 +477,7 @@ impl<'a> Specialiser<'a, '_> {
         // What was proved in an entry says nothing about another.
         self.entry = crate::instance::Entry::default();
         for given in core::mem::take(&mut self.out.reach.given) {
-            let standing = self.stand_in(&given, true, &mut |s, told| {
-                told.most <= given.least || s.reaches_no_further(told, given.lent.bytes)
-            })?;
+            let standing = self.stand_in(&given, true)?;
             if standing.missing {
                 return Err(Error::new(
                     given.place,
@@ -510,12 +503,12 @@ impl<'a> Specialiser<'a, '_> {
 
     // ---- numbers
 
-    /// The lent addresses that a number is made of. False: there is something else in it, or it is none.
-    fn addresses(&mut self, id: Id, out: &mut Vec<Lent<'a>>) -> bool {
+    /// The lent addresses that a number is made of; none: it is no address.
+    fn addresses(&mut self, id: Id) -> Vec<Lent<'a>> {
         let zero = self.constant(0);
+        let mut found = Vec::new();
         let mut open = vec![id];
         let mut left = 64;
-        let mut any = false;
         while let Some(id) = open.pop() {
             left -= 1;
             if left == 0 {
@@ -524,8 +517,7 @@ impl<'a> Specialiser<'a, '_> {
             let lent = self.entry.reach.lent.iter().filter(|l| l.address == id);
             // The same place under several names: the most of it that was lent.
             if let Some(most) = lent.copied().max_by_key(|l| self.least(l.bytes)) {
-                out.push(most);
-                any = true;
+                found.push(most);
                 continue;
             }
             if let Some((a, b)) = self.choice(id) {
@@ -541,17 +533,16 @@ impl<'a> Specialiser<'a, '_> {
                 Op::Bin(BinOp::Or | BinOp::Add, a, b) => open.extend([*a, *b]),
                 // An address that was counted on: nothing is lent there.
                 Op::Late(Late::ArenaDma | Late::PoolDma) => {
-                    out.push(Lent {
+                    found.push(Lent {
                         address: id,
                         bytes: zero,
                         whole: id,
                     });
-                    any = true;
                 }
                 _ => {}
             }
         }
-        any
+        found
     }
 
     /// Whether a number is 0, which stands for no address, or loaded from the arena, where addresses are kept.

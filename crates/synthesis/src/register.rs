@@ -431,10 +431,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Reads a register. `IDR` with a count and no index gives the list of all.
     pub fn read(&mut self, r: &Register<'a>) -> Result<Value<'a>> {
-        if let Some(n) = self.stands(r) {
-            return Ok(Value::Num(n));
-        }
-        if let (Some(count), None) = (r.item.count, r.index) {
+        if let (Some(count), None, false) = (r.item.count, r.index, self.is_standing()) {
             let mut list = Vec::new();
             for k in 0..count.min(256) {
                 let index = self.constant(k as u64);

@@ -89,9 +89,7 @@ impl<'a> Specialiser<'a, '_> {
             Some(ty) => self.kind(i, ty, item.place)?,
             None => Kind::number(8),
         };
-        if let Some(extent) = &field.extent {
-            kind.reaches(extent);
-        }
+        kind.reaches(field.extent.as_ref());
         let size = size_of(&kind);
         Ok((kind, size))
     }

@@ -41,7 +41,7 @@ pub enum Kind<'a> {
     Array(Rc<Kind<'a>>, u64),
 }
 
-impl Kind<'_> {
+impl<'a> Kind<'a> {
     /// A number of so many bits, the lowest byte first.
     pub fn number(bits: u32) -> Self {
         Kind::Number {
@@ -51,15 +51,13 @@ impl Kind<'_> {
             fields: None,
         }
     }
-}
 
-impl<'a> Kind<'a> {
-    /// The device reaches so far from an address that is stored here.
-    pub fn reaches(&mut self, extent: &'a Extent) {
+    /// The device reaches so far from an address that is stored here, if that is said.
+    pub fn reaches(&mut self, extent: Option<&'a Extent>) {
         match self {
             Kind::Number {
                 dma: Some(reach), ..
-            } => reach.extent = Some(extent),
+            } => reach.extent = extent,
             Kind::Array(of, _) => Rc::make_mut(of).reaches(extent),
             _ => {}
         }

@@ -5,13 +5,14 @@ use device_tests::rulebook_with;
 use proof::models;
 use proof::stand::{Outside, Stand};
 
-struct Mistake {
-    model: &'static str,
-    file: &'static str,
-    right: &'static str,
-    wrong: &'static str,
-    reason: &'static str,
-}
+/// Device model, file, what stands there, what stands there instead, and words of why it is refused.
+type Mistake = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
 
 const FAR: &str = "the device may use";
 const UPCALL: &str = "and the class takes at most";
@@ -19,7 +20,7 @@ const STRAY: &str = "no address that `dma` gave";
 const UNSAID: &str = "nothing says how far the device reaches";
 const UNTOLD: &str = "nothing tells how far the device reaches";
 
-const MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
+const MISTAKES: &[Mistake] = &[
     // Rings that are said to be longer than they are.
     (
         "e1000",
@@ -256,15 +257,9 @@ const MISTAKES: &[(&str, &str, &str, &str, &str)] = &[
 fn what_reaches_too_far_is_refused() {
     let list = models::read(include_str!("../models.toml")).unwrap();
     let mut missed = Vec::new();
-    for (model, file, right, wrong, reason) in MISTAKES {
-        let mistake = Mistake {
-            model,
-            file,
-            right,
-            wrong,
-            reason,
-        };
-        if let Err(said) = refused(&list, &mistake) {
+    for mistake in MISTAKES {
+        if let Err(said) = refused(&list, mistake) {
+            let (model, file, right, wrong, _) = mistake;
             missed.push(format!(
                 "{file}: {wrong:?} instead of {right:?} on {model}: {said}"
             ));
@@ -280,9 +275,12 @@ fn what_reaches_too_far_is_refused() {
 }
 
 /// What was said instead, where the mistake is not refused for its reason.
-fn refused(list: &[models::Model], mistake: &Mistake) -> Result<(), String> {
-    let model = list.iter().find(|m| m.name == mistake.model).unwrap();
-    let book = match rulebook_with(mistake.file, mistake.right, mistake.wrong) {
+fn refused(
+    list: &[models::Model],
+    (model, file, right, wrong, reason): &Mistake,
+) -> Result<(), String> {
+    let model = list.iter().find(|m| m.name == *model).unwrap();
+    let book = match rulebook_with(file, right, wrong) {
         Ok(book) => book,
         Err(said) => return Err(format!("the checker: {said}")),
     };
@@ -290,7 +288,7 @@ fn refused(list: &[models::Model], mistake: &Mistake) -> Result<(), String> {
     let mut stand = Stand::start(model, &outside).unwrap();
     match stand.write(&book, &model.class) {
         Ok(_) => Err("it was taken".into()),
-        Err(error) if error.to_string().contains(mistake.reason) => Ok(()),
+        Err(error) if error.to_string().contains(reason) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
 }

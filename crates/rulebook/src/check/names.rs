@@ -124,17 +124,13 @@ impl<'a> Checker<'a, '_, '_> {
                     self.all(option);
                 }
                 for field in &arena.fields {
-                    self.type_of(field.kind.as_ref(), field.place);
                     self.all(&field.align);
                 }
-                self.reaches(&arena.fields);
+                self.fields(&arena.fields);
                 self.reach(arena.kind.as_ref(), arena.extent.as_ref(), item.place);
             }
             ItemKind::Record { fields, .. } => {
-                for field in &fields.list {
-                    self.type_of(field.kind.as_ref(), field.place);
-                }
-                self.reaches(&fields.list);
+                self.fields(&fields.list);
             }
             ItemKind::Slots {
                 count,
@@ -144,10 +140,7 @@ impl<'a> Checker<'a, '_, '_> {
             } => {
                 self.expr(count);
                 self.all(align);
-                for field in &fields.list {
-                    self.type_of(field.kind.as_ref(), field.place);
-                }
-                self.reaches(&fields.list);
+                self.fields(&fields.list);
             }
             ItemKind::Ring {
                 count,
@@ -233,10 +226,11 @@ impl<'a> Checker<'a, '_, '_> {
             self.expr(bytes);
         }
     }
-    /// Each field that takes a device address says how far the device reaches from there, by what its fields say.
-    fn reaches(&mut self, fields: &'a [Field]) {
+    /// Each field that takes a device address says how far the device reaches from there, by what the others say.
+    fn fields(&mut self, fields: &'a [Field]) {
         let names: Vec<Name> = fields.iter().filter_map(|field| field.name).collect();
         for field in fields {
+            self.type_of(field.kind.as_ref(), field.place);
             let names = names.iter().copied();
             self.bound(names, |c| {
                 c.reach(field.kind.as_ref(), field.extent.as_ref(), field.place)

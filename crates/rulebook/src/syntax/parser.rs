@@ -325,9 +325,7 @@ impl<'a, 'n> Parser<'a, 'n> {
         while let Some(bit) = self.effect() {
             effects.0 |= bit;
         }
-        let aligned = self.word("align") && !matches!(self.look(1), Kind::Sign("@" | ":"));
-        let align = if aligned {
-            self.step();
+        let align = if self.option("align") {
             Some(self.expr()?)
         } else {
             None
@@ -337,9 +335,7 @@ impl<'a, 'n> Parser<'a, 'n> {
         } else {
             None
         };
-        let extends = self.word("for") && !matches!(self.look(1), Kind::Sign("@" | ":"));
-        let extent = if extends {
-            self.step();
+        let extent = if self.option("for") {
             Some(self.extent()?)
         } else {
             None
@@ -355,6 +351,11 @@ impl<'a, 'n> Parser<'a, 'n> {
             extent,
             place,
         })
+    }
+
+    /// Takes `word` where it says more of a field, and is not the name of the next one.
+    fn option(&mut self, word: &str) -> bool {
+        !matches!(self.look(1), Kind::Sign("@" | ":")) && self.take_word(word)
     }
 
     /// What stands after `for` where a device address is stored: `told`, or how many bytes.

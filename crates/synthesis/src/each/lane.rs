@@ -127,13 +127,12 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Where an operation of the class is: in the instance itself, or in what belongs to the CPU at work.
     pub fn home_of(&mut self, i: InstanceId, operation: Name, place: Place) -> Result<InstanceId> {
-        let is = |k: &ItemKind| matches!(k, ItemKind::Routine(r) if r.name == operation && r.body.is_some());
-        if self.find_item(i, is).is_some() {
+        if self.has_routine(i, operation) {
             return Ok(i);
         }
         for (each, _) in self.cpu_eaches(i) {
             let view = self.at_work(i, each, place)?;
-            if self.find_item(view, is).is_some() {
+            if self.has_routine(view, operation) {
                 return Ok(view);
             }
         }

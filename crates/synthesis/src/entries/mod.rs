@@ -142,15 +142,7 @@ fn inits(s: &mut Specialiser, function: InstanceId) -> Vec<InstanceId> {
 }
 
 fn has_init(s: &mut Specialiser, id: InstanceId) -> bool {
-    name_of(s, "init").is_some_and(|init| has_routine(s, id, init))
-}
-
-fn has_routine(s: &mut Specialiser, id: InstanceId, name: Name) -> bool {
-    s.find_item(
-        id,
-        |k| matches!(k, ItemKind::Routine(r) if r.name == name && r.body.is_some()),
-    )
-    .is_some()
+    name_of(s, "init").is_some_and(|init| s.has_routine(id, init))
 }
 
 /// Runs every `quiet` of the chain: the function's first, since what carries it may end the way to its registers.
@@ -159,7 +151,7 @@ fn rest(s: &mut Specialiser, function: InstanceId) -> Result<()> {
         return Ok(());
     };
     for id in chain_of(s, function).into_iter().rev() {
-        if !has_routine(s, id, quiet) {
+        if !s.has_routine(id, quiet) {
             continue;
         }
         s.call_routine(id, quiet, Vec::new(), Place::default())?;
@@ -185,7 +177,7 @@ fn quiet_entry(s: &mut Specialiser, function: InstanceId) -> Result<()> {
         return Ok(());
     };
     let all = chain_of(s, function);
-    if !all.into_iter().any(|id| has_routine(s, id, quiet)) {
+    if !all.into_iter().any(|id| s.has_routine(id, quiet)) {
         return Ok(());
     }
     entry(s, "quiet", 0, |s| {

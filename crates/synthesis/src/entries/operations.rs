@@ -179,13 +179,7 @@ fn usable<'a>(
         owners.push(s.view_at(bank, first)?);
     }
     for owner in owners {
-        let exists = s
-            .find_item(
-                owner,
-                |k| matches!(k, ItemKind::Routine(r) if r.name == name && r.body.is_some()),
-            )
-            .is_some();
-        if exists && s.routine(owner, name, place).is_ok() {
+        if s.has_routine(owner, name) && s.routine(owner, name, place).is_ok() {
             return Ok(true);
         }
     }

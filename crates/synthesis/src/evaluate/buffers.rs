@@ -92,28 +92,17 @@ impl<'a> Specialiser<'a, '_> {
         let piece = matches!(value, Value::Piece(_));
         let (space, at) = self.place_of(value, of.place)?;
         let address = self.device_address(space, at, of.place)?;
-        let whole = match piece {
-            true => self.entry.reach.spread,
-            false => None,
-        };
+        let whole = self.entry.reach.spread.filter(|_| piece);
         self.lend_bytes(address.id, bytes, whole);
         Ok(Value::Num(address))
     }
 
     /// Where a place lies that has a device address.
-    pub(crate) fn place_of(&mut self, value: Value<'a>, place: Place) -> Result<(Space, Num<'a>)> {
+    pub(crate) fn place_of(&self, value: Value<'a>, place: Place) -> Result<(Space, Num<'a>)> {
         Ok(match value {
             Value::Spot(spot) => (spot.space, spot.at),
             Value::Buffer(b) | Value::Bytes(b) | Value::Piece(b) => (b.space, b.at),
             Value::Buffers(list) if list.len() == 1 => (list[0].space, list[0].at),
-            Value::OneSlot(i, slots, index) => {
-                let spot = self.slot_spot(i, slots, index, place)?;
-                (spot.space, spot.at)
-            }
-            Value::Ring(i, ring) => {
-                let spot = self.ring_cells(i, ring, place)?;
-                (spot.space, spot.at)
-            }
             _ => {
                 return Err(Error::new(
                     place,
