@@ -67,3 +67,40 @@ pub fn nulls<const CALL: bool>(rounds: u64) {
         false => turn!(""),
     }
 }
+
+/// The number of a foreign system call that wants a number back, and the number.
+pub const GETPID: u64 = 172;
+pub const PID: u64 = 4711;
+
+/// `rounds` foreign system calls (or the same loop without calling); the last result.
+pub fn foreign<const CALL: bool>(rounds: u64) -> u64 {
+    let mut result = 0;
+    macro_rules! turn {
+        ($call:literal) => {
+            // SAFETY: the handler keeps all but the result.
+            unsafe {
+                asm!("2:", "mov x8, #{getpid}", $call, "subs {rounds}, {rounds}, #1", "b.ne 2b", rounds = inout(reg) rounds => _,
+                    getpid = const GETPID, out("x8") _, inout("x0") result)
+            }
+        };
+    }
+    match CALL {
+        true => turn!("svc #0"),
+        false => turn!(""),
+    }
+    result
+}
+
+/// A foreign system call with one word.
+pub fn foreign_word(number: u64, word: u64) {
+    // SAFETY: the handler keeps all but the result.
+    unsafe { asm!("svc #0", in("x8") number, inlateout("x0") word => _) }
+}
+
+/// A handler of foreign system calls that answers one of them, and leaves the rest to `H`.
+// SAFETY: entered by the nucleus only; it never returns, as PORTAL_REPLY does not.
+#[unsafe(naked)]
+pub extern "C" fn personality<H: runtime::handler::Handle>() {
+    naked_asm!("cmp x8, #{getpid}", "b.ne {other}", "mov x0, #{pid}", "mov x8, #1", "svc #0", "udf #0",
+        getpid = const GETPID, pid = const PID, other = sym runtime::handler::enter::<H>)
+}

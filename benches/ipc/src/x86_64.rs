@@ -63,3 +63,42 @@ pub fn nulls<const CALL: bool>(rounds: u64) {
         false => turn!(""),
     }
 }
+
+/// The number of a foreign system call that wants a number back, and the number.
+pub const GETPID: u64 = 39;
+pub const PID: u64 = 4711;
+
+/// `rounds` foreign system calls (or the same loop without calling); the last result.
+pub fn foreign<const CALL: bool>(rounds: u64) -> u64 {
+    let mut result = 0;
+    macro_rules! turn {
+        ($call:literal) => {
+            // SAFETY: the handler keeps all but the result, rcx and r11.
+            unsafe {
+                asm!("2:", "mov eax, {getpid}", $call, "dec {rounds}", "jnz 2b", rounds = inout(reg) rounds => _,
+                    getpid = const GETPID, inout("rax") result, out("rcx") _, out("r11") _)
+            }
+        };
+    }
+    match CALL {
+        true => turn!("syscall"),
+        false => turn!(""),
+    }
+    result
+}
+
+/// A foreign system call with one word.
+pub fn foreign_word(number: u64, word: u64) {
+    // SAFETY: the handler keeps all but the result, rcx and r11.
+    unsafe {
+        asm!("syscall", inlateout("rax") number => _, in("rdi") word, out("rcx") _, out("r11") _)
+    }
+}
+
+/// A handler of foreign system calls that answers one of them, and leaves the rest to `H`.
+// SAFETY: entered by the nucleus only; it never returns, as PORTAL_REPLY does not.
+#[unsafe(naked)]
+pub extern "C" fn personality<H: runtime::handler::Handle>() {
+    naked_asm!("cmp eax, {getpid}", "jne {other}", "mov r14d, {pid}", "mov eax, 1", "syscall", "ud2",
+        getpid = const GETPID, pid = const PID, other = sym runtime::handler::enter::<H>)
+}

@@ -6,6 +6,7 @@ extern crate alloc;
 pub mod boot;
 pub mod context;
 pub mod door;
+pub mod frame;
 #[cfg(feature = "inventory")]
 pub mod inventory;
 pub mod layout;

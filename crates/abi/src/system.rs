@@ -13,7 +13,8 @@ pub type Handle = u32;
 pub mod call {
     /// (portal, w0..w7) → w0..w7. The calling thread runs in the server's task until it replies.
     pub const PORTAL_CALL: u64 = 0;
-    /// (w0..w7): ends the activation; does not return.
+    /// (w0..w7): ends the activation; does not return. In a handler's activation: the thread goes on where it was
+    /// (see [`super::event`]).
     pub const PORTAL_REPLY: u64 = 1;
     /// (notification, bits): ors the bits in and wakes a waiter.
     pub const NOTIFY: u64 = 2;
@@ -54,7 +55,7 @@ pub mod call {
     pub const INTERRUPT_DONE: u64 = 19;
     /// (platform, task, first port, count): the task may use these I/O ports.
     pub const PORTS_GRANT: u64 = 20;
-    /// (task, notification, bits): notified when a thread of the task is stopped by a fault.
+    /// (task, notification, bits): notified when the task is stopped by a fault that no handler took (HANDLER_BIND).
     pub const FAULT_BIND: u64 = 21;
     /// (platform, 0 off / 1 reset)
     pub const POWER: u64 = 22;
@@ -62,13 +63,35 @@ pub mod call {
     pub const LOG: u64 = 23;
     /// (task or platform, what, pointer, length) → bytes written: see [`super::info`].
     pub const INFO: u64 = 24;
-    /// Ends the calling thread.
+    /// Ends the calling thread; inside of a call, that call; in a handler, the thread that it handles.
     pub const EXIT: u64 = 25;
     /// Does nothing: measures the way in and out.
     pub const NULL: u64 = 26;
     /// (platform or a part, kind: see [`super::part`]; first number, count) → a right to these alone.
     pub const PLATFORM_PART: u64 = 27;
-    pub const COUNT: u64 = 28;
+    /// (entry, stack top) → handler in the calling task: a portal that is entered by events ([`super::event`]) alone. One
+    /// activation at a time.
+    pub const HANDLER_CREATE: u64 = 28;
+    /// (task or thread, set of events, handler or u64::MAX for none, cookie): who handles these events of it from now on. The
+    /// first handler of [`super::event::CALLS`] of a task that has no thread yet makes it a foreign task, for good.
+    pub const HANDLER_BIND: u64 = 29;
+    /// In a handler: writes the whole frame of the thread to its frame page ([`crate::frame`]).
+    pub const HANDLER_FRAME: u64 = 30;
+    /// In a handler: the thread goes on with all registers as its frame page has them.
+    pub const HANDLER_RESUME: u64 = 31;
+    /// In a handler (deadline in r14 or x9): the thread sleeps where it was, its frame in its frame page.
+    pub const HANDLER_SLEEP: u64 = 32;
+    /// In a handler: somebody else shall handle it: the task's handler after the thread's, and after that nobody, so that the
+    /// task is stopped.
+    pub const HANDLER_PASS: u64 = 33;
+    /// (thread, memory, offset): the thread's frame page.
+    pub const FRAME_BIND: u64 = 34;
+    /// (thread) → 1 if it slept (HANDLER_SLEEP) and goes on now as its frame page says, 0 if it did not sleep.
+    pub const THREAD_WAKE: u64 = 35;
+    /// (thread): a sleeping or foreign thread comes to its handler with the code KICKED, at once or, if it is in a handler, when
+    /// that is done.
+    pub const THREAD_KICK: u64 = 36;
+    pub const COUNT: u64 = 37;
 }
 
 /// What may be done with a right, one bit a deed. RIGHT_COPY leaves of these what both the right and the call have, so that a
@@ -87,7 +110,7 @@ pub mod may {
     /// Task: RIGHT_COPY and PORTS_GRANT to it.
     pub const GIVE: u32 = 1 << 5;
     pub const DESTROY: u32 = 1 << 6;
-    /// Task: FAULT_BIND.
+    /// Task: FAULT_BIND and HANDLER_BIND. Thread: HANDLER_BIND, FRAME_BIND, THREAD_WAKE and THREAD_KICK.
     pub const FAULTS: u32 = 1 << 7;
     /// Task and platform: INFO.
     pub const TELL: u32 = 1 << 8;
@@ -108,6 +131,50 @@ pub mod may {
     pub const LOG: u32 = 1 << 19;
     /// All that there is for its kind of object.
     pub const ALL: u32 = u32::MAX;
+}
+
+/// What a handler is entered for. It runs on the thread itself, in the handler's task, on the handler's stack, with the code in
+/// r15 (x10) and the cookie of HANDLER_BIND in r14 (x9); for a fault also the address in rax (x8), where a system call has its
+/// number. All other registers are the thread's own, on the way in and on the way back (PORTAL_REPLY); of those that the handler
+/// cannot keep (x86-64: rax, rcx, r11, r14, r15; arm64: x8 to x11), the nucleus does. The result of a system call is what r14
+/// (arm64: x0) holds at PORTAL_REPLY, and goes to rax (x0). Kinds of [`info::Fault`] are the same numbers.
+pub mod event {
+    // Codes.
+    pub const READ: u64 = 1;
+    pub const WRITE: u64 = 2;
+    pub const EXECUTE: u64 = 3;
+    /// Also floating point, which programs do not have.
+    pub const ILLEGAL: u64 = 4;
+    /// The address is the port.
+    pub const PORT: u64 = 5;
+    pub const OTHER: u64 = 6;
+    /// x86-64 alone: arm64 divides by 0.
+    pub const DIVISION: u64 = 7;
+    pub const DEBUG: u64 = 8;
+    /// `syscall` or `svc` of a foreign task, whatever its number.
+    pub const SYSTEM_CALL: u64 = 9;
+    /// x86-64: `int 0x80` of a foreign task.
+    pub const INTERRUPT_CALL: u64 = 10;
+    /// THREAD_KICK.
+    pub const KICKED: u64 = 11;
+    /// The deadline of HANDLER_SLEEP passed.
+    pub const EXPIRED: u64 = 12;
+    /// As a kind of fault alone: the handler's task ended in the middle of it.
+    pub const ORPHANED: u64 = 13;
+
+    // Sets of events, for HANDLER_BIND.
+    /// [`READ`], [`WRITE`], [`EXECUTE`].
+    pub const PAGES: u64 = 1;
+    pub const ILLEGALS: u64 = 1 << 1;
+    pub const DIVISIONS: u64 = 1 << 2;
+    pub const DEBUGS: u64 = 1 << 3;
+    /// [`PORT`] and [`OTHER`].
+    pub const OTHERS: u64 = 1 << 4;
+    /// [`SYSTEM_CALL`] and [`INTERRUPT_CALL`].
+    pub const CALLS: u64 = 1 << 5;
+    /// [`KICKED`] and [`EXPIRED`].
+    pub const KICKS: u64 = 1 << 6;
+    pub const ALL: u64 = (1 << 7) - 1;
 }
 
 /// Kinds of PLATFORM_PART. A range of device registers is a memory object (MEMORY_DEVICE, MEMORY_PART).
@@ -280,7 +347,7 @@ pub mod info {
     #[repr(C)]
     #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
     pub struct Fault {
-        /// 0 none, 1 read, 2 write, 3 execute, 4 illegal instruction, 5 I/O port, 6 other.
+        /// 0 none, else a code of [`super::event`]: 1 read, 2 write, 3 execute, 4 illegal instruction, 5 I/O port, 6 other ...
         pub kind: u64,
         pub address: u64,
         /// Instruction pointer.

@@ -1,6 +1,7 @@
 //! Ending threads and tasks: nothing may refer to what is gone.
 
 use crate::{
+    handler::Event,
     interrupt::Line,
     notification::Notification,
     portal::Portal,
@@ -10,7 +11,15 @@ use crate::{
     thread::{Status, Thread},
     State,
 };
-use abi::system::{info::Fault, Error};
+use abi::system::{event, info::Fault, Error};
+
+/// What `task` does for a thread.
+enum Serves<'a> {
+    /// It answers the call of this frame.
+    Call(usize),
+    /// It handles this event.
+    Event(&'a Event),
+}
 
 impl State {
     /// Takes a thread out of everything. Portals it was in are free for others; what it did there stays half done.
@@ -18,6 +27,9 @@ impl State {
         self.sleepers.remove(thread);
         thread.leave_queue();
         thread.status.set(Status::Ended);
+        while thread.top().is_some() {
+            self.drop_event(thread);
+        }
         let depth = thread.depth.replace(0) as usize;
         for frame in thread.frames.iter().take(depth).rev() {
             frame.task.set(None);
@@ -31,20 +43,33 @@ impl State {
         self.tasks.iter().flat_map(|task| task.threads())
     }
 
-    /// The lowest call of `thread` that is being answered by `task`.
-    fn level(thread: &Thread, task: &Task) -> Option<usize> {
+    /// The first thing of `thread` that `task` serves.
+    fn served<'a>(thread: &'a Thread, task: &Task) -> Option<Serves<'a>> {
         let depth = thread.depth.get() as usize;
         let served = |portal: &'static Portal| same(portal.server, task);
-        thread.frames[..depth]
+        let call = thread.frames[..depth]
             .iter()
-            .position(|frame| frame.portal.get().is_some_and(served))
+            .position(|frame| frame.portal.get().is_some_and(served));
+        let mut events = thread.events();
+        let event = events.find(|event| event.portal.get().is_some_and(served));
+        match (call, event) {
+            (Some(call), Some(event)) if (call as u64) < event.floor.get() => {
+                Some(Serves::Call(call))
+            }
+            (_, Some(event)) => Some(Serves::Event(event)),
+            (Some(call), None) => Some(Serves::Call(call)),
+            (None, None) => None,
+        }
     }
 
     /// Callers inside `task` go back with `Interrupted`; so do those that wait for it.
     fn cut_callers(&'static self, task: &'static Task, owns: impl Fn(*const u8) -> bool) {
         for thread in self.threads().filter(|thread| !same(thread.home, task)) {
-            if let Some(level) = State::level(thread, task) {
-                self.cut(thread, level);
+            if let Some(served) = State::served(thread, task) {
+                match served {
+                    Serves::Call(level) => self.cut(thread, level),
+                    Serves::Event(event) => self.orphan(thread, event),
+                }
             } else if let Some(queue) = thread.place.queue() {
                 if owns(core::ptr::from_ref(queue).cast()) {
                     self.wake(thread, Err(Error::Interrupted));
@@ -53,8 +78,29 @@ impl State {
         }
     }
 
-    /// Stops a task whose code did what it may not. Its threads rest where they are until it is destroyed.
+    /// Stops a task whose code did what it may not. Its threads rest where they are until it is destroyed. Tasks whose events it
+    /// was handling are stopped, too.
     pub fn stop(&'static self, task: &'static Task, fault: Fault) {
+        self.stop_one(task, fault);
+        self.settle();
+    }
+
+    /// Stops the tasks that lost a handler in the middle of an event, and those that lose theirs by that.
+    pub(crate) fn settle(&'static self) {
+        while let Some(task) = self.tasks.iter().find(|task| task.orphaned.get()) {
+            task.orphaned.set(false);
+            if task.state.get() == TaskState::Running {
+                let fault = Fault {
+                    kind: event::ORPHANED,
+                    address: 0,
+                    at: 0,
+                };
+                self.stop_one(task, fault);
+            }
+        }
+    }
+
+    fn stop_one(&'static self, task: &'static Task, fault: Fault) {
         task.state.set(TaskState::Stopped);
         task.special.set(1);
         task.fault.set(fault);
@@ -73,8 +119,13 @@ impl State {
                 .place
                 .queue()
                 .map(|queue| core::ptr::from_ref(queue).cast::<u8>());
-            if queue.is_some_and(|queue| self.owns(task, queue)) {
-                self.wake(thread, Err(Error::Interrupted));
+            if let Some(queue) = queue.filter(|queue| self.owns(task, *queue)) {
+                let callers = |portal: &Portal| core::ptr::from_ref(&portal.callers).cast();
+                let entered = |event: &&Event| event.portal.get().map(callers) == Some(queue);
+                match thread.top().filter(entered) {
+                    Some(event) => self.orphan(thread, event),
+                    None => self.wake(thread, Err(Error::Interrupted)),
+                }
             }
         }
         self.cut_callers(task, |_| false);
@@ -116,7 +167,9 @@ impl State {
             | Object::Lines(_)
             | Object::Messages(_)
             | Object::Ports(_) => false,
+            Object::Handler(portal) => owns(core::ptr::from_ref::<Portal>(portal).cast()),
         };
+        self.sweep_handlers(|portal| owns(core::ptr::from_ref::<Portal>(portal).cast()));
         for other in self.tasks.iter().filter(|other| !same::<Task>(other, task)) {
             other.rights.sweep(gone);
             let bound = other.fault_bound.get();
@@ -137,5 +190,6 @@ impl State {
         {
             self.current.set(None);
         }
+        self.settle();
     }
 }

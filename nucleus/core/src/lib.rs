@@ -8,6 +8,7 @@
 pub mod allegation;
 pub mod destroy;
 pub mod frames;
+pub mod handler;
 pub mod interrupt;
 pub mod kernel;
 pub mod notification;

@@ -72,7 +72,10 @@ impl State {
             .first()
             .filter(|thread| thread.deadline.get() <= now)
         {
-            self.wake(thread, Err(Error::Timeout));
+            match thread.status.get() {
+                Status::Asleep => self.expired(thread),
+                _ => self.wake(thread, Err(Error::Timeout)),
+            }
         }
     }
 }

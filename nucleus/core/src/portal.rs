@@ -64,6 +64,9 @@ impl State {
 
     /// PORTAL_REPLY. The words are where the caller expects them already.
     pub fn reply(&'static self, thread: &'static Thread) -> Result<(), Error> {
+        if thread.depth.get() == thread.floor.get() {
+            return self.answer(thread);
+        }
         let top = thread.depth.get().checked_sub(1).ok_or(Error::Denied)?;
         self.back(thread, top as usize);
         thread.registers.set_status(Ok(()));
@@ -86,6 +89,12 @@ impl State {
 
     /// Returns to the caller of frame `level`, leaving the portals from there on.
     fn back(&'static self, thread: &'static Thread, level: usize) {
+        while thread
+            .top()
+            .is_some_and(|event| event.floor.get() > level as u64)
+        {
+            self.drop_event(thread);
+        }
         let depth = thread.depth.get() as usize;
         for frame in thread.frames[..depth].iter().skip(level).rev() {
             if let Some(task) = frame.task.take() {
@@ -105,7 +114,10 @@ impl State {
     pub fn leave(&'static self, portal: &'static Portal) {
         portal.active.set(None);
         if let Some(next) = portal.callers.take_first() {
-            enter(next, portal);
+            match next.awaits(portal) {
+                true => portal.active.set(Some(next)),
+                false => enter(next, portal),
+            }
             self.make_ready(next);
         }
     }

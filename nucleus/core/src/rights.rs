@@ -54,6 +54,8 @@ pub enum Object {
     Messages(Range) = 9,
     /// I/O ports.
     Ports(Range) = 10,
+    /// A portal that events enter and calls do not: its callers' registers are not only words.
+    Handler(&'static Portal) = 11,
 }
 pub const PORTAL: u32 = 1;
 
@@ -172,6 +174,22 @@ impl Rights {
     pub fn portal(&self, handle: u64) -> Result<&'static Portal, Error> {
         match self.get(handle)?.object {
             Object::Portal(portal) => Ok(portal),
+            _ => Err(Error::BadHandle),
+        }
+    }
+
+    #[inline]
+    pub fn handler(&self, handle: u64) -> Result<&'static Portal, Error> {
+        match self.get(handle)?.object {
+            Object::Handler(portal) => Ok(portal),
+            _ => Err(Error::BadHandle),
+        }
+    }
+
+    pub fn thread(&self, handle: u64, need: u32) -> Result<&'static Thread, Error> {
+        let right = self.get(handle)?;
+        match right.object {
+            Object::Thread(thread) => right.allows(need).map(|()| thread),
             _ => Err(Error::BadHandle),
         }
     }

@@ -1,6 +1,6 @@
 //! Tasks: an address space, a table of rights, and the memory all of it is kept in.
 
-use crate::{notification::Notification, rights::Rights, thread::Thread};
+use crate::{handler::Handlers, notification::Notification, rights::Rights, thread::Thread};
 use abi::{layout::PAGE, system::Error};
 use core::cell::Cell;
 
@@ -87,6 +87,11 @@ pub struct Task {
     pub next: Cell<Option<&'static Task>>,
     /// Port ranges (first, count).
     pub ports: [Cell<(u16, u16)>; PORT_RANGES],
+    /// Its system calls are events, for good.
+    pub foreign: Cell<bool>,
+    pub handlers: Handlers,
+    /// To be stopped: the handler of one of its threads ended ([`State::settle`](crate::State::settle)).
+    pub orphaned: Cell<bool>,
     pub fault_bound: Cell<Option<(&'static Notification, u64)>>,
     pub fault: Cell<abi::system::info::Fault>,
     /// Bytes mapped.
@@ -109,6 +114,9 @@ impl Task {
             threads: Cell::new(None),
             next: Cell::new(None),
             ports: [const { Cell::new((0, 0)) }; PORT_RANGES],
+            foreign: Cell::new(false),
+            handlers: Handlers::new(),
+            orphaned: Cell::new(false),
             fault_bound: Cell::new(None),
             fault: Cell::new(abi::system::info::Fault {
                 kind: 0,

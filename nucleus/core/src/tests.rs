@@ -19,6 +19,8 @@ use abi::{boot::Range, layout, layout::PAGE, system::may, system::Error};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
+mod handlers;
+
 fn keep<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }

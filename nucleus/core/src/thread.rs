@@ -1,6 +1,12 @@
 //! Threads.
 
-use crate::{portal::Portal, queue::Place, registers::Registers, task::Task};
+use crate::{
+    handler::{Event, Handler, Handlers},
+    portal::Portal,
+    queue::Place,
+    registers::Registers,
+    task::Task,
+};
 use core::cell::Cell;
 
 /// Calls one thread can be inside of at once.
@@ -15,6 +21,8 @@ pub enum Status {
     Waiting,
     /// In a portal's queue.
     Calling,
+    /// At its own code, until it is woken or kicked (HANDLER_SLEEP).
+    Asleep,
     /// Its task was stopped by a fault.
     Stopped,
     /// Ended; only its memory is left.
@@ -50,7 +58,22 @@ pub struct Thread {
     pub task: Cell<&'static Task>,
     /// Frames in use.
     pub depth: Cell<u64>,
+    /// How many of these are not for the code that runs now to leave: it is a handler's.
+    pub floor: Cell<u64>,
+    /// The code of what is handled on this thread now (innermost), perhaps with [`crate::handler::LATCH`]; 0 if nothing is.
+    pub event: Cell<u64>,
+    /// 1 while it is in the code of a foreign task, whose system calls are events.
+    pub foreign: Cell<u64>,
+    /// Who handles system calls, if it is a foreign thread: its own handler, or else its task's.
+    pub call: Handler,
+    /// What is handled; the registers that are to come back.
+    pub outer: Event,
     pub frames: [Frame; DEPTH],
+    /// What happened in the handler of the outer event, and is handled by another.
+    pub inner: Event,
+    pub handlers: Handlers,
+    /// Physical address of the page that it shares with its handler.
+    pub page: Cell<Option<u64>>,
     /// Who it belongs to.
     pub home: &'static Task,
     pub priority: Cell<u64>,
@@ -69,7 +92,15 @@ impl Thread {
             registers: Registers::new(),
             task: Cell::new(home),
             depth: Cell::new(0),
+            floor: Cell::new(0),
+            event: Cell::new(0),
+            foreign: Cell::new(home.foreign.get().into()),
+            call: home.handlers.of(abi::system::event::SYSTEM_CALL),
+            outer: Event::new(),
             frames: [const { Frame::new() }; DEPTH],
+            inner: Event::new(),
+            handlers: Handlers::new(),
+            page: Cell::new(None),
             home,
             priority: Cell::new(priority),
             status: Cell::new(Status::Ready),

@@ -1,5 +1,6 @@
 //! System calls: one table. Each function gets the calling thread and gives the result's first word.
 
+mod handlers;
 mod interrupts;
 mod machine;
 mod memory;
@@ -40,17 +41,26 @@ const CALLS: [Call; call::COUNT as usize] = {
     table[call::LOG as usize] = machine::log;
     table[call::INFO as usize] = machine::info;
     table[call::NULL as usize] = |_| Ok(0);
+    table[call::HANDLER_CREATE as usize] = handlers::create;
+    table[call::HANDLER_BIND as usize] = handlers::bind;
+    table[call::FRAME_BIND as usize] = handlers::frame_bind;
+    table[call::THREAD_WAKE as usize] = handlers::wake;
+    table[call::THREAD_KICK as usize] = handlers::kick;
     table[call::PLATFORM_PART as usize] = machine::part;
     table
 };
 
 /// Numbers of the calls in [`nucleus_move`], as bits: the entry code saves more registers for them.
-pub const MOVING: u32 = 1 << call::PORTAL_CALL
+pub const MOVING: u64 = 1 << call::PORTAL_CALL
     | 1 << call::PORTAL_REPLY
     | 1 << call::WAIT
     | 1 << call::YIELD
     | 1 << call::TASK_DESTROY
     | 1 << call::PORTS_GRANT
+    | 1 << call::HANDLER_FRAME
+    | 1 << call::HANDLER_RESUME
+    | 1 << call::HANDLER_SLEEP
+    | 1 << call::HANDLER_PASS
     | 1 << call::EXIT;
 
 fn no_call(_: &'static Thread) -> Answer {
@@ -90,11 +100,12 @@ extern "C" fn nucleus_call(thread: &'static Thread, number: u64) -> Next {
 extern "C" fn nucleus_move(thread: &'static Thread, number: u64) -> &'static Thread {
     match number {
         call::PORTAL_CALL => portal_call(thread),
-        call::PORTAL_REPLY => {
-            if let Err(error) = STATE.reply(thread) {
-                thread.registers.set_status(Err(error));
-            }
-        }
+        call::PORTAL_REPLY => refuse(thread, STATE.reply(thread)),
+        // Words stay: they are the handled thread's.
+        call::HANDLER_FRAME => thread.registers.answer(handlers::frame(thread)),
+        call::HANDLER_RESUME => refuse(thread, handlers::resume(thread)),
+        call::HANDLER_SLEEP => refuse(thread, handlers::sleep(thread)),
+        call::HANDLER_PASS => refuse(thread, handlers::pass(thread)),
         call::WAIT => wait(thread),
         call::YIELD => {
             thread.registers.answer(Ok(0));
@@ -105,6 +116,20 @@ extern "C" fn nucleus_move(thread: &'static Thread, number: u64) -> &'static Thr
         call::EXIT => exit(thread),
         _ => thread.registers.set_status(Err(Error::NoCall)),
     }
+    leave()
+}
+
+/// What went well has moved the thread already.
+fn refuse(thread: &'static Thread, result: Result<(), Error>) {
+    if let Err(error) = result {
+        thread.registers.set_status(Err(error));
+    }
+}
+
+/// From the entry code, all registers stored: a foreign task made a system call.
+#[no_mangle]
+extern "C" fn nucleus_foreign_call(thread: &'static Thread) -> &'static Thread {
+    crate::faults::raise(thread, abi::system::event::SYSTEM_CALL, 0, "");
     leave()
 }
 
@@ -131,7 +156,7 @@ fn wait(thread: &'static Thread) {
     }
 }
 
-/// Inside of a call, that call ends; else the thread.
+/// Inside of a call, that call ends; else the thread. A handler does it for whom it handles.
 fn exit(thread: &'static Thread) {
     match thread.depth.get() {
         0 => STATE.end(thread),

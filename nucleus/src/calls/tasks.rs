@@ -1,6 +1,6 @@
 //! Tasks, threads and rights.
 
-use super::Answer;
+use super::{handlers, Answer};
 use crate::{account, arch, interrupts, objects, space, STATE};
 use abi::{
     layout::USER_END,
@@ -51,6 +51,7 @@ pub fn create(thread: &'static Thread) -> Answer {
 fn remove(task: &'static nucleus_core::task::Task) {
     STATE.destroy(task, interrupts::settle);
     account::forget(task);
+    handlers::forget_pages(task);
     space::destroy(task);
     STATE.frames.release(task.pool.base, task.pool.size);
 }
@@ -71,11 +72,13 @@ pub fn destroy(thread: &'static Thread) {
     }
 }
 
-/// Whether `thread` is in a call that `task` answers.
+/// Whether `thread` is in a call that `task` answers, or in an event that it handles.
 fn inside(thread: &Thread, task: &nucleus_core::task::Task) -> bool {
     let frames = thread.frames.iter().take(thread.depth.get() as usize);
+    let events = thread.events().filter_map(|event| event.portal.get());
     frames
         .filter_map(|frame| frame.portal.get())
+        .chain(events)
         .any(|portal| same(portal.server, task))
 }
 
@@ -83,6 +86,8 @@ pub fn thread_create(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [task, entry, stack, argument, priority] =
         [0, 1, 2, 3, 4].map(|n| thread.registers.word(n));
+    // Who may not say who handles the task's faults does not come to say it by a thread.
+    let faults = rights.task(task, may::FAULTS).is_ok();
     let task = rights.task(task, may::START)?;
     check_start(entry, stack)?;
     if priority >= PRIORITIES {
@@ -92,7 +97,10 @@ pub fn thread_create(thread: &'static Thread) -> Answer {
         return Err(Error::Denied);
     }
     let new = objects::place(task, Thread::new(task, priority))?;
-    let handle = rights.add(Right::whole(Object::Thread(new)))?;
+    let handle = rights.add(Right {
+        object: Object::Thread(new),
+        may: if faults { may::ALL } else { !may::FAULTS },
+    })?;
     new.registers.enter(entry, stack);
     new.registers.set_word(0, argument);
     task.add_thread(new);

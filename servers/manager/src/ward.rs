@@ -331,6 +331,10 @@ impl Ward {
             3 => "execution at",
             4 => "illegal instruction, address",
             5 => "I/O port",
+            7 => "division, address",
+            8 => "debug trap, address",
+            9 | 10 => "system call that nobody handles, address",
+            13 => "handler that ended, address",
             _ => "fault, address",
         };
         let next = match again {

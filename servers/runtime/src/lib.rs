@@ -23,6 +23,7 @@ use copy as _;
 pub mod child;
 #[cfg(feature = "device")]
 pub mod device;
+pub mod handler;
 pub mod log;
 pub mod memory;
 pub mod portal;

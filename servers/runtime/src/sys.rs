@@ -239,6 +239,36 @@ pub fn fault_bind(task: Handle, notification: Handle, bits: u64) -> Result<(), E
     .map(drop)
 }
 
+/// A handler in the calling task. [`crate::handler::open`] supplies an entry and a stack.
+pub fn handler_create(entry: u64, stack_top: u64) -> Result<Handle, Error> {
+    plain(call::HANDLER_CREATE, [entry, stack_top, 0, 0, 0, 0]).map(handle)
+}
+
+/// Events `set` ([`abi::system::event`]) of a task or thread go to `to`, or to nobody; it is told `cookie`.
+pub fn handler_bind(whose: Handle, set: u64, to: Option<Handle>, cookie: u64) -> Result<(), Error> {
+    let to = to.map_or(u64::MAX, u64::from);
+    plain(call::HANDLER_BIND, [whose.into(), set, to, cookie, 0, 0]).map(drop)
+}
+
+/// The page at `offset` of `memory` is the thread's frame page.
+pub fn frame_bind(thread: Handle, memory: Handle, offset: u64) -> Result<(), Error> {
+    plain(
+        call::FRAME_BIND,
+        [thread.into(), memory.into(), offset, 0, 0, 0],
+    )
+    .map(drop)
+}
+
+/// A thread that sleeps goes on as its frame page says; whether it slept.
+pub fn thread_wake(thread: Handle) -> Result<bool, Error> {
+    plain(call::THREAD_WAKE, [thread.into(), 0, 0, 0, 0, 0]).map(|slept| slept != 0)
+}
+
+/// The thread comes to its handler.
+pub fn thread_kick(thread: Handle) -> Result<(), Error> {
+    plain(call::THREAD_KICK, [thread.into(), 0, 0, 0, 0, 0]).map(drop)
+}
+
 /// Switches the machine off. Returning is failure.
 pub fn power_off(platform: Handle) -> Result<(), Error> {
     plain(call::POWER, [platform.into(), 0, 0, 0, 0, 0]).map(drop)

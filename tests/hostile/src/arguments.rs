@@ -66,6 +66,10 @@ fn handles(report: &mut Report, ground: &Ground) {
         call::POWER,
         call::LOG,
         call::INFO,
+        call::HANDLER_BIND,
+        call::FRAME_BIND,
+        call::THREAD_WAKE,
+        call::THREAD_KICK,
     ];
     for number in first_word {
         for handle in [
@@ -100,6 +104,9 @@ fn handles(report: &mut Report, ground: &Ground) {
         call::POWER,
         call::LOG,
         call::INFO,
+        call::FRAME_BIND,
+        call::THREAD_WAKE,
+        call::THREAD_KICK,
     ];
     for number in not_a_task {
         refused(

@@ -51,6 +51,8 @@ const IPC: &[&str] = &[
     "ipc.ARCH.map",
     "ipc.ARCH.unmap",
     "ipc.ARCH.now",
+    "ipc.ARCH.foreign_call",
+    "ipc.ARCH.fault",
 ];
 const RULES: &[&str] = &[
     "rules.DEVICE.lines",

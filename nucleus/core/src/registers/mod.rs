@@ -10,7 +10,12 @@ pub use aarch64::*;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::*;
 
-use abi::system::Error;
+use crate::handler::Event;
+use abi::{frame, layout::USER_END, system::Error};
+
+const _: () = assert!(COUNT == frame::WORDS && POINTER == frame::POINTER && STACK == frame::STACK);
+const _: () =
+    assert!(FLAGS_AT == frame::FLAGS && NUMBER == frame::NUMBER && RESULT == frame::RESULT);
 
 impl Registers {
     /// Word `n` of a call; 0 if there is no such word.
@@ -85,5 +90,79 @@ impl Registers {
     #[inline]
     pub fn badge(&self) -> u64 {
         self.0[BADGE].get()
+    }
+
+    /// A thread that was stopped at its own code is about to run a handler: what the handler cannot keep is kept in `event`.
+    pub fn begin(&self, event: &Event, entry: u64, stack: u64, [code, cookie, address]: [u64; 3]) {
+        self.unmask();
+        for (kept, at) in event.saved.iter().zip(SAVED) {
+            kept.set(self.0[at].get());
+        }
+        event.pointer.set(self.pointer());
+        event.stack.set(self.stack());
+        event.flags.set(self.0[FLAGS_AT].get());
+        self.0[COOKIE].set(cookie);
+        self.0[CODE].set(code);
+        if !crate::handler::is_call(code) {
+            self.0[ADDRESS].set(address);
+        }
+        self.0[POINTER].set(entry);
+        self.0[STACK].set(stack);
+        self.ready();
+    }
+
+    /// The thread as it was before [`Registers::begin`], but for what the handler did with the registers that it must keep.
+    pub fn restore(&self, event: &Event, code: u64) {
+        for (kept, at) in event.saved.iter().zip(SAVED) {
+            self.0[at].set(kept.get());
+        }
+        self.0[POINTER].set(event.pointer.get());
+        self.0[STACK].set(event.stack.get());
+        self.0[FLAGS_AT].set(event.flags.get());
+        self.restored(code);
+    }
+
+    /// The same with the result of a system call.
+    pub fn finish(&self, event: &Event, code: u64) {
+        let result = self.0[ANSWER].get();
+        self.restore(event, code);
+        if crate::handler::is_call(code) {
+            self.0[RESULT].set(result);
+        }
+    }
+
+    /// As words of a frame page.
+    pub fn export(&self) -> [u64; COUNT] {
+        core::array::from_fn(|n| match frame_has(n) {
+            true => self.0[n].get(),
+            false => 0,
+        })
+    }
+
+    /// Whether a thread may go on with these words of a frame page.
+    pub fn acceptable(words: &[u64; COUNT]) -> Result<(), Error> {
+        match words[POINTER] < USER_END {
+            true => Ok(()),
+            false => Err(Error::BadArgument),
+        }
+    }
+
+    /// From words of a frame page that are [acceptable](Registers::acceptable).
+    pub fn import(&self, words: &[u64; COUNT]) {
+        for (n, word) in words.iter().enumerate().filter(|(n, _)| frame_has(*n)) {
+            self.0[n].set(*word);
+        }
+        let flags = words[FLAGS_AT] & frame::FLAGS_ALLOWED | FLAGS;
+        self.0[FLAGS_AT].set(flags);
+        self.imported();
+    }
+
+    /// A second store with the same contents.
+    pub fn copy(&self) -> Registers {
+        let copy = Registers::new();
+        for (to, from) in copy.0.iter().zip(&self.0) {
+            to.set(from.get());
+        }
+        copy
     }
 }

@@ -1,9 +1,11 @@
 //! Into the nucleus and out of it.
 
 use crate::{faults, interrupts, leave, platform, println, STATE};
+use abi::system::event;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use nucleus_core::{
+    handler::{Event, Handler},
     portal::Portal,
     registers as r, rights,
     task::Task,
@@ -13,7 +15,13 @@ use nucleus_core::{
 global_asm!(
     include_str!("entry.s"),
     ELR = const r::ELR * 8,
-    MOVING_LOW = const crate::calls::MOVING & 0xffff, MOVING_HIGH = const crate::calls::MOVING >> 16,
+    MOVING = const crate::calls::MOVING,
+    EVENT = const offset_of!(Thread, event), FOREIGN = const offset_of!(Thread, foreign),
+    HOME = const offset_of!(Thread, home), SYSTEM_CALL = const event::SYSTEM_CALL,
+    CALL = const offset_of!(Thread, call),
+    EVENT_POINTER = const offset_of!(Thread, outer) + offset_of!(Event, pointer),
+    EVENT_STACK = const offset_of!(Thread, outer) + offset_of!(Event, stack),
+    SAVED = const offset_of!(Thread, outer) + offset_of!(Event, saved),
     TASK = const offset_of!(Thread, task), DEPTH = const offset_of!(Thread, depth),
     FRAMES = const offset_of!(Thread, frames),
     MOST_DEPTH = const nucleus_core::thread::DEPTH,
@@ -31,6 +39,15 @@ const _: () = {
     assert!(offset_of!(Portal, stack) == offset_of!(Portal, entry) + 8);
     assert!(offset_of!(Task, special) == offset_of!(Task, space) + 8);
     assert!(r::SPSR == r::ELR + 1);
+    assert!(offset_of!(Thread, floor) == offset_of!(Thread, depth) + 8);
+    assert!(offset_of!(Thread, foreign) == offset_of!(Thread, event) + 8);
+    assert!(offset_of!(Handler, portal) == 0 && offset_of!(Handler, cookie) == 8);
+    assert!(offset_of!(Event, flags) == offset_of!(Event, pointer) + 8);
+    assert!(offset_of!(Event, portal) == offset_of!(Event, stack) + 8);
+    assert!(r::SAVED[0] == 8 && r::SAVED[1] == 9 && r::SAVED[2] == 10 && r::SAVED[3] == 11);
+    assert!(r::COOKIE == 9 && r::CODE == 10 && r::ANSWER == 0);
+    // The reach of a load of two words.
+    assert!(offset_of!(Thread, frames) + 16 <= 504);
 };
 
 extern "C" {
@@ -86,22 +103,29 @@ extern "C" fn nucleus_exception(
     const POINTER_ALIGNMENT: u64 = 0x22;
     const DATA: u64 = 0x24;
     const STACK_ALIGNMENT: u64 = 0x26;
+    const HARDWARE_BREAKPOINT: u64 = 0x30;
+    const STEP: u64 = 0x32;
+    const WATCHPOINT: u64 = 0x34;
+    const BREAKPOINT: u64 = 0x3c;
     let at = thread.registers.pointer();
     match syndrome >> 26 & 0x3f {
         DATA if syndrome & 0x3f == 0x21 => {
-            faults::stop(thread, faults::OTHER, address, at, "misaligned access")
+            faults::raise(thread, event::OTHER, address, "misaligned access")
         }
-        DATA if syndrome & 1 << 6 != 0 => faults::stop(thread, faults::WRITE, address, at, ""),
-        DATA => faults::stop(thread, faults::READ, address, at, ""),
-        INSTRUCTION => faults::stop(thread, faults::EXECUTE, address, at, ""),
+        DATA if syndrome & 1 << 6 != 0 => faults::raise(thread, event::WRITE, address, ""),
+        DATA => faults::raise(thread, event::READ, address, ""),
+        INSTRUCTION => faults::raise(thread, event::EXECUTE, address, ""),
         POINTER_ALIGNMENT | STACK_ALIGNMENT => {
-            faults::stop(thread, faults::OTHER, at, at, "misaligned pointer")
+            faults::raise(thread, event::OTHER, at, "misaligned pointer")
         }
-        FLOATING_POINT => faults::stop(thread, faults::ILLEGAL, at, at, "floating point"),
+        FLOATING_POINT => faults::raise(thread, event::ILLEGAL, at, "floating point"),
         UNKNOWN | SYSTEM_REGISTER => {
-            faults::stop(thread, faults::ILLEGAL, at, at, "illegal instruction")
+            faults::raise(thread, event::ILLEGAL, at, "illegal instruction")
         }
-        _ => faults::stop(thread, faults::OTHER, syndrome, at, "exception"),
+        HARDWARE_BREAKPOINT | STEP | WATCHPOINT | BREAKPOINT => {
+            faults::raise(thread, event::DEBUG, at, "debug trap")
+        }
+        _ => faults::raise(thread, event::OTHER, syndrome, "exception"),
     }
     leave()
 }

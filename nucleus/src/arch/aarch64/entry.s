@@ -134,11 +134,12 @@ nucleus_synchronous:
     lsr     x10, x10, #26
     cmp     x10, #0x15
     b.ne    1f
+    ldr     x10, [sp, #{FOREIGN}]
+    cbnz    x10, 50f
     cmp     x8, #1
     b.ls    20f                         // PORTAL_CALL, PORTAL_REPLY
 10: save_first
-    mov     w10, #{MOVING_LOW}
-    movk    w10, #{MOVING_HIGH}, lsl #16
+    ldr     x10, nucleus_moving
     lsr     x10, x10, x8                // numbers of 64 and more are refused either way
     tbnz    x10, #0, 13f
     nucleus_stack
@@ -209,8 +210,9 @@ nucleus_synchronous:
     eret
 
 // A reply to a caller that waits alone.
-30: ldr     x10, [sp, #{DEPTH}]
-    cbz     x10, 10b
+30: ldp     x10, x11, [sp, #{DEPTH}]    // and the floor
+    cmp     x10, x11
+    b.eq    60f
     sub     x15, x10, #1
     mov     x11, sp
     add     x16, x11, x15, lsl #5
@@ -236,6 +238,76 @@ nucleus_synchronous:
     .endr
     stp     xzr, xzr, [sp, #80]
     b       10b
+
+// A system call of a foreign task, where nothing is in the way: its handler is entered with all registers but those that
+// it could not keep; nucleus_core::handler does the same, and all other cases.
+50: ldr     x10, [sp, #80]
+    stp     x8, x9, [sp, #{SAVED}]
+    stp     x10, x11, [sp, #({SAVED} + 16)]
+    ldr     x9, [sp, #{CALL}]
+    cbz     x9, 55f
+    ldr     x10, [x9, #{ACTIVE}]
+    cbnz    x10, 55f
+    ldr     x10, [x9, #{SERVER}]
+    ldr     x11, [x10, #({SPACE} + 8)]  // special
+    cbnz    x11, 55f
+    mov     x11, sp
+    str     x11, [x9, #{ACTIVE}]
+    str     x10, [sp, #{TASK}]
+    ldr     x10, [x10, #{SPACE}]
+    msr     ttbr0_el1, x10
+    mov     x10, #{SYSTEM_CALL}
+    stp     x10, xzr, [sp, #{EVENT}]    // and not in foreign code
+    mrs     x10, elr_el1
+    mrs     x11, spsr_el1
+    stp     x10, x11, [sp, #{EVENT_POINTER}]
+    mrs     x10, sp_el0
+    stp     x10, x9, [sp, #{EVENT_STACK}]
+    ldp     x10, x11, [x9, #{ENTRY}]
+    msr     elr_el1, x10
+    msr     sp_el0, x11
+    msr     spsr_el1, xzr
+    ldr     x9, [sp, #({CALL} + 8)]
+    mov     x10, #{SYSTEM_CALL}
+    mov     x11, xzr
+    eret
+55: ldr     x9, [sp, #({SAVED} + 8)]
+    ldr     x11, [sp, #88]
+    save_first
+    save_rest sp
+    nucleus_stack
+    bl      nucleus_foreign_call
+    b       nucleus_resume
+
+// A reply that ends no call: the handler of a system call is done, or there is nothing to reply to.
+60: ldr     x10, [sp, #{EVENT}]
+    cmp     x10, #{SYSTEM_CALL}
+    b.ne    10b
+    ldp     x10, x11, [sp, #{EVENT_STACK}]
+    ldr     x9, [x11, #{CALLERS}]
+    cbnz    x9, 10b
+    ldr     x9, [sp, #{HOME}]
+    ldr     x8, [x9, #({SPACE} + 8)]
+    cbnz    x8, 65f
+    str     x9, [sp, #{TASK}]
+    str     xzr, [x11, #{ACTIVE}]
+    ldr     x9, [x9, #{SPACE}]
+    msr     ttbr0_el1, x9
+    msr     sp_el0, x10
+    mov     x10, #1
+    stp     xzr, x10, [sp, #{EVENT}]    // in foreign code again
+    ldp     x10, x11, [sp, #{EVENT_POINTER}]
+    msr     elr_el1, x10
+    msr     spsr_el1, x11
+    ldp     x8, x9, [sp, #{SAVED}]
+    ldp     x10, x11, [sp, #({SAVED} + 16)]
+    eret
+65: mov     x8, #1
+    b       10b
+
+.balign 8
+nucleus_moving:
+    .quad   {MOVING}
 
 1:  save
     mrs     x1, esr_el1

@@ -78,10 +78,15 @@ extern "C" {
 /// Non-maskable interrupt, double fault and machine check: on a stack of their own.
 const ANYTIME: [usize; 3] = [2, 8, 18];
 
+/// `int3`: the one gate that programs may pass.
+const BREAKPOINT: usize = 3;
+
 fn gate(vector: usize) -> [u64; 2] {
     let entry = &raw const nucleus_vectors as u64 + 16 * vector as u64;
     let stack = u64::from(ANYTIME.contains(&vector));
-    let low = (entry & 0xffff) | u64::from(NUCLEUS_CODE) << 16 | stack << 32 | 0x8e00 << 32;
+    let user = if vector == BREAKPOINT { 3 } else { 0 };
+    let kind = 0x8e00 | user << 13;
+    let low = (entry & 0xffff) | u64::from(NUCLEUS_CODE) << 16 | stack << 32 | kind << 32;
     [low | (entry >> 16 & 0xffff) << 48, entry >> 32]
 }
 

@@ -1,11 +1,12 @@
 //! Into the nucleus and out of it.
 
 use crate::{faults, interrupts, leave, platform, println, space, STATE};
-use abi::boot::vector;
+use abi::{boot::vector, system::event};
 use core::arch::{asm, global_asm};
 use core::cell::Cell;
 use core::mem::offset_of;
 use nucleus_core::{
+    handler::{Event, Handler},
     kernel::Kernel,
     portal::Portal,
     registers::{self as r, Registers},
@@ -30,8 +31,20 @@ global_asm!(
     RIGHTS = const offset_of!(Task, rights), RIGHTS_COUNT = const rights::COUNT, RIGHT_PORTAL = const rights::PORTAL,
     ENTRY = const offset_of!(Portal, entry), STACK = const offset_of!(Portal, stack),
     BADGE = const offset_of!(Portal, badge), SERVER = const offset_of!(Portal, server),
+    FLOOR = const offset_of!(Thread, floor), EVENT = const offset_of!(Thread, event), FOREIGN = const offset_of!(Thread, foreign),
+    HOME = const offset_of!(Thread, home), SYSTEM_CALL = const event::SYSTEM_CALL,
+    CALL_PORTAL = const offset_of!(Thread, call) + offset_of!(Handler, portal),
+    CALL_COOKIE = const offset_of!(Thread, call) + offset_of!(Handler, cookie),
+    EVENT_POINTER = const offset_of!(Thread, outer) + offset_of!(Event, pointer),
+    EVENT_FLAGS = const offset_of!(Thread, outer) + offset_of!(Event, flags),
+    EVENT_STACK = const offset_of!(Thread, outer) + offset_of!(Event, stack),
+    EVENT_PORTAL = const offset_of!(Thread, outer) + offset_of!(Event, portal),
+    SAVED = const offset_of!(Thread, outer) + offset_of!(Event, saved),
     ACTIVE = const offset_of!(Portal, active), CALLERS = const offset_of!(Portal, callers),
 );
+// The entry code stores these three for a system call.
+const _: () = assert!(r::SAVED[0] == r::RAX && r::SAVED[1] == r::R14 && r::SAVED[2] == r::R15);
+const _: () = assert!(r::COOKIE == r::R14 && r::CODE == r::R15 && r::ANSWER == r::R14);
 
 extern "C" {
     fn nucleus_syscall();
@@ -127,6 +140,9 @@ fn interrupt(number: u64) {
 }
 
 fn exception(thread: &'static Thread, number: u64) {
+    const DIVISION: u64 = 0;
+    const DEBUG: u64 = 1;
+    const BREAKPOINT: u64 = 3;
     const ILLEGAL: u64 = 6;
     const NO_FLOATING_POINT: u64 = 7;
     const PROTECTION: u64 = 13;
@@ -137,21 +153,48 @@ fn exception(thread: &'static Thread, number: u64) {
     );
     match number {
         PAGE => {
-            let kind = match error {
-                _ if error & 1 << 4 != 0 => faults::EXECUTE,
-                _ if error & 1 << 1 != 0 => faults::WRITE,
-                _ => faults::READ,
+            let code = match error {
+                _ if error & 1 << 4 != 0 => event::EXECUTE,
+                _ if error & 1 << 1 != 0 => event::WRITE,
+                _ => event::READ,
             };
-            faults::stop(thread, kind, fault_address(), at, "")
+            faults::raise(thread, code, fault_address(), "")
+        }
+        PROTECTION if thread.foreign.get() != 0 && interrupt_call(thread, error) => {
+            thread.registers.0[r::RIP].set(at + INTERRUPT_CALL.len() as u64);
+            faults::raise(thread, event::INTERRUPT_CALL, 0, "")
         }
         PROTECTION => match port(thread) {
-            Some(port) => faults::stop(thread, faults::PORT, port, at, ""),
-            None => faults::stop(thread, faults::OTHER, 0, at, "protection violation"),
+            Some(port) => faults::raise(thread, event::PORT, port, ""),
+            None => faults::raise(thread, event::OTHER, 0, "protection violation"),
         },
-        ILLEGAL => faults::stop(thread, faults::ILLEGAL, at, at, "illegal instruction"),
-        NO_FLOATING_POINT => faults::stop(thread, faults::ILLEGAL, at, at, "floating point"),
-        _ => faults::stop(thread, faults::OTHER, number, at, "exception"),
+        ILLEGAL => faults::raise(thread, event::ILLEGAL, at, "illegal instruction"),
+        NO_FLOATING_POINT => faults::raise(thread, event::ILLEGAL, at, "floating point"),
+        DIVISION => faults::raise(thread, event::DIVISION, at, "division"),
+        DEBUG | BREAKPOINT => faults::raise(thread, event::DEBUG, at, "debug trap"),
+        _ => faults::raise(thread, event::OTHER, number, "exception"),
     }
+}
+
+/// `int 0x80`.
+const INTERRUPT_CALL: [u8; 2] = [0xcd, 0x80];
+
+/// Whether a protection violation is an `int 0x80`, whose gate user mode may not pass: the error code is a gate's (SDM 3A, 6.13), by
+/// whose number QEMU 7.2 multiplies by 16 instead of 8.
+fn interrupt_call(thread: &Thread, error: u64) -> bool {
+    error & 2 != 0 && code_at::<2>(thread) == Some(INTERRUPT_CALL)
+}
+
+/// The bytes at the instruction pointer; those in the next page are 0.
+fn code_at<const N: usize>(thread: &Thread) -> Option<[u8; N]> {
+    let mut code = [0; N];
+    let at = thread.registers.pointer();
+    let length = (4096 - at % 4096).min(N as u64);
+    let range = nucleus_core::allegation::Allegation::new(at, length)
+        .check(N as u64)
+        .ok()?;
+    space::read(thread.task.get(), range, &mut code).ok()?;
+    Some(code)
 }
 
 fn fault_address() -> u64 {
@@ -163,13 +206,7 @@ fn fault_address() -> u64 {
 
 /// The port, if the instruction is one that uses ports (SDM 2A, IN, INS, OUT, OUTS).
 fn port(thread: &Thread) -> Option<u64> {
-    let mut code = [0; 4];
-    let at = thread.registers.pointer();
-    let length = (4096 - at % 4096).min(4);
-    let range = nucleus_core::allegation::Allegation::new(at, length)
-        .check(4)
-        .ok()?;
-    space::read(thread.task.get(), range, &mut code).ok()?;
+    let code = code_at::<4>(thread)?;
     let prefixes = code
         .iter()
         .take_while(|byte| [0x66, 0xf2, 0xf3].contains(*byte))

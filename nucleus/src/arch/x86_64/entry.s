@@ -15,6 +15,8 @@ nucleus_entry:                          # rdi: physical address of the boot info
 .global nucleus_syscall
 .balign 64
 nucleus_syscall:
+    cmp     qword ptr [rip + nucleus_foreign], 0
+    jne     40f
     cmp     rax, 1
     jbe     20f                         # PORTAL_CALL, PORTAL_REPLY
 
@@ -32,7 +34,7 @@ nucleus_syscall:
     mov     [rsp + {RSP}], rdi
     mov     rdi, rsp
     mov     rsi, rax
-    mov     ecx, {MOVING}
+    movabs  rcx, {MOVING}
     bt      rcx, rax                    # numbers of 64 and more are refused either way
     jc      13f
     lea     rsp, [rip + nucleus_stack_top - 16]
@@ -126,11 +128,11 @@ nucleus_syscall:
 
 # A reply to a caller that waits alone.
 30: mov     rax, [rip + STATE]
-    cmp     qword ptr [rax + {DEPTH}], 0
-    je      36f
+    mov     r11, [rax + {DEPTH}]        # flags: the way in loses r11 anyway
+    cmp     r11, [rax + {FLOOR}]
+    je      50f
     mov     rbx, rax
-    mov     r15, [rbx + {DEPTH}]
-    dec     r15
+    lea     r15, [r11 - 1]
     mov     rbp, r15
     shl     rbp, 5
     add     rbp, rbx
@@ -157,17 +159,105 @@ nucleus_syscall:
     xor     r15d, r15d
     sysretq
 35: mov     eax, 1
+    mov     r11d, {FLAGS}
     xor     ebx, ebx
     xor     ebp, ebp
     xor     r14d, r14d
     xor     r15d, r15d
     jmp     10b
-36: mov     eax, 1
+
+# A system call of a foreign task, where nothing is in the way: its handler is entered with all registers but those that
+# it could not keep; nucleus_core::handler does the same, and all other cases.
+40: mov     [rip + nucleus_user_stack], rsp
+    mov     rsp, [rip + STATE]
+    mov     [rsp + {EVENT_POINTER}], rcx
+    mov     [rsp + {EVENT_FLAGS}], r11
+    mov     rcx, [rsp + {CALL_PORTAL}]
+    test    rcx, rcx
+    jz      45f
+    cmp     qword ptr [rcx + {ACTIVE}], 0
+    jne     45f
+    mov     r11, [rcx + {SERVER}]
+    cmp     qword ptr [r11 + {SPECIAL}], 0
+    jne     45f
+    cmp     qword ptr [rip + nucleus_special], 0
+    jne     45f
+    mov     [rcx + {ACTIVE}], rsp
+    mov     [rsp + {EVENT_PORTAL}], rcx
+    mov     qword ptr [rsp + {EVENT}], {SYSTEM_CALL}
+    mov     qword ptr [rsp + {FOREIGN}], 0
+    mov     qword ptr [rip + nucleus_foreign], 0
+    mov     [rsp + {TASK}], r11
+    mov     r11, [r11 + {SPACE}]
+    mov     cr3, r11
+    mov     r11, [rip + nucleus_user_stack]
+    mov     [rsp + {EVENT_STACK}], r11
+    mov     [rsp + {SAVED}], rax
+    mov     [rsp + {SAVED} + 8], r14
+    mov     [rsp + {SAVED} + 16], r15
+    mov     r14, [rsp + {CALL_COOKIE}]
+    mov     r15d, {SYSTEM_CALL}
+    mov     r11d, {FLAGS}
+    mov     rsp, [rcx + {STACK}]
+    mov     rcx, [rcx + {ENTRY}]
+    sysretq
+45: mov     [rsp + {RAX}], rax
+    mov     [rsp + {RDI}], rdi
+    mov     [rsp + {RSI}], rsi
+    mov     [rsp + {RDX}], rdx
+    mov     [rsp + {R10}], r10
+    mov     [rsp + {R8}], r8
+    mov     [rsp + {R9}], r9
+    mov     rcx, [rsp + {EVENT_POINTER}]
+    mov     [rsp + {RIP}], rcx
+    mov     rcx, [rsp + {EVENT_FLAGS}]
+    mov     [rsp + {RFLAGS}], rcx
+    mov     rcx, [rip + nucleus_user_stack]
+    mov     [rsp + {RSP}], rcx
+    mov     rdi, rsp
+    mov     qword ptr [rdi + {VECTOR}], {BY_CALL}
+    save_rest rdi
+    lea     rsp, [rip + nucleus_stack_top]
+    call    nucleus_foreign_call
+    mov     rdi, rax
+    jmp     nucleus_resume
+
+# A reply that ends no call: the handler of a system call is done, or there is nothing to reply to.
+50: cmp     qword ptr [rax + {EVENT}], {SYSTEM_CALL}
+    jne     55f
+    mov     rcx, [rax + {EVENT_PORTAL}] # where the handler stands does not matter any more
+    cmp     qword ptr [rcx + {CALLERS}], 0
+    jne     55f
+    mov     r11, [rax + {HOME}]
+    cmp     qword ptr [r11 + {SPECIAL}], 0
+    jne     55f
+    cmp     qword ptr [rip + nucleus_special], 0
+    jne     55f
+    mov     qword ptr [rcx + {ACTIVE}], 0
+    mov     qword ptr [rax + {EVENT}], 0
+    mov     [rax + {TASK}], r11
+    mov     qword ptr [rax + {FOREIGN}], 1
+    mov     qword ptr [rip + nucleus_foreign], 1
+    mov     r11, [r11 + {SPACE}]
+    mov     cr3, r11
+    mov     rcx, r14
+    mov     r14, [rax + {SAVED} + 8]
+    mov     r15, [rax + {SAVED} + 16]
+    mov     rsp, [rax + {EVENT_STACK}]
+    mov     r11, [rax + {EVENT_FLAGS}]
+    xchg    rax, rcx
+    mov     rcx, [rcx + {EVENT_POINTER}]
+    sysretq
+55: mov     eax, 1
+    mov     r11d, {FLAGS}
     jmp     10b
+
 
 # Goes on with the thread in rdi.
 .global nucleus_resume
 nucleus_resume:
+    mov     rax, [rdi + {FOREIGN}]
+    mov     [rip + nucleus_foreign], rax
     mov     rax, [rdi + {TASK}]
     mov     rcx, [rip + nucleus_special]
     or      rcx, [rax + {SPECIAL}]
@@ -304,6 +394,8 @@ nucleus_stack_top:
 nucleus_user_stack:
     .skip 8
 nucleus_idles:
+    .skip 8
+nucleus_foreign:                        # not 0: system calls of who runs are events
     .skip 8
 .global nucleus_special
 nucleus_special:

@@ -1,0 +1,128 @@
+//! Handlers of faults and of foreign system calls.
+
+use super::{tasks, Answer};
+use crate::{clock, faults, memory::direct, objects, STATE};
+use abi::{layout::PAGE, system::may, system::Error};
+use nucleus_core::{
+    handler::{self, Sleep},
+    portal::Portal,
+    registers::{self, COUNT},
+    rights::{Object, Right},
+    task::Task,
+    thread::Thread,
+};
+
+pub fn create(thread: &'static Thread) -> Answer {
+    let task = thread.task.get();
+    let [entry, stack] = [0, 1].map(|n| thread.registers.word(n));
+    tasks::check_start(entry, stack)?;
+    let portal = objects::place(task, Portal::new(task, entry, stack, 0))?;
+    task.rights
+        .add(Right::whole(Object::Handler(portal)))
+        .map(u64::from)
+}
+
+pub fn bind(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let [whose, set, handler, cookie] = [0, 1, 2, 3].map(|n| thread.registers.word(n));
+    let right = rights.get(whose)?;
+    if !matches!(right.object, Object::Task(_) | Object::Thread(_)) {
+        return Err(Error::BadHandle);
+    }
+    right.allows(may::FAULTS)?;
+    let portal = match handler {
+        u64::MAX => None,
+        handle => Some(rights.handler(handle)?),
+    };
+    match right.object {
+        Object::Task(task) => handler::bind_task(task, set, portal, cookie),
+        Object::Thread(thread) => handler::bind_thread(thread, set, portal, cookie),
+        _ => Err(Error::BadHandle),
+    }
+    .map(|()| 0)
+}
+
+pub fn frame_bind(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let [whose, memory, offset] = [0, 1, 2].map(|n| thread.registers.word(n));
+    let whose = rights.thread(whose, may::FAULTS)?;
+    let allowed = rights.memory(memory, may::READ | may::WRITE);
+    let page = rights.memory(memory, 0)?.part(offset, PAGE)?;
+    allowed?;
+    if page.device {
+        return Err(Error::Denied);
+    }
+    // Counted like a mapping, so that nobody donates it.
+    STATE.frames.map(page.base, PAGE, false)?;
+    if let Some(before) = whose.page.replace(Some(page.base)) {
+        STATE.frames.unmap(before);
+    }
+    Ok(0)
+}
+
+/// The task's threads have no frame pages any more.
+pub fn forget_pages(task: &Task) {
+    for page in task.threads().filter_map(|thread| thread.page.take()) {
+        STATE.frames.unmap(page);
+    }
+}
+
+fn store(page: u64, words: &[u64; COUNT]) {
+    const { assert!(size_of::<[u64; COUNT]>() <= PAGE as usize) };
+    for (n, word) in words.iter().enumerate() {
+        // SAFETY: the page is RAM (`frame_bind`), counted as mapped, so that it is neither the nucleus's nor to be donated until
+        // it is bound no more; the direct map shows it, and the words fit. User programs may write it meanwhile.
+        unsafe { (direct(page) as *mut u64).add(n).write_volatile(*word) }
+    }
+}
+
+/// Each word once: what is looked at afterwards is the copy.
+fn load(page: u64) -> [u64; COUNT] {
+    // SAFETY: as in `store`; every bit pattern is a word.
+    core::array::from_fn(|n| unsafe { (direct(page) as *const u64).add(n).read_volatile() })
+}
+
+/// The handled thread's page.
+fn page(thread: &Thread) -> Result<u64, Error> {
+    thread.page.get().ok_or(Error::Denied)
+}
+
+pub fn frame(thread: &'static Thread) -> Answer {
+    let page = page(thread)?;
+    store(page, &STATE.frame(thread)?);
+    Ok(thread.registers.word(0))
+}
+
+pub fn resume(thread: &'static Thread) -> Result<(), Error> {
+    STATE.resume(thread, &load(page(thread)?))
+}
+
+pub fn sleep(thread: &'static Thread) -> Result<(), Error> {
+    let deadline = thread.registers.0[registers::DEADLINE].get();
+    let page = page(thread)?;
+    match STATE.sleep(thread, deadline, clock::now, |words| store(page, words))? {
+        Sleep::Asleep => clock::deadline(deadline),
+        Sleep::Handled => {}
+        Sleep::Unhandled(left) => faults::unhandled(thread, left),
+    }
+    Ok(())
+}
+
+pub fn pass(thread: &'static Thread) -> Result<(), Error> {
+    if let Some(left) = STATE.pass(thread)? {
+        faults::unhandled(thread, left);
+    }
+    Ok(())
+}
+
+pub fn wake(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let whose = rights.thread(thread.registers.word(0), may::FAULTS)?;
+    STATE.awaken(whose, &load(page(whose)?)).map(u64::from)
+}
+
+pub fn kick(thread: &'static Thread) -> Answer {
+    let rights = &thread.task.get().rights;
+    let whose = rights.thread(thread.registers.word(0), may::FAULTS)?;
+    STATE.kick(whose).map(|()| 0)
+}
