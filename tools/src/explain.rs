@@ -16,7 +16,7 @@ pub struct ExplainArguments {
     #[command(flatten)]
     whose: Whose,
     /// Boot this machine and explain what it finds itself to be, if none of the above is given
-    #[arg(long, value_name = "NAME", default_value = machines::DEFAULT, conflicts_with_all = ["machine", "host", "file"])]
+    #[arg(long, value_name = "NAME", default_value = machines::DEFAULT, conflicts_with_all = ["machine", "host", "file", "acpi", "dtb"])]
     boot: String,
     /// Folder of rule files
     #[arg(long, value_name = "FOLDER")]

@@ -14,6 +14,17 @@ pub trait Hardware {
     /// I/O ports; all ones where there are none.
     fn port_read(&mut self, port: u16, bits: u32) -> u64;
     fn port_write(&mut self, port: u16, bits: u32, value: u64);
+    /// A write to a port that firmware's AML asks for. True if it was made: the policy allows few, the rest are kept in a
+    /// shadow by the evaluator.
+    fn port_tell(&mut self, port: u16, bits: u32, value: u64) -> bool {
+        let _ = (port, bits, value);
+        false
+    }
+    /// Nothing real is behind this (a dump of a machine), so that no write can do harm, and what AML writes is taken for
+    /// written.
+    fn copied(&self) -> bool {
+        false
+    }
     /// x86: EAX, EBX, ECX, EDX of a CPUID leaf; zeros elsewhere.
     fn cpuid(&mut self, leaf: u32, sub: u32) -> [u32; 4];
     /// x86: a model-specific register. arm64: a system register, numbered op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2.

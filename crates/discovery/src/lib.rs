@@ -22,6 +22,7 @@ pub mod policy;
 mod processor;
 mod request;
 
+pub use acpi::{routes, Route};
 pub use hardware::Hardware;
 pub use journal::Journal;
 pub use kind::{kind, Kind};
@@ -110,7 +111,12 @@ struct Finder<'f, 'h> {
 impl Finder<'_, '_> {
     fn by_acpi(&mut self, rsdp: u64) {
         self.gate.about = String::from("acpi");
-        let found = acpi::discover(self.gate, self.machine, rsdp, self.notes);
+        let found = acpi::discover(
+            self.gate,
+            self.machine,
+            (rsdp, !self.options.as_written),
+            self.notes,
+        );
         self.buses(&found.hosts, &found.overrides);
         candidates::add(
             self.machine,

@@ -74,6 +74,10 @@ pub fn allowed(probe: Probe, place: Place, blind: bool) -> Answer {
     })
 }
 
+/// Ports to which AML's writes of a byte are made, since they change nothing: where firmware tells how far it is, and the number
+/// of a register of the battery-backed memory that is read next. (The bit of it that masks NMIs is left clear.)
+pub const HARMLESS: [(u16, u8); 3] = [(0x80, 0xff), (0x70, 0x7f), (0x72, 0xff)];
+
 /// Most faults and refusals that are told one by one.
 const MOST: usize = 32;
 /// The ports through which PCI configuration space is reached (PCI Local Bus 3.0, 3.2.2.3.2).
@@ -206,6 +210,19 @@ impl Hardware for Gate<'_> {
         if self.may(Probe::Reset, Gate::port_place(port), port as u64) {
             self.hardware.port_write(port, bits, value);
         }
+    }
+
+    fn port_tell(&mut self, port: u16, bits: u32, value: u64) -> bool {
+        let known = HARMLESS.iter().find(|(own, _)| *own == port && bits == 8);
+        if let Some((_, mask)) = known.filter(|_| !self.blind && !self.hardware.copied()) {
+            self.hardware.port_write(port, bits, value & *mask as u64);
+            return true;
+        }
+        false
+    }
+
+    fn copied(&self) -> bool {
+        self.hardware.copied()
     }
 
     fn cpuid(&mut self, leaf: u32, sub: u32) -> [u32; 4] {

@@ -21,6 +21,8 @@ pub struct Options {
     pub blind: bool,
     /// IDs and classes read as unknown, so that only behaviour identifies.
     pub masked: bool,
+    /// Firmware's own initialisation (`_INI` of ACPI) is not run: its tables are taken as they stand.
+    pub as_written: bool,
 }
 
 impl Options {
@@ -31,6 +33,7 @@ impl Options {
             match word {
                 "blind" => options.blind = true,
                 "masked" => options.masked = true,
+                // The rest is others', or for who has no machine but its tables.
                 _ => {}
             }
         }

@@ -123,26 +123,50 @@ fn methods_without_an_end() {
     }
 }
 
+/// A byte of ports at 0xb2 as FLAG, and then `_PIC` with this body, and a bridge whose `_PRT` has the line of FLAG.
+fn with_pic(body: &[u8]) -> Vec<u8> {
+    // OperationRegion (R, SystemIO, 0xb2, 1) Field (R) { FLAG, 8 }
+    let mut code = b"\x5b\x80R___\x01\x0a\xb2\x01\x5b\x81\x0bR___\0FLAG\x08".to_vec();
+    code.extend([0x14, 6 + body.len() as u8]);
+    code.extend(b"_PIC\x01");
+    code.extend(body);
+    // Method (_PRT) { Return (Package () { Package () { 0x2ffff, 0, 0, FLAG } }) }
+    let entry = b"\x12\x0d\x04\x0c\xff\xff\x02\0\0\0FLAG";
+    let mut table = b"\x14\x18_PRT\0\xa4\x12\x10\x01".to_vec();
+    table.extend(entry);
+    code.extend(host_with(&table));
+    code
+}
+
 #[test]
-fn methods_that_write_to_devices() {
-    // OperationRegion (R, SystemIO, 0x80, 1) Field (R) { F, 8 } Method (_PIC, 1) { Store (Arg0, F) }
-    // Device (HOST) { Name (_PRT, Package () {}) }
-    let mut body = vec![0x5b, 0x80];
-    body.extend(b"R___");
-    body.extend([0x01, 0x0a, 0x80, 0x01, 0x5b, 0x81, 0x0b]);
-    body.extend(b"R___\0F___");
-    body.push(8);
-    body.extend([0x14, 0x0c]);
-    body.extend(b"_PIC\x01");
-    body.extend([0x70, 0x68]);
-    body.extend(b"F___");
-    body.extend([0x5b, 0x82, 0x0d]);
-    body.extend(b"HOST\x08_PRT");
-    body.extend([0x12, 0x02, 0x00]);
-    let (mut fake, root) = with_dsdt(&body);
-    // The fake's ports panic when written.
+fn what_methods_write_to_devices_is_kept_back() {
+    // Method (_PIC, 1) { Store (0x16, FLAG) }
+    let (mut fake, root) = with_dsdt(&with_pic(b"\x70\x0a\x16FLAG"));
+    fake.mapped = Some(0xb000_0000);
+    let card = Function::new(0x1af4, 0x1000, 0x020000).pin(1);
+    fake.pci.insert((0, 2, 0), card);
+    // The fake's ports panic when written: what was meant for them is read back.
     let machine = acpi(&mut fake, root);
-    noted(&machine, "acpi: \\_PIC failed: it writes to a device");
+    assert!(fake.told.is_empty());
+    let wires = &fake::device(&machine, "pci/00:02.0").wires;
+    let lines: Vec<u32> = wires.iter().map(|w| w.line).collect();
+    assert_eq!(lines, [0x16], "{:?}", machine.notes);
+}
+
+#[test]
+fn a_failed_pic_leads_to_no_lines() {
+    // Method (_PIC, 1) { Store (Zero, NONE) }: no such name.
+    let (mut fake, root) = with_dsdt(&with_pic(b"\x70\0NONE"));
+    fake.mapped = Some(0xb000_0000);
+    let card = Function::new(0x1af4, 0x1000, 0x020000).pin(1);
+    fake.pci.insert((0, 2, 0), card);
+    let machine = acpi(&mut fake, root);
+    noted(&machine, "acpi: \\_PIC failed: there is no NONE");
+    noted(
+        &machine,
+        "acpi: \\HOST._PRT is not used, since \\_PIC failed",
+    );
+    assert!(fake::device(&machine, "pci/00:02.0").wires.is_empty());
 }
 
 #[test]

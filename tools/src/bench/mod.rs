@@ -7,6 +7,7 @@ mod ipc;
 mod linux;
 pub mod names;
 mod plugin;
+mod tables;
 
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -25,6 +26,10 @@ pub struct BenchArguments {
     /// mutation: which of all possible ones
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// discovery: compare dumped machines with ACPICA's account instead: a folder that holds a folder of ACPI tables (or a
+    /// text of acpidump) for each
+    #[arg(long, value_name = "FOLDER")]
+    pub acpi: Option<std::path::PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -179,7 +184,10 @@ pub fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
         Bench::Rules => return prover("bench-rules"),
         Bench::Identify => return prover("bench-identify"),
         Bench::Mutation => return prover("bench-mutation"),
-        Bench::Discovery => discovery::measure(workspace)?,
+        Bench::Discovery => match &arguments.acpi {
+            Some(folder) => tables::measure(folder)?,
+            None => discovery::measure(workspace)?,
+        },
     };
     figures.show(arguments.json)?;
     if !arguments.json {

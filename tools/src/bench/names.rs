@@ -107,6 +107,19 @@ const DISCOVERY: &[&str] = &[
     "discovery.MACHINE.configuration_accesses",
     "discovery.MACHINE.accesses_per_function",
     "discovery.MACHINE.instructions_per_device",
+    "tables.machines",
+    "tables.devices",
+    "tables.devices_share",
+    "tables.extra",
+    "tables.wrong_ids",
+    "tables.complete",
+    "tables.prt_entries",
+    "tables.prt_right",
+    "tables.prt_wrong",
+    "tables.soft_off",
+    "tables.soft_off_found",
+    "tables.host_bridges",
+    "tables.host_bridges_found",
 ];
 
 /// Whether `name` is one that `pattern` stands for.

@@ -4,8 +4,8 @@
 mod memory;
 mod pci;
 mod processors;
-mod tables;
 
+use super::tables::Tables;
 use anyhow::{bail, Result};
 use discovery::{Firmware, Hardware, Request};
 use machine::{Arch, Candidate, Fact, Machine, MemoryRange, Source, Value};
@@ -89,7 +89,7 @@ pub fn discover(candidates: &[Candidate]) -> Result<Machine> {
 pub fn look(mut linux: Linux, arch: Arch, candidates: &[Candidate]) -> Machine {
     let ports = memory::ports(&mut linux);
     let blob = linux.bytes("sys/firmware/fdt", "the devicetree");
-    let tables = tables::Tables::read(&mut linux);
+    let tables = tables(&mut linux);
     let mut hardware = Seen {
         processor: processors::Processor::read(&mut linux, arch),
         functions: pci::Functions::read(&mut linux, &tables.mapped()),
@@ -122,6 +122,20 @@ pub fn look(mut linux: Linux, arch: Arch, candidates: &[Candidate]) -> Machine {
     model
 }
 
+/// ACPI's tables as Linux kept them.
+fn tables(linux: &mut Linux) -> Tables {
+    let folder = "sys/firmware/acpi/tables";
+    let mut tables = Vec::new();
+    for name in linux.names(folder) {
+        // Folders hold what was loaded later, and data that tables point to.
+        if linux.path(&format!("{folder}/{name}")).is_dir() {
+            continue;
+        }
+        tables.extend(linux.bytes(&format!("{folder}/{name}"), "ACPI's tables"));
+    }
+    Tables::of(tables)
+}
+
 /// What discovery would have done to the machine, it did to a copy: that is taken back.
 fn honest(model: &mut Machine, hardware: &Seen) {
     for device in &mut model.devices {
@@ -138,7 +152,7 @@ fn honest(model: &mut Machine, hardware: &Seen) {
 struct Seen {
     processor: processors::Processor,
     functions: pci::Functions,
-    tables: tables::Tables,
+    tables: Tables,
 }
 
 impl Hardware for Seen {

@@ -1,8 +1,10 @@
-//! `meta discover`: what a machine is, from inside, from outside, of this computer, or from a file.
+//! `meta discover`: what a machine is, from inside, from outside, of this computer, from its firmware's tables, or from a file.
 
+pub mod dumped;
 pub mod host;
 pub mod outside;
 mod page;
+mod tables;
 mod tree;
 pub mod words;
 
@@ -17,7 +19,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub struct DiscoverArguments {
     /// Boot this machine, and tell what it finds out about itself
-    #[arg(value_name = "BOOT", default_value = machines::DEFAULT, conflicts_with_all = ["machine", "host", "file"])]
+    #[arg(value_name = "BOOT", default_value = machines::DEFAULT, conflicts_with_all = ["machine", "host", "file", "acpi", "dtb"])]
     boot: String,
     #[command(flatten)]
     whose: Whose,
@@ -42,6 +44,35 @@ pub struct Whose {
     /// A machine model that was printed somewhere (by --json, or by the prompt's `machine`)
     #[arg(long, value_name = "machine.json")]
     file: Option<PathBuf>,
+    /// A machine whose ACPI tables somebody dumped: a folder of files (`acpidump -b`, or a copy of /sys/firmware/acpi/tables),
+    /// or the text that `acpidump` prints. Nothing else of that machine is known
+    #[arg(long, value_name = "FOLDER or acpidump.txt")]
+    acpi: Option<PathBuf>,
+    /// A machine that a devicetree blob describes (a .dtb file, or a copy of /sys/firmware/fdt)
+    #[arg(long, value_name = "FILE")]
+    dtb: Option<PathBuf>,
+    #[command(flatten)]
+    absent: Absent,
+}
+
+/// What stands in for the machine behind dumped tables.
+#[derive(Debug, Args)]
+pub struct Absent {
+    /// With --acpi: what memory, ports and configuration space read as when the tables ask them: 00 or ff
+    #[arg(long, value_name = "BYTE", default_value = "00", value_parser = ["00", "ff"], requires = "acpi")]
+    fill: String,
+    /// With --acpi: also run the tables' own initialisation (_INI), with these numbers instead of the machine's
+    #[arg(long, requires = "acpi")]
+    initialise: bool,
+}
+
+impl Absent {
+    fn byte(&self) -> u8 {
+        match self.fill.as_str() {
+            "ff" => 0xff,
+            _ => 0,
+        }
+    }
 }
 
 /// Runs `meta discover`.
@@ -69,7 +100,7 @@ impl Whose {
     #[must_use]
     pub fn emulated<'a>(&'a self, default: &'a str) -> Option<&'a str> {
         match &self.machine {
-            None if self.host || self.file.is_some() => None,
+            None if self.host || self.path().is_some() => None,
             None => Some(default),
             Some(name) => Some(name),
         }
@@ -81,18 +112,30 @@ impl Whose {
         if self.host {
             return vec!["--host".into()];
         }
-        match (&self.machine, &self.file) {
+        match (&self.machine, self.path()) {
             (Some(name), _) => vec!["--machine".into(), name.into()],
-            (_, Some(file)) => vec!["--file".into(), file.into()],
+            (_, Some((option, path))) => vec![option.into(), path.into()],
             _ => Vec::new(),
         }
     }
 
+    /// The option that names a file or folder, and which.
+    fn path(&self) -> Option<(&'static str, &Path)> {
+        let named = [
+            ("--file", &self.file),
+            ("--acpi", &self.acpi),
+            ("--dtb", &self.dtb),
+        ];
+        named
+            .into_iter()
+            .find_map(|(option, path)| Some((option, path.as_deref()?)))
+    }
+
     /// What the machine is called.
     fn name(&self, boot: &str) -> String {
-        match (&self.machine, &self.file) {
+        match (&self.machine, self.path()) {
             (Some(name), _) => name.clone(),
-            (_, Some(path)) => path.display().to_string(),
+            (_, Some((_, path))) => path.display().to_string(),
             _ if self.host => "this computer".into(),
             _ => boot.to_owned(),
         }
@@ -114,8 +157,12 @@ impl Whose {
         if self.host {
             return host::discover(&synthesis::candidates(book));
         }
-        match &self.file {
-            Some(path) => read(path),
+        match self.path() {
+            Some(("--acpi", path)) => {
+                dumped::acpi(path, self.absent.byte(), self.absent.initialise)
+            }
+            Some(("--dtb", path)) => dumped::devicetree(path),
+            Some((_, path)) => read(path),
             None => booted(workspace, boot),
         }
     }

@@ -22,12 +22,13 @@ pub struct Hosts<'a> {
     pub functions: BTreeMap<NodeId, String>,
 }
 
-/// Every host bridge whose configuration space can be reached.
+/// Every host bridge whose configuration space can be reached. `each` is told of every `_PRT` that is used.
 pub fn hosts<'a>(
     aml: &mut Aml,
     world: &mut World,
     found: &[Found],
-    overrides: &Overrides,
+    (overrides, told): (&Overrides, bool),
+    mut each: impl FnMut(&str, &Map),
     notes: &mut Notes,
 ) -> Hosts<'a> {
     let mut hosts = Hosts {
@@ -42,8 +43,16 @@ pub fn hosts<'a>(
         }
         let mut wires = Wires::new();
         for (place, inner) in below(found, index) {
-            if let Some(table) = aml.member(inner, b"_PRT") {
+            // Untold of its interrupt controllers, firmware may name the lines of the old one.
+            let Some(table) = aml.member(inner, b"_PRT") else {
+                continue;
+            };
+            if !told {
+                let path = aml.path(table);
+                notes.say(format!("acpi: {path} is not used, since \\_PIC failed"));
+            } else {
                 let map = routing::table(aml, world, table, overrides, &mut links, notes);
+                each(&aml.path(inner), &map);
                 wires.insert(place, map);
             }
         }

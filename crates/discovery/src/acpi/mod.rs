@@ -8,6 +8,7 @@ mod hosts;
 mod madt;
 mod mcfg;
 mod namespace;
+mod prepare;
 mod remapping;
 mod routing;
 mod tables;
@@ -21,7 +22,7 @@ pub(crate) use madt::Overrides;
 pub(crate) use mcfg::Spaces;
 
 use crate::{aml::World, hardware::Hardware, pci, processor, Notes};
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use machine::{Arch, Machine};
 use madt::Interrupts;
 
@@ -35,7 +36,7 @@ pub(crate) struct Found<'a> {
 pub(crate) fn discover<'a>(
     hardware: &mut dyn Hardware,
     machine: &mut Machine,
-    rsdp: u64,
+    (rsdp, initialise): (u64, bool),
     notes: &mut Notes,
 ) -> Found<'a> {
     let tables = Tables::read(hardware, rsdp, notes);
@@ -57,7 +58,17 @@ pub(crate) fn discover<'a>(
     machine.devices.extend(interrupts.devices);
     described(machine, &tables);
     let spaces = Spaces::read(&tables, machine.arch == Arch::X86_64, notes);
-    let hosts = named(hardware, machine, &tables, &spaces, &overrides, notes);
+    let mut world = World {
+        hardware,
+        spaces: &spaces,
+    };
+    let hosts = named(
+        &mut world,
+        machine,
+        &tables,
+        (&overrides, initialise),
+        notes,
+    );
     Found { hosts, overrides }
 }
 
@@ -102,26 +113,74 @@ fn described(machine: &mut Machine, tables: &Tables) {
 
 /// Adds the devices of the namespace; gives its PCI host bridges.
 fn named<'a>(
-    hardware: &mut dyn Hardware,
+    world: &mut World,
     machine: &mut Machine,
     tables: &Tables,
-    spaces: &Spaces,
-    overrides: &Overrides,
+    (overrides, initialise): (&Overrides, bool),
     notes: &mut Notes,
 ) -> Vec<pci::Host<'a>> {
-    let mut aml = routing::loaded(tables);
-    let mut world = World { hardware, spaces };
-    aml.settle(&mut world);
+    let mut aml = routing::loaded(tables, world);
     for note in aml.notes.drain(..) {
         notes.say(note);
     }
-    if let Some((a, b)) = routing::soft_off(&mut aml, &mut world, notes) {
+    if let Some((a, b)) = routing::soft_off(&mut aml, world, notes) {
         fixed::sleep(&mut machine.devices, a, b);
     }
-    routing::prepare(&mut aml, &mut world, notes);
-    let found = namespace::walk(&mut aml, &mut world, notes);
-    let hosts = hosts::hosts(&mut aml, &mut world, &found, overrides, notes);
+    let told = prepare::prepare(&mut aml, world, initialise, notes);
+    let found = namespace::walk(&mut aml, world, notes);
+    let hosts = hosts::hosts(&mut aml, world, &found, (overrides, told), |_, _| {}, notes);
     let devices = &mut machine.devices;
     namespace::add(devices, &aml, &found, overrides, &hosts.functions, notes);
     hosts.list
+}
+
+/// One entry of a `_PRT`, as [`discover`] takes it.
+pub struct Route {
+    /// Name of the bridge: `\\_SB.PCI0`.
+    pub bridge: String,
+    pub device: u8,
+    /// 0 is INTA.
+    pub pin: u8,
+    pub line: u32,
+}
+
+/// Every entry of the `_PRT` of every PCI host bridge and of the bridges below it that can be used, for who compares them with
+/// another's account; with the number of host bridges, and what discovery said.
+pub fn routes(
+    hardware: &mut dyn Hardware,
+    rsdp: u64,
+    arch: Arch,
+) -> (Vec<Route>, usize, Vec<String>) {
+    let mut notes = Notes::default();
+    let tables = Tables::read(hardware, rsdp, &mut notes);
+    let overrides = match tables.find(b"APIC") {
+        Some(table) => Interrupts::parse(table, arch, &mut notes).overrides,
+        None => Overrides::default(),
+    };
+    let spaces = Spaces::read(&tables, arch == Arch::X86_64, &mut notes);
+    let mut world = World {
+        hardware,
+        spaces: &spaces,
+    };
+    let mut aml = routing::loaded(&tables, &mut world);
+    let told = prepare::prepare(&mut aml, &mut world, false, &mut notes);
+    let found = namespace::walk(&mut aml, &mut world, &mut notes);
+    let mut routes = Vec::new();
+    let each = |bridge: &str, map: &routing::Map| {
+        routes.extend(map.iter().map(|((device, pin), routing)| Route {
+            bridge: String::from(bridge),
+            device: *device,
+            pin: *pin,
+            line: routing.line,
+        }));
+    };
+    let hosts = hosts::hosts(
+        &mut aml,
+        &mut world,
+        &found,
+        (&overrides, told),
+        each,
+        &mut notes,
+    );
+    (routes, hosts.list.len(), notes.list())
 }

@@ -93,7 +93,7 @@ pub fn walk(aml: &mut Aml, world: &mut World, notes: &mut Notes) -> Vec<Found> {
 }
 
 /// 6.3.7: bit 0 present, bit 3 working. Without the name, both.
-fn status(aml: &mut Aml, world: &mut World, node: NodeId) -> Result<u64, Error> {
+pub fn status(aml: &mut Aml, world: &mut World, node: NodeId) -> Result<u64, Error> {
     match aml.member(node, b"_STA") {
         Some(at) => aml.evaluate(world, at, &[])?.integer(),
         None => Ok(0xf),
@@ -123,15 +123,9 @@ fn identify(
         }
     };
     let hid = of(b"_HID").and_then(|value| id(&value));
-    let cid = match of(b"_CID") {
-        Some(Value::Package(list)) => {
-            let list = Value::Package(list).elements().unwrap_or_default();
-            list.iter().take(16).filter_map(id).collect()
-        }
-        other => other.iter().filter_map(id).collect(),
-    };
+    let cids = of(b"_CID");
     let uid = of(b"_UID").and_then(|value| match value {
-        Value::Text(text) => Some(machine::Value::Text(readable(&text))),
+        Value::Text(_) => Some(machine::Value::Text(readable(&value.bytes().ok()?))),
         other => other.integer().ok().map(machine::Value::Number),
     });
     let address = of(b"_ADR").and_then(|value| value.integer().ok());
@@ -141,8 +135,15 @@ fn identify(
     } else {
         None
     };
+    let cid = match cids {
+        Some(package @ Value::Package(_)) => {
+            let list = aml.elements(world, &package).unwrap_or_default();
+            list.iter().take(16).filter_map(id).collect()
+        }
+        other => other.iter().filter_map(id).collect(),
+    };
     let resources = template.map_or_else(Vec::new, |value| {
-        let (list, whole) = resources::parse(value.bytes().unwrap_or_default());
+        let (list, whole) = resources::parse(&value.bytes().unwrap_or_default());
         if !whole {
             notes.say(format!(
                 "acpi: {}._CRS ends inside of something",
@@ -162,10 +163,13 @@ fn identify(
     }
 }
 
-/// An ID as text, or packed into a number (19.3.4, `EISAID`): three letters of five bits, four digits.
+/// An ID as text (without the asterisk and the small letters that some firmware writes), or packed into a number (19.3.4, `EISAID`): three letters of five bits, four digits.
 fn id(value: &Value) -> Option<String> {
     match value {
-        Value::Text(text) => Some(readable(text)),
+        Value::Text(_) => {
+            let text = readable(&value.bytes().ok()?).to_ascii_uppercase();
+            Some(String::from(text.strip_prefix('*').unwrap_or(&text)))
+        }
         Value::Integer(packed) => {
             let word = u32::try_from(*packed).ok()?.swap_bytes();
             let letter = |shift: u32| char::from(0x40 + (word >> shift & 31) as u8);

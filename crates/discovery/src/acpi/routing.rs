@@ -16,10 +16,10 @@ use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 pub type Map = BTreeMap<(u8, u8), Routing>;
 
 /// The namespace of the DSDT and all SSDTs.
-pub fn loaded<'a>(tables: &'a Tables) -> Aml<'a> {
-    let mut aml = Aml::new();
+pub fn loaded<'a>(tables: &'a Tables, world: &mut World) -> Aml<'a> {
+    let mut aml = Aml::default();
     for table in tables.all(b"DSDT").chain(tables.all(b"SSDT")) {
-        aml.load(table);
+        aml.load(world, table);
     }
     aml
 }
@@ -28,22 +28,13 @@ pub fn loaded<'a>(tables: &'a Tables) -> Aml<'a> {
 pub fn soft_off(aml: &mut Aml, world: &mut World, notes: &mut Notes) -> Option<(u64, u64)> {
     let node = aml.member(ROOT, b"_S5_")?;
     let found = aml.evaluate(world, node, &[]).and_then(|value| {
-        let elements = value.elements()?;
+        let elements = aml.elements(world, &value)?;
         let number = |n: usize| elements.get(n).ok_or(Error::Kind)?.integer();
         Ok((number(0)?, number(1).unwrap_or(0)))
     });
     found
         .map_err(|e| notes.say(format!("acpi: \\_S5_ cannot be used: {}", e.told())))
         .ok()
-}
-
-/// 5.8.1: the machine is told which kind of interrupt controller is in use, and what its firmware sets up for itself.
-pub fn prepare(aml: &mut Aml, world: &mut World, notes: &mut Notes) {
-    if let Some(node) = aml.member(ROOT, b"_PIC") {
-        if let Err(why) = aml.evaluate(world, node, &[Value::Integer(1)]) {
-            notes.say(format!("acpi: \\_PIC failed: {}", why.told()));
-        }
-    }
 }
 
 /// The wires of one bus, as its bridge's `_PRT` has them.
@@ -56,10 +47,8 @@ pub fn table(
     notes: &mut Notes,
 ) -> Map {
     let mut map = Map::new();
-    let entries = match aml
-        .evaluate(world, node, &[])
-        .and_then(|value| value.elements())
-    {
+    let value = aml.evaluate(world, node, &[]);
+    let entries = match value.and_then(|value| aml.elements(world, &value)) {
         Ok(entries) => entries,
         Err(why) => {
             notes.say(format!(
@@ -72,7 +61,8 @@ pub fn table(
     };
     for entry in &entries {
         match route(aml, world, overrides, entry, links) {
-            Ok((at, Some(routing))) => drop(map.insert(at, routing)),
+            // The first is used, as everybody does.
+            Ok((at, Some(routing))) => drop(map.entry(at).or_insert(routing)),
             // Told once, below.
             Ok((_, None)) => {}
             Err(why) => notes.say(format!(
@@ -105,7 +95,8 @@ pub struct Link {
 fn off(aml: &mut Aml, world: &mut World, link: NodeId, why: Option<Error>) -> String {
     let possible = aml.member(link, b"_PRS");
     let value = possible.and_then(|at| aml.evaluate(world, at, &[]).ok());
-    let (list, _) = resources::parse(value.as_ref().and_then(|v| v.bytes().ok()).unwrap_or(&[]));
+    let template = value.and_then(|value| value.bytes().ok());
+    let (list, _) = resources::parse(&template.unwrap_or_default());
     let lines: Vec<String> = (list.iter())
         .filter_map(|resource| match resource {
             resources::Resource::Interrupt(found) => Some(format!("{}", found.line)),
@@ -133,7 +124,7 @@ fn route(
     entry: &Value,
     links: &mut Links,
 ) -> Result<(Place, Option<Routing>), Error> {
-    let parts = entry.elements()?;
+    let parts = aml.elements(world, entry)?;
     let part = |n: usize| parts.get(n).ok_or(Error::Kind);
     let (address, pin) = (part(0)?.integer()?, part(1)?.integer()?);
     if pin > 3 || address >> 16 > 31 {
@@ -174,7 +165,7 @@ fn linked(
 ) -> Result<Option<Routing>, Error> {
     let current = aml.member(link, b"_CRS").ok_or(Error::NoName(*b"_CRS"))?;
     let value = aml.evaluate(world, current, &[])?;
-    let Some(found) = resources::interrupt(value.bytes()?).filter(|found| found.line != 0) else {
+    let Some(found) = resources::interrupt(&value.bytes()?).filter(|found| found.line != 0) else {
         return Ok(None);
     };
     let (line, level, low) = wire(&found, overrides);

@@ -1,20 +1,21 @@
 //! Running terms.
 
 use super::{
-    load::opcode,
-    namespace::{Kind, NodeId},
+    namespace::{Kind, NodeId, OSI},
     reader::Reader,
     regions::World,
-    value::Value,
+    shape::opcode,
+    value::{shared, Value},
     Aml, Error, DEPTH, OBJECT, STEPS,
 };
-use alloc::{rc::Rc, vec::Vec};
-use core::cell::RefCell;
+use alloc::vec::Vec;
 
-/// One call of a method.
+/// One call of a method, or a table that is taken in.
 pub(super) struct Frame {
     pub scope: NodeId,
     pub table: u16,
+    /// Outside of any method: what fails is left out, and objects are made when they are asked for.
+    pub loading: bool,
     pub locals: [Value; 8],
     pub arguments: [Value; 7],
 }
@@ -34,6 +35,7 @@ impl Frame {
         Frame {
             scope,
             table,
+            loading: false,
             locals: [NONE; 8],
             arguments: [NONE; 7],
         }
@@ -54,31 +56,38 @@ impl<'a> Aml<'a> {
         let given = STEPS.min(self.left);
         self.steps = given;
         self.depth = 0;
-        let value = match self.node(node)?.kind {
-            Kind::Method { .. } => self.call(world, node, arguments),
-            _ => self.value(world, node),
-        };
+        let value = self.answer(world, node, arguments);
         self.left -= given - self.steps.min(given);
         value
     }
 
-    /// Whether a term outside of any method holds.
-    pub(super) fn condition(
-        &mut self,
-        world: &mut World,
-        scope: NodeId,
-        table: u16,
-        reader: &mut Reader<'a>,
-    ) -> Result<bool, Error> {
-        let given = STEPS.min(self.left);
-        self.steps = given;
-        self.depth = 0;
-        let value = self.constant(world, scope, table, reader);
-        self.left -= given - self.steps.min(given);
-        Ok(value?.integer()? != 0)
+    /// The elements of a package, each the object that it stands for.
+    ///
+    /// # Errors
+    /// When it is no package.
+    pub fn elements(&mut self, world: &mut World, package: &Value) -> Result<Vec<Value>, Error> {
+        let Value::Package(list) = package else {
+            return Err(Error::Kind);
+        };
+        let list = list.try_borrow().map_err(|_| Error::Kind)?.clone();
+        let object = |value| self.behind_reference(world, value).unwrap_or(Value::None);
+        Ok(list.into_iter().map(object).collect())
     }
 
-    pub(super) fn call(
+    /// What a name or a method gives, as a part of an evaluation.
+    pub(super) fn answer(
+        &mut self,
+        world: &mut World,
+        node: NodeId,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        match self.node(node)?.kind {
+            Kind::Method { .. } => self.call(world, node, arguments),
+            _ => self.value(world, node),
+        }
+    }
+
+    fn call(
         &mut self,
         world: &mut World,
         method: NodeId,
@@ -88,70 +97,79 @@ impl<'a> Aml<'a> {
             return Err(Error::Kind);
         };
         self.enter()?;
-        let before = self.nodes.len();
+        let (nodes, grounds) = (self.nodes.len(), self.grounds.len());
         let mut frame = Frame::new(method, body.table);
         for (to, from) in frame.arguments.iter_mut().zip(arguments) {
             *to = from.clone();
         }
         let mut reader = self.reader(body);
         let flow = self.list(world, &mut frame, &mut reader);
-        self.forget(method, before);
+        self.forget(nodes);
+        self.grounds.truncate(grounds);
         self.depth -= 1;
         match flow? {
             Flow::Return(value) => Ok(value),
-            _ => Ok(Value::Integer(0)),
+            _ => Ok(Value::None),
         }
     }
 
     /// One level deeper, one step further.
     fn enter(&mut self) -> Result<(), Error> {
         self.steps = self.steps.checked_sub(1).ok_or(Error::Budget)?;
-        self.depth += 1;
-        match self.depth > DEPTH {
+        match self.depth >= DEPTH {
             true => Err(Error::Budget),
-            false => Ok(()),
+            false => {
+                self.depth += 1;
+                Ok(())
+            }
         }
+    }
+
+    /// Further steps, for what takes long.
+    pub(super) fn charge(&mut self, steps: usize) -> Result<(), Error> {
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        self.steps = self.steps.checked_sub(steps).ok_or(Error::Budget)?;
+        Ok(())
     }
 
     /// What a node stands for.
     pub(super) fn value(&mut self, world: &mut World, node: NodeId) -> Result<Value, Error> {
-        if let Some(value) = self.values.get(&node) {
-            return Ok(value.clone());
-        }
         match self.node(node)?.kind {
             Kind::Name(span) => {
-                let scope = self.node(node)?.parent;
-                let value = self.constant(world, scope, span.table, &mut self.reader(span))?;
+                if let Some(value) = self.values.get(&node) {
+                    return Ok(value.clone());
+                }
+                let mut frame = Frame::new(self.node(node)?.parent, span.table);
+                let value = self.term(world, &mut frame, &mut self.reader(span))?;
                 self.values.insert(node, value.clone());
                 Ok(value)
             }
             Kind::Field {
-                region,
+                ground,
                 bit,
                 bits,
-                access,
-            } => Ok(Value::Integer(self.read_field(
-                world,
-                region,
-                (bit, bits, access),
-            )?)),
-            Kind::BufferField { buffer, bit, bits } => {
-                Ok(Value::Integer(self.read_buffer(world, buffer, bit, bits)?))
+                flags,
+            } => self.read_field(world, ground, (bit, bits, flags)),
+            Kind::BufferField {
+                bit,
+                bits,
+                bytes: always,
+            } => {
+                let bytes = self.values.get(&node).ok_or(Error::Kind)?.bytes()?;
+                self.charge(bits as usize / 64)?;
+                let value = self.cut_out(&bytes, bit as usize, bits as usize)?;
+                Ok(match value {
+                    Value::Integer(_) if always => Value::buffer({
+                        let mut part = self.as_bytes(&value)?;
+                        part.truncate(bits.div_ceil(8) as usize);
+                        part
+                    }),
+                    other => other,
+                })
             }
             Kind::Alias(to) => Ok(Value::Node(to)),
             _ => Ok(Value::Node(node)),
         }
-    }
-
-    /// A term outside of any method.
-    pub(super) fn constant(
-        &mut self,
-        world: &mut World,
-        scope: NodeId,
-        table: u16,
-        reader: &mut Reader<'a>,
-    ) -> Result<Value, Error> {
-        self.term(world, &mut Frame::new(scope, table), reader)
     }
 
     pub(super) fn list(
@@ -160,6 +178,9 @@ impl<'a> Aml<'a> {
         frame: &mut Frame,
         reader: &mut Reader<'a>,
     ) -> Result<Flow, Error> {
+        if frame.loading {
+            return Ok(self.take_in(world, frame, reader));
+        }
         while !reader.done() {
             match self.statement(world, frame, reader)? {
                 Flow::Next => {}
@@ -169,7 +190,7 @@ impl<'a> Aml<'a> {
         Ok(Flow::Next)
     }
 
-    fn statement(
+    pub(super) fn statement(
         &mut self,
         world: &mut World,
         frame: &mut Frame,
@@ -187,26 +208,35 @@ impl<'a> Aml<'a> {
         frame: &mut Frame,
         reader: &mut Reader<'a>,
     ) -> Result<Flow, Error> {
-        let end = reader.end;
-        match reader.peek()? {
+        if reader.at_name() {
+            self.term(world, frame, reader)?;
+            return Ok(Flow::Next);
+        }
+        let start = *reader;
+        match opcode(reader)? {
             0xa0 => return self.conditional(world, frame, reader),
             0xa2 => return self.repeat(world, frame, reader),
-            0xa4 => {
-                reader.byte()?;
-                return Ok(Flow::Return(self.term(world, frame, reader)?));
-            }
+            0xa4 => return Ok(Flow::Return(self.term(world, frame, reader)?)),
             0xa5 => return Ok(Flow::Break),
             0x9f => return Ok(Flow::Continue),
-            0xa3 => drop(reader.byte()?),
-            0x8a..=0x8d | 0x8f => self.buffer_field(world, frame, reader)?,
-            _ if reader.at_name() => drop(self.term(world, frame, reader)?),
+            0xa3 | 0xcc => {}
+            // One that stands alone: what it belonged to was left out.
+            0xa1 => reader.at = reader.package()?,
+            0x15 => {
+                reader.name()?;
+                reader.take(2)?;
+            }
+            code @ (0x06 | 0x08 | 0x10 | 0x14 | 0x8a..=0x8d | 0x8f) => {
+                self.declare(world, frame, reader, code)?;
+            }
+            code @ (0x5b01 | 0x5b02 | 0x5b13 | 0x5b80..=0x5b88) => {
+                self.declare(world, frame, reader, code)?;
+            }
             _ => {
-                if !self.declare(frame.scope, frame.table, reader)? {
-                    self.term(world, frame, reader)?;
-                }
+                *reader = start;
+                self.term(world, frame, reader)?;
             }
         }
-        reader.end = end;
         Ok(Flow::Next)
     }
 
@@ -216,11 +246,9 @@ impl<'a> Aml<'a> {
         frame: &mut Frame,
         reader: &mut Reader<'a>,
     ) -> Result<Flow, Error> {
-        reader.byte()?;
         let end = reader.package()?;
-        let outer = reader.end;
-        reader.end = end;
-        let yes = self.term(world, frame, reader)?.integer()? != 0;
+        let outer = core::mem::replace(&mut reader.end, end);
+        let yes = self.number_of(world, frame, reader)? != 0;
         let mut flow = Flow::Next;
         if yes {
             flow = self.list(world, frame, reader)?;
@@ -246,14 +274,13 @@ impl<'a> Aml<'a> {
         frame: &mut Frame,
         reader: &mut Reader<'a>,
     ) -> Result<Flow, Error> {
-        reader.byte()?;
         let end = reader.package()?;
-        let (outer, start) = (reader.end, reader.at);
-        reader.end = end;
+        let start = reader.at;
+        let outer = core::mem::replace(&mut reader.end, end);
         loop {
-            self.steps = self.steps.checked_sub(1).ok_or(Error::Budget)?;
+            self.charge(1)?;
             reader.at = start;
-            if self.term(world, frame, reader)?.integer()? == 0 {
+            if self.number_of(world, frame, reader)? == 0 {
                 break;
             }
             match self.list(world, frame, reader)? {
@@ -267,37 +294,6 @@ impl<'a> Aml<'a> {
         Ok(Flow::Next)
     }
 
-    /// `CreateByteField` and its kin (19.6.17): a name for bits of a buffer that another name holds.
-    fn buffer_field(
-        &mut self,
-        world: &mut World,
-        frame: &mut Frame,
-        reader: &mut Reader<'a>,
-    ) -> Result<(), Error> {
-        let (unit, bits) = match reader.byte()? {
-            0x8a => (8, 32),
-            0x8b => (8, 16),
-            0x8c => (8, 8),
-            0x8d => (1, 1),
-            _ => (8, 64),
-        };
-        if !reader.at_name() {
-            return Err(Error::Unknown(0x8a));
-        }
-        let buffer = reader.name()?;
-        let buffer = self.find(frame.scope, &buffer)?;
-        // Its value is needed before it can be changed.
-        self.value(world, buffer)?;
-        let index = self.term(world, frame, reader)?.integer()?;
-        let bit = u32::try_from(index)
-            .ok()
-            .and_then(|i| i.checked_mul(unit))
-            .ok_or(Error::Kind)?;
-        let (parent, name) = self.place(frame.scope, &reader.name()?)?;
-        self.add(parent, name, Kind::BufferField { buffer, bit, bits })?;
-        Ok(())
-    }
-
     /// A term that gives a value.
     pub(super) fn term(
         &mut self,
@@ -309,12 +305,39 @@ impl<'a> Aml<'a> {
         let value = match reader.at_name() {
             true => self.named(world, frame, reader),
             false => {
-                let code = opcode(reader)?;
-                self.operation(world, frame, reader, code)
+                let code = opcode(reader);
+                code.and_then(|code| self.operation(world, frame, reader, code))
             }
         };
         self.depth -= 1;
         value
+    }
+
+    /// A term that gives an object: what a reference refers to.
+    pub(super) fn object(
+        &mut self,
+        world: &mut World,
+        frame: &mut Frame,
+        reader: &mut Reader<'a>,
+    ) -> Result<Value, Error> {
+        let value = self.term(world, frame, reader)?;
+        self.behind_reference(world, value)
+    }
+
+    /// A term that gives a number.
+    pub(super) fn number_of(
+        &mut self,
+        world: &mut World,
+        frame: &mut Frame,
+        reader: &mut Reader<'a>,
+    ) -> Result<u64, Error> {
+        let value = self.object(world, frame, reader)?;
+        value.integer().map(|number| self.cut(number))
+    }
+
+    /// The bits that an integer has.
+    pub(super) fn cut(&self, number: u64) -> u64 {
+        number & u64::MAX >> (64 - self.width)
     }
 
     fn named(
@@ -324,55 +347,45 @@ impl<'a> Aml<'a> {
         reader: &mut Reader<'a>,
     ) -> Result<Value, Error> {
         let name = reader.name()?;
-        let node = match self.find(frame.scope, &name) {
-            Err(Error::NoName(missing)) if &missing == b"_OSI" => {
-                return self.interface(world, frame, reader);
-            }
-            found => found?,
-        };
-        let Kind::Method { arguments, .. } = self.node(node)?.kind else {
-            return self.value(world, node);
-        };
-        let mut given = Vec::new();
-        for _ in 0..arguments {
-            given.push(self.term(world, frame, reader)?);
+        let node = self.find(frame.scope, &name)?;
+        let count = self.arguments(node) as usize;
+        let mut given = [NONE; 7];
+        for value in given.iter_mut().take(count) {
+            *value = self.term(world, frame, reader)?;
         }
-        self.call(world, node, &given)
-    }
-
-    /// `_OSI` (5.7.2): as every system does, it says yes to the names of others, because firmware shows all of its devices
-    /// only then.
-    fn interface(
-        &mut self,
-        world: &mut World,
-        frame: &mut Frame,
-        reader: &mut Reader<'a>,
-    ) -> Result<Value, Error> {
-        let asked = self.term(world, frame, reader)?;
-        let known = asked.bytes()?.starts_with(b"Windows");
-        Ok(Value::Integer(if known { u64::MAX } else { 0 }))
+        let found = self.node(node)?;
+        match found.kind {
+            // As every system does, this says yes to the names of others, because firmware shows all of its devices only then.
+            Kind::Other if found.name == OSI => {
+                let known = given[0].bytes()?.starts_with(b"Windows");
+                Ok(Value::Integer(self.cut(if known { u64::MAX } else { 0 })))
+            }
+            _ => self.answer(world, node, &given[..count]),
+        }
     }
 
     /// A buffer: its length, then the bytes that are given.
-    pub(super) fn buffer(
+    pub(super) fn new_buffer(
         &mut self,
         world: &mut World,
         frame: &mut Frame,
         reader: &mut Reader<'a>,
     ) -> Result<Value, Error> {
         let end = reader.package()?;
-        let length = self.term(world, frame, reader)?.integer()? as usize;
+        let length = self.number_of(world, frame, reader)? as usize;
+        let given = reader.take(end.checked_sub(reader.at).ok_or(Error::Truncated)?)?;
         if length > OBJECT {
             return Err(Error::Budget);
         }
-        let given = reader.take(end.checked_sub(reader.at).ok_or(Error::Truncated)?)?;
-        let mut bytes = Vec::from(&given[..given.len().min(length)]);
+        let length = length.max(given.len());
+        self.charge(length / 64)?;
+        let mut bytes = Vec::from(given);
         bytes.resize(length, 0);
-        Ok(Value::Buffer(bytes))
+        Ok(Value::buffer(bytes))
     }
 
     /// A package: names in it stay names.
-    pub(super) fn elements(
+    pub(super) fn new_package(
         &mut self,
         world: &mut World,
         frame: &mut Frame,
@@ -380,28 +393,22 @@ impl<'a> Aml<'a> {
         variable: bool,
     ) -> Result<Value, Error> {
         let end = reader.package()?;
-        let outer = reader.end;
         let count = match variable {
             false => reader.byte()? as usize,
-            true => self.term(world, frame, reader)?.integer()? as usize,
+            true => self.number_of(world, frame, reader)? as usize,
         };
         if count > OBJECT / 16 {
             return Err(Error::Budget);
         }
-        self.steps = self
-            .steps
-            .checked_sub(count as u32 / 8)
-            .ok_or(Error::Budget)?;
-        reader.end = end;
+        self.charge(count / 8)?;
+        let outer = core::mem::replace(&mut reader.end, end);
         let mut list = Vec::with_capacity(count);
         while !reader.done() && list.len() < count {
             let value = match reader.at_name() {
                 true => {
                     let name = reader.name()?;
-                    match self.find(frame.scope, &name) {
-                        Ok(node) => Value::Node(node),
-                        Err(_) => Value::None,
-                    }
+                    let found = self.find(frame.scope, &name);
+                    found.map_or(Value::None, Value::Node)
                 }
                 false => self.term(world, frame, reader)?,
             };
@@ -410,6 +417,6 @@ impl<'a> Aml<'a> {
         list.resize(count, Value::None);
         reader.at = end;
         reader.end = outer;
-        Ok(Value::Package(Rc::new(RefCell::new(list))))
+        Ok(Value::Package(shared(list)))
     }
 }

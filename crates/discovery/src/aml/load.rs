@@ -1,76 +1,39 @@
-//! Scanning a table: what it names, without running it.
+//! Running a table: what it names.
 
 use super::{
-    namespace::{Kind, NodeId, Span, ROOT},
+    evaluate::{Flow, Frame},
+    namespace::{Ground, Kind, NodeId, Span, ROOT},
     reader::Reader,
     regions::World,
-    Aml, Error,
+    value::Value,
+    Aml, Error, STEPS,
 };
 use alloc::format;
 
-/// Further conditions outside of methods are left out.
-const MOST_LATE: usize = 1024;
 /// Bytes of a table's header before its AML.
 const HEADER: usize = 36;
+/// Further notes are left out.
+const MOST_NOTES: usize = 64;
 
 impl<'a> Aml<'a> {
-    /// Takes in a DSDT or SSDT with its header. What cannot be understood is left out, with a note.
-    pub fn load(&mut self, table: &'a [u8]) {
+    /// Takes in a DSDT or SSDT with its header, the DSDT first. What cannot be run is left out, with a note.
+    pub fn load(&mut self, world: &mut World, table: &'a [u8]) {
         let index = self.tables.len();
         self.tables.push(table);
-        if let (Ok(index), true) = (u16::try_from(index), table.len() > HEADER) {
+        if let (Ok(index), Some(revision)) = (u16::try_from(index), table.get(8)) {
+            if index == 0 && *revision < 2 {
+                self.width = 32;
+            }
             let span = Span {
                 table: index,
                 at: HEADER as u32,
                 end: table.len() as u32,
             };
             self.depth = 0;
-            self.scan(ROOT, span);
+            let mut frame = Frame::new(ROOT, index);
+            frame.loading = true;
+            self.take_in(world, &mut frame, &mut self.reader(span));
         }
-    }
-
-    /// Runs the conditions that stand outside of methods, and takes in what the branch taken declares.
-    pub fn settle(&mut self, world: &mut World) {
-        let mut at = 0;
-        // What a branch declares may be conditional again, and is then at the end of the list.
-        while let Some((scope, span)) = self.late.get(at).copied() {
-            at += 1;
-            if let Err(why) = self.settle_one(world, scope, span) {
-                self.notes.push(format!(
-                    "AML: conditional declarations in {} are left out: {}",
-                    self.path(scope),
-                    why.told()
-                ));
-            }
-        }
-    }
-
-    fn settle_one(&mut self, world: &mut World, scope: NodeId, span: Span) -> Result<(), Error> {
-        let mut reader = self.reader(span);
-        reader.byte()?;
-        let end = reader.package()?;
-        let outer = reader.end;
-        reader.end = end;
-        let yes = self.condition(world, scope, span.table, &mut reader)?;
-        let (mut from, mut to) = (reader.at, end);
-        if !yes {
-            reader.at = end;
-            reader.end = outer;
-            if reader.done() {
-                return Ok(());
-            }
-            reader.byte()?;
-            to = reader.package()?;
-            from = reader.at;
-        }
-        let span = Span {
-            table: span.table,
-            at: from as u32,
-            end: to as u32,
-        };
-        self.depth = 0;
-        self.scan(scope, span);
-        Ok(())
     }
 
     pub(super) fn reader(&self, span: Span) -> Reader<'a> {
@@ -82,163 +45,147 @@ impl<'a> Aml<'a> {
         Reader::new(bytes, span.at as usize, span.end as usize)
     }
 
-    /// Declares everything in a list of terms; stops at the first thing that is not understood.
-    fn scan(&mut self, scope: NodeId, span: Span) {
-        if self.depth > super::DEPTH {
-            return;
-        }
-        self.depth += 1;
-        let mut reader = self.reader(span);
-        while !reader.done() {
-            let at = reader.at;
-            match self.declare(scope, span.table, &mut reader) {
-                Ok(true) => {}
-                Ok(false) | Err(_) => {
+    /// Runs a list of terms outside of methods. One that fails is left out; those behind it are not.
+    pub(super) fn take_in(
+        &mut self,
+        world: &mut World,
+        frame: &mut Frame,
+        reader: &mut Reader<'a>,
+    ) -> Flow {
+        let (outer, depth) = (self.steps, self.depth);
+        let mut flow = Flow::Next;
+        while !reader.done() && matches!(flow, Flow::Next) {
+            let start = *reader;
+            let given = STEPS.min(self.left);
+            self.steps = given;
+            let ended = self.statement(world, frame, reader);
+            // What was inside of it is counted already.
+            self.left = self.left.saturating_sub(given - self.steps.min(given));
+            flow = ended.unwrap_or_else(|why| {
+                self.depth = depth;
+                *reader = start;
+                let skipped = self.skip(frame.scope, reader);
+                let (what, flow) = match skipped {
+                    Ok(()) if given != 0 => ("is left out", Flow::Next),
+                    // Who does not know where a term ends knows none of those behind it.
+                    _ => ("and the rest of its scope are left out", Flow::Break),
+                };
+                if self.notes.len() < MOST_NOTES {
                     self.notes.push(format!(
-                        "AML at {at:#x} of table {} is not understood: the rest of its scope {} is left out",
-                        span.table,
-                        self.path(scope)
+                        "AML: a term at {:#x} of table {}, in {}, {what}: {}",
+                        start.at,
+                        frame.table,
+                        self.path(frame.scope),
+                        why.told()
                     ));
-                    break;
                 }
-            }
+                flow
+            });
         }
-        self.depth -= 1;
+        self.steps = outer;
+        flow
     }
 
-    /// Takes in one declaration; false when the term is not one.
+    /// Runs one declaration.
     pub(super) fn declare(
         &mut self,
-        scope: NodeId,
-        table: u16,
+        world: &mut World,
+        frame: &mut Frame,
         reader: &mut Reader<'a>,
-    ) -> Result<bool, Error> {
-        let start = *reader;
-        let code = opcode(reader)?;
+        code: u16,
+    ) -> Result<(), Error> {
         match code {
-            0x08 => self.declare_name(scope, table, reader)?,
             0x06 => {
                 let to = reader.name()?;
-                let (parent, name) = self.place(scope, &reader.name()?)?;
-                let to = self.find(scope, &to)?;
-                self.add(parent, name, Kind::Alias(to))?;
+                let to = self.find(frame.scope, &to)?;
+                let place = self.place(frame.scope, &reader.name()?)?;
+                self.add(place, Kind::Alias(to))?;
             }
-            0x14 => self.declare_method(scope, table, reader)?,
-            0x15 => {
-                reader.name()?;
-                reader.number(2)?;
+            0x08 => {
+                let place = self.place(frame.scope, &reader.name()?)?;
+                let mut span = self.span(frame, reader);
+                if frame.loading {
+                    self.skip(frame.scope, reader)?;
+                    span.end = reader.at as u32;
+                    self.add(place, Kind::Name(span))?;
+                } else {
+                    let value = self.term(world, frame, reader)?;
+                    let value = self.copy(&value, 0)?;
+                    let node = self.add(place, Kind::Name(span))?;
+                    self.values.insert(node, value);
+                }
             }
-            0x10 | 0x5b82 | 0x5b83 | 0x5b84 | 0x5b85 => {
-                self.declare_scope(code, scope, table, reader)?
-            }
-            0x5b80 => self.declare_region(scope, table, reader)?,
-            0x5b81 => self.declare_fields(scope, reader)?,
-            0x5b86 | 0x5b87 => {
+            0x14 => {
                 let end = reader.package()?;
+                let place = self.place(frame.scope, &reader.name()?)?;
+                let arguments = reader.byte()? & 7;
+                let mut body = self.span(frame, reader);
+                body.end = end as u32;
+                self.add(place, Kind::Method { body, arguments })?;
                 reader.at = end;
             }
-            0x5b01 | 0x5b02 => {
-                let (parent, name) = self.place(scope, &reader.name()?)?;
-                self.add(parent, name, Kind::Other)?;
-                if code == 0x5b01 {
-                    reader.byte()?;
+            0x5b80 => {
+                let place = self.place(frame.scope, &reader.name()?)?;
+                let space = reader.byte()?;
+                let terms = self.span(frame, reader);
+                if frame.loading {
+                    self.skip(frame.scope, reader)?;
+                    self.skip(frame.scope, reader)?;
+                    self.add(place, Kind::Region { space, terms })?;
+                } else {
+                    let offset = self.number_of(world, frame, reader)?;
+                    let length = self.number_of(world, frame, reader)?;
+                    let node = self.add(place, Kind::Region { space, terms })?;
+                    self.places.insert(node, (offset, length));
                 }
             }
-            // A condition may ask for what a later table names: it is run when all are loaded.
-            0xa0 if scope_is_static(self, scope) => {
-                let end = reader.package()?;
-                reader.at = end;
-                if !reader.done() && reader.peek()? == 0xa1 {
-                    reader.byte()?;
-                    reader.at = reader.package()?;
+            0x5b81 | 0x5b86 | 0x5b87 => self.declare_fields(world, frame, reader, code)?,
+            0x5b01 | 0x5b02 | 0x5b88 => {
+                let place = self.place(frame.scope, &reader.name()?)?;
+                match code {
+                    0x5b01 => drop(reader.byte()?),
+                    0x5b88 => {
+                        for _ in 0..3 {
+                            self.skip(frame.scope, reader)?;
+                        }
+                    }
+                    _ => {}
                 }
-                let span = Span {
-                    table,
-                    at: start.at as u32,
-                    end: reader.at as u32,
-                };
-                if self.late.len() < MOST_LATE {
-                    self.late.push((scope, span));
-                }
+                self.add(place, Kind::Other)?;
             }
-            0xa1 | 0xa2 if scope_is_static(self, scope) => {
-                reader.at = reader.package()?;
-                self.notes.push(format!(
-                    "AML: a loop outside of any method, in {}, is left out",
-                    self.path(scope)
-                ));
-            }
-            _ => {
-                *reader = start;
-                return Ok(false);
-            }
+            0x5b13 | 0x8a..=0x8d | 0x8f => self.buffer_field(world, frame, reader, code)?,
+            _ => self.declare_scope(world, frame, reader, code)?,
         }
-        Ok(true)
-    }
-
-    fn declare_name(
-        &mut self,
-        scope: NodeId,
-        table: u16,
-        reader: &mut Reader<'a>,
-    ) -> Result<(), Error> {
-        let (parent, name) = self.place(scope, &reader.name()?)?;
-        let at = reader.at as u32;
-        skip_object(reader)?;
-        let span = Span {
-            table,
-            at,
-            end: reader.at as u32,
-        };
-        self.add(parent, name, Kind::Name(span))?;
         Ok(())
     }
 
-    fn declare_method(
-        &mut self,
-        scope: NodeId,
-        table: u16,
-        reader: &mut Reader<'a>,
-    ) -> Result<(), Error> {
-        let end = reader.package()?;
-        let (parent, name) = self.place(scope, &reader.name()?)?;
-        let arguments = reader.byte()? & 7;
-        let body = Span {
-            table,
+    fn span(&self, frame: &Frame, reader: &Reader<'a>) -> Span {
+        Span {
+            table: frame.table,
             at: reader.at as u32,
-            end: end as u32,
-        };
-        self.add(parent, name, Kind::Method { body, arguments })?;
-        reader.at = end;
-        Ok(())
+            end: reader.end as u32,
+        }
     }
 
     fn declare_scope(
         &mut self,
-        code: u16,
-        scope: NodeId,
-        table: u16,
+        world: &mut World,
+        frame: &mut Frame,
         reader: &mut Reader<'a>,
+        code: u16,
     ) -> Result<(), Error> {
         let end = reader.package()?;
         let name = reader.name()?;
         let inner = match (code, name.segments.is_empty()) {
-            (0x10, true) => ROOT,
-            (0x10, false) => match self.find(scope, &name) {
-                Ok(id) => id,
-                Err(_) => {
-                    let (parent, name) = self.place(scope, &name)?;
-                    self.add(parent, name, Kind::Scope)?
-                }
-            },
+            (0x10, true) if name.up == 0 => ROOT,
+            (0x10, _) => self.find(frame.scope, &name)?,
             _ => {
-                let (parent, name) = self.place(scope, &name)?;
-                let kind = if code == 0x5b82 {
-                    Kind::Device
-                } else {
-                    Kind::Scope
+                let kind = match code {
+                    0x5b82 => Kind::Device,
+                    _ => Kind::Scope,
                 };
-                self.add(parent, name, kind)?
+                let place = self.place(frame.scope, &name)?;
+                self.add(place, kind)?
             }
         };
         // Processor: ID, block address, block length. Power resource: level, order.
@@ -247,41 +194,41 @@ impl<'a> Aml<'a> {
             0x5b84 => drop(reader.take(3)?),
             _ => {}
         }
-        let span = Span {
-            table,
-            at: reader.at as u32,
-            end: end as u32,
-        };
-        self.scan(inner, span);
+        let outer = core::mem::replace(&mut frame.scope, inner);
+        let behind = core::mem::replace(&mut reader.end, end);
+        let ended = self.list(world, frame, reader);
+        frame.scope = outer;
         reader.at = end;
-        Ok(())
+        reader.end = behind;
+        ended.map(drop)
     }
 
-    fn declare_region(
+    fn declare_fields(
         &mut self,
-        scope: NodeId,
-        table: u16,
+        world: &mut World,
+        frame: &mut Frame,
         reader: &mut Reader<'a>,
+        code: u16,
     ) -> Result<(), Error> {
-        let (parent, name) = self.place(scope, &reader.name()?)?;
-        let space = reader.byte()?;
-        let at = reader.at as u32;
-        skip_object(reader)?;
-        skip_object(reader)?;
-        let terms = Span {
-            table,
-            at,
-            end: reader.at as u32,
-        };
-        self.add(parent, name, Kind::Region { space, terms })?;
-        Ok(())
-    }
-
-    fn declare_fields(&mut self, scope: NodeId, reader: &mut Reader<'a>) -> Result<(), Error> {
         let end = reader.package()?;
-        let region = reader.name()?;
-        let region = self.find(scope, &region)?;
-        let mut access = access_bits(reader.byte()?);
+        let first = reader.name()?;
+        let first = self.find(frame.scope, &first)?;
+        let ground = if code == 0x5b81 {
+            Ground::Region(first)
+        } else {
+            let second = reader.name()?;
+            let second = self.find(frame.scope, &second)?;
+            match code {
+                0x5b86 => Ground::Index(first, second),
+                _ => Ground::Bank(first, second, self.number_of(world, frame, reader)?),
+            }
+        };
+        let number = self.grounds.len() as u32;
+        if number as usize >= super::NODES {
+            return Err(Error::Budget);
+        }
+        self.grounds.push(ground);
+        let mut flags = reader.byte()?;
         let mut bit = 0u32;
         while reader.at < end {
             match reader.peek()? {
@@ -290,34 +237,32 @@ impl<'a> Aml<'a> {
                     reader.byte()?;
                     bit = bit.saturating_add(reader.length()? as u32);
                 }
-                // Another access type from here on.
-                1 => {
+                // Another access type from here on; 3 with a length.
+                kind @ (1 | 3) => {
                     reader.byte()?;
-                    access = access_bits(reader.byte()?);
-                    reader.byte()?;
+                    flags = flags & 0xf0 | reader.byte()? & 15;
+                    reader.take(if kind == 1 { 1 } else { 2 })?;
                 }
                 // What the next fields are connected to: a name, or a buffer.
                 2 => {
                     reader.byte()?;
-                    skip_object(reader)?;
-                }
-                // An access type with attributes, as 1 is.
-                3 => {
-                    reader.byte()?;
-                    access = access_bits(reader.byte()?);
-                    reader.take(2)?;
+                    self.skip(frame.scope, reader)?;
                 }
                 _ => {
                     let segment = reader.take(4)?;
                     let name = [segment[0], segment[1], segment[2], segment[3]];
                     let bits = reader.length()? as u32;
                     let field = Kind::Field {
-                        region,
+                        ground: number,
                         bit,
                         bits,
-                        access,
+                        flags,
                     };
-                    self.add(scope, name, field)?;
+                    match self.add((frame.scope, name), field) {
+                        // The others are none the worse for it.
+                        Err(Error::Twice(_)) | Ok(_) => {}
+                        Err(why) => return Err(why),
+                    }
                     bit = bit.saturating_add(bits);
                 }
             }
@@ -325,48 +270,43 @@ impl<'a> Aml<'a> {
         reader.at = end;
         Ok(())
     }
-}
 
-fn scope_is_static(aml: &Aml, scope: NodeId) -> bool {
-    aml.node(scope)
-        .is_ok_and(|node| !matches!(node.kind, Kind::Method { .. }))
-}
-
-fn access_bits(flags: u8) -> u32 {
-    match flags & 15 {
-        2 => 16,
-        3 => 32,
-        4 => 64,
-        _ => 8,
-    }
-}
-
-/// One or two bytes.
-pub fn opcode(reader: &mut Reader) -> Result<u16, Error> {
-    match reader.byte()? {
-        0x5b => Ok(0x5b00 | reader.byte()? as u16),
-        code => Ok(code as u16),
-    }
-}
-
-/// Steps over a constant, string, buffer, package or name.
-fn skip_object(reader: &mut Reader) -> Result<(), Error> {
-    if reader.at_name() {
-        reader.name()?;
-        return Ok(());
-    }
-    match opcode(reader)? {
-        0x00 | 0x01 | 0xff => {}
-        0x0a => drop(reader.take(1)?),
-        0x0b => drop(reader.take(2)?),
-        0x0c => drop(reader.take(4)?),
-        0x0e => drop(reader.take(8)?),
-        0x0d => drop(reader.text()?),
-        0x11..=0x13 => {
-            let end = reader.package()?;
-            reader.at = end;
+    /// `CreateByteField` and its kin (19.6.17 to 19.6.23): a name for bits of a buffer.
+    fn buffer_field(
+        &mut self,
+        world: &mut World,
+        frame: &mut Frame,
+        reader: &mut Reader<'a>,
+        code: u16,
+    ) -> Result<(), Error> {
+        let (unit, mut bits) = match code {
+            0x8a => (8, 32),
+            0x8b => (8, 16),
+            0x8c => (8, 8),
+            0x8f => (8, 64),
+            _ => (1, 1),
+        };
+        let buffer = self.object(world, frame, reader)?;
+        if !matches!(buffer, Value::Buffer(_)) {
+            return Err(Error::Kind);
         }
-        other => return Err(Error::Unknown(other)),
+        let index = self.number_of(world, frame, reader)?;
+        if code == 0x5b13 {
+            bits = u32::try_from(self.number_of(world, frame, reader)?).unwrap_or(0);
+        }
+        let bit = u32::try_from(index).ok().and_then(|i| i.checked_mul(unit));
+        let bit = bit.filter(|bit| bit.checked_add(bits).is_some());
+        let bit = bit.filter(|_| bits != 0).ok_or(Error::Kind)?;
+        let place = self.place(frame.scope, &reader.name()?)?;
+        let node: NodeId = self.add(
+            place,
+            Kind::BufferField {
+                bit,
+                bits,
+                bytes: code == 0x5b13,
+            },
+        )?;
+        self.values.insert(node, buffer);
+        Ok(())
     }
-    Ok(())
 }

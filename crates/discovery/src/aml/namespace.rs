@@ -1,10 +1,13 @@
 //! What the tables name, as a tree.
 
 use super::{reader::Name, Aml, Error, NODES};
+use alloc::vec::Vec;
 
 pub type NodeId = u32;
 pub const ROOT: NodeId = 0;
 const NOTHING: NodeId = u32::MAX;
+/// Asks which systems the machine may take this one for (5.7.2).
+pub const OSI: [u8; 4] = *b"_OSI";
 
 /// A range of bytes in a table.
 #[derive(Clone, Copy, Debug)]
@@ -25,28 +28,39 @@ pub enum Kind {
         body: Span,
         arguments: u8,
     },
-    /// Offset and length are terms at the span.
+    /// Offset and length are terms at the span, until they are known.
     Region {
         space: u8,
         terms: Span,
     },
-    /// Bits of a region.
+    /// Bits of what one of the declarations of fields stands on.
     Field {
-        region: NodeId,
+        ground: u32,
         bit: u32,
         bits: u32,
-        /// Bits of each access.
-        access: u32,
+        /// Access type and update rule (20.2.5.2).
+        flags: u8,
     },
-    /// Bits of the buffer that a name holds.
+    /// Bits of a buffer, which the field's value is.
     BufferField {
-        buffer: NodeId,
         bit: u32,
         bits: u32,
+        /// Always read as a buffer, however few bits there are (19.6.19).
+        bytes: bool,
     },
     Alias(NodeId),
-    /// Named, but of no use here (mutexes, events, index fields).
+    /// Named, but of no use here (mutexes, events, regions of tables).
     Other,
+}
+
+/// What the fields of one declaration stand on.
+#[derive(Clone, Debug)]
+pub enum Ground {
+    Region(NodeId),
+    /// Registers that are reached through two fields: a number, and what has that number.
+    Index(NodeId, NodeId),
+    /// A region that shows this when the field has the value.
+    Bank(NodeId, NodeId, u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,19 +106,14 @@ impl Aml<'_> {
         })
     }
 
-    /// Adds a node; an old one of that name is replaced.
+    /// Adds a node. A name that there is already stays what it was.
     pub(super) fn add(
         &mut self,
-        parent: NodeId,
-        name: [u8; 4],
+        (parent, name): (NodeId, [u8; 4]),
         kind: Kind,
     ) -> Result<NodeId, Error> {
-        if let Some(old) = self.child(parent, name) {
-            self.values.remove(&old);
-            if let Some(node) = self.nodes.get_mut(old as usize) {
-                node.kind = kind;
-            }
-            return Ok(old);
+        if self.child(parent, name).is_some() {
+            return Err(Error::Twice(name));
         }
         if self.nodes.len() >= NODES {
             return Err(Error::Budget);
@@ -131,26 +140,44 @@ impl Aml<'_> {
         Ok(id)
     }
 
-    /// Takes away what a method named while it ran.
-    pub(super) fn forget(&mut self, method: NodeId, from: usize) {
-        self.nodes.truncate(from.max(1));
-        self.values.retain(|id, _| (*id as usize) < from);
-        if let Some(node) = self.nodes.get_mut(method as usize) {
-            node.first = NOTHING;
-            node.last = NOTHING;
+    /// Takes away what a method named while it ran, wherever it put it.
+    pub(super) fn forget(&mut self, from: usize) {
+        let gone = self.nodes.get(from..).unwrap_or_default();
+        if gone.is_empty() {
+            return;
         }
+        let from = from as NodeId;
+        let mut parents: Vec<NodeId> = gone.iter().map(|node| node.parent).collect();
+        parents.retain(|parent| *parent < from);
+        parents.dedup();
+        for parent in parents {
+            let (mut last, mut at) = (NOTHING, self.node(parent).map_or(NOTHING, |n| n.first));
+            while at < from {
+                last = at;
+                at = self.node(at).map_or(NOTHING, |node| node.next);
+            }
+            if let Some(node) = self.nodes.get_mut(last as usize) {
+                node.next = NOTHING;
+            }
+            if let Some(node) = self.nodes.get_mut(parent as usize) {
+                node.last = last;
+                if last == NOTHING {
+                    node.first = NOTHING;
+                }
+            }
+        }
+        self.nodes.truncate(from as usize);
+        self.values.retain(|id, _| *id < from);
+        self.places.retain(|id, _| *id < from);
     }
 
     /// Where a declaration puts its last segment: the scope, and that segment.
-    pub(super) fn place(&mut self, scope: NodeId, name: &Name) -> Result<(NodeId, [u8; 4]), Error> {
+    pub(super) fn place(&self, scope: NodeId, name: &Name) -> Result<(NodeId, [u8; 4]), Error> {
         let (last, path) = name.segments.split_last().ok_or(Error::Kind)?;
         let mut at = self.start(scope, name)?;
         for segment in path {
-            at = match self.child(at, *segment) {
-                Some(id) => self.behind(id)?,
-                // Declared in a table that is not here.
-                None => self.add(at, *segment, Kind::Scope)?,
-            };
+            let inner = self.child(at, *segment).ok_or(Error::NoName(*segment))?;
+            at = self.behind(inner)?;
         }
         Ok((at, *last))
     }
@@ -196,6 +223,25 @@ impl Aml<'_> {
     /// The child of `of` with this name.
     pub fn member(&self, of: NodeId, name: &[u8; 4]) -> Option<NodeId> {
         self.child(of, *name).and_then(|id| self.behind(id).ok())
+    }
+
+    /// Whether anything has this name.
+    pub fn any_named(&self, name: &[u8; 4]) -> bool {
+        self.nodes.iter().any(|node| node.name == *name)
+    }
+
+    /// The spaces of the regions that stand directly below those nodes that want to know (6.5.4).
+    pub fn connected(&self) -> Vec<(NodeId, u8)> {
+        let mut list = Vec::new();
+        for node in &self.nodes {
+            if let Kind::Region { space, .. } = node.kind {
+                let at = (node.parent, space);
+                if !list.contains(&at) && self.member(node.parent, b"_REG").is_some() {
+                    list.push(at);
+                }
+            }
+        }
+        list
     }
 
     pub fn is_device(&self, id: NodeId) -> bool {

@@ -5,20 +5,21 @@ use super::{
     namespace::{Kind, NodeId},
     reader::Reader,
     regions::World,
-    value::Value,
+    shape::shape,
+    text::{put_bits, Style},
+    value::{shared, Shared, Value},
     Aml, Error,
 };
-use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 
 /// Where a result goes.
-enum Target {
+pub(super) enum Target {
     Nowhere,
     Local(usize),
     Argument(usize),
     Node(NodeId),
-    Element(Rc<RefCell<Vec<Value>>>, usize),
+    Element(Shared<Value>, usize),
+    Byte(Shared<u8>, usize),
 }
 
 impl<'a> Aml<'a> {
@@ -30,236 +31,224 @@ impl<'a> Aml<'a> {
         code: u16,
     ) -> Result<Value, Error> {
         match code {
-            0x00 => Ok(Value::Integer(0)),
-            0x01 => Ok(Value::Integer(1)),
-            0xff => Ok(Value::Integer(u64::MAX)),
-            0x0a => Ok(Value::Integer(reader.number(1)?)),
-            0x0b => Ok(Value::Integer(reader.number(2)?)),
-            0x0c => Ok(Value::Integer(reader.number(4)?)),
-            0x0e => Ok(Value::Integer(reader.number(8)?)),
-            0x0d => Ok(Value::Text(Vec::from(reader.text()?))),
-            0x11 => self.buffer(world, frame, reader),
-            0x12 => self.elements(world, frame, reader, false),
-            0x13 => self.elements(world, frame, reader, true),
-            0x60..=0x67 => Ok(frame.locals[code as usize - 0x60].clone()),
-            0x68..=0x6e => Ok(frame.arguments[code as usize - 0x68].clone()),
-            0x70 | 0x9d => {
-                let value = self.term(world, frame, reader)?;
-                let to = self.target(world, frame, reader)?;
-                self.store(frame, to, value.clone())?;
-                Ok(value)
-            }
-            0x75 | 0x76 => {
-                let to = self.target(world, frame, reader)?;
-                let old = self.load_target(world, frame, &to)?.integer()?;
-                let new = if code == 0x75 {
-                    old.wrapping_add(1)
-                } else {
-                    old.wrapping_sub(1)
-                };
-                self.store(frame, to, Value::Integer(new))?;
-                Ok(Value::Integer(new))
-            }
-            0x72 | 0x74 | 0x77 | 0x79..=0x7f | 0x85 => self.arithmetic(world, frame, reader, code),
-            0x78 => self.divide(world, frame, reader),
-            0x80..=0x82 => self.unary(world, frame, reader, code),
-            0x83 => self.dereference(world, frame, reader),
-            0x86 => {
-                // Notify: nobody listens.
-                self.term(world, frame, reader)?;
-                self.term(world, frame, reader)
-            }
-            0x87 => self.size(world, frame, reader),
-            0x88 => self.index(world, frame, reader),
-            0x90 | 0x91 | 0x93..=0x95 => self.compare(world, frame, reader, code),
-            0x92 => {
-                let value = self.term(world, frame, reader)?.integer()?;
-                Ok(truth(value == 0))
-            }
-            0x99 => {
-                let value = self.term(world, frame, reader)?.integer()?;
-                let to = self.target(world, frame, reader)?;
-                self.store(frame, to, Value::Integer(value))?;
-                Ok(Value::Integer(value))
-            }
-            // Acquire: there is no one else.
-            0x5b23 => {
-                self.term(world, frame, reader)?;
-                reader.number(2)?;
-                Ok(Value::Integer(0))
-            }
-            // Release, Reset, Signal: the same.
-            0x5b24 | 0x5b26 | 0x5b27 => self.term(world, frame, reader),
-            // Stall and Sleep: nothing here has to settle, since nothing is written.
-            0x5b21 | 0x5b22 => self.term(world, frame, reader),
-            // Wait: the event never comes.
-            0x5b25 => {
-                self.term(world, frame, reader)?;
-                self.term(world, frame, reader)?;
-                Ok(Value::Integer(u64::MAX))
-            }
-            // RefOf, CondRefOf.
-            0x71 => match self.target(world, frame, reader)? {
-                Target::Node(node) => Ok(Value::Node(node)),
-                Target::Element(list, at) => Ok(Value::Element(list, at)),
-                _ => Err(Error::Kind),
-            },
-            0x5b12 => self.maybe(world, frame, reader),
-            0x73 => self.join(world, frame, reader),
-            0x8e => self.kind_of(world, frame, reader),
-            0x96 => {
-                let value = match self.term(world, frame, reader)? {
-                    Value::Integer(n) => Value::Buffer(Vec::from(n.to_le_bytes())),
-                    other => Value::Buffer(Vec::from(other.bytes()?)),
-                };
-                let to = self.target(world, frame, reader)?;
-                self.store(frame, to, value.clone())?;
-                Ok(value)
-            }
-            0x5b30 => Ok(Value::Integer(2)),
-            0x5b31 => Ok(Value::None),
-            // Timer: it stands still.
-            0x5b33 => Ok(Value::Integer(0)),
-            other => Err(Error::Unknown(other)),
+            0x60..=0x67 => return Ok(frame.locals[code as usize - 0x60].clone()),
+            0x68..=0x6e => return Ok(frame.arguments[code as usize - 0x68].clone()),
+            0x0d => return Ok(Value::text(Vec::from(reader.text()?))),
+            0x11 => return self.new_buffer(world, frame, reader),
+            0x12 | 0x13 => return self.new_package(world, frame, reader, code == 0x13),
+            0x5b12 => return self.maybe(world, frame, reader),
+            _ => {}
         }
-    }
-
-    fn arithmetic(
-        &mut self,
-        world: &mut World,
-        frame: &mut Frame,
-        reader: &mut Reader<'a>,
-        code: u16,
-    ) -> Result<Value, Error> {
-        let a = self.term(world, frame, reader)?.integer()?;
-        let b = self.term(world, frame, reader)?.integer()?;
-        let shift = u32::try_from(b).unwrap_or(u32::MAX);
+        let (mut numbers, mut counted) = ([0u64; 5], 0);
+        let mut values = [const { Value::None }; 2];
+        let mut objects = 0;
+        let mut places = [const { Target::Nowhere }; 2];
+        let mut placed = 0;
+        let shape = shape(code)?;
+        for next in shape {
+            let number = match next {
+                b'1'..=b'8' => reader.number((next - b'0') as usize)?,
+                b'i' => self.number_of(world, frame, reader)?,
+                b'o' | b'v' => {
+                    let mut value = self.term(world, frame, reader)?;
+                    if *next == b'o' {
+                        value = self.behind_reference(world, value)?;
+                    }
+                    // Only operators that are not run have more.
+                    *values.get_mut(objects).ok_or(Error::Unknown(code))? = value;
+                    objects += 1;
+                    continue;
+                }
+                b'r' => {
+                    places[placed] = self.target(world, frame, reader)?;
+                    placed += 1;
+                    continue;
+                }
+                b'>' => break,
+                _ => return Err(Error::Unknown(code)),
+            };
+            *numbers.get_mut(counted).ok_or(Error::Unknown(code))? = number;
+            counted += 1;
+        }
+        let [a, b, ..] = numbers;
+        let [first, second] = &values;
         let value = match code {
-            0x72 => a.wrapping_add(b),
-            0x74 => a.wrapping_sub(b),
-            0x77 => a.wrapping_mul(b),
-            0x79 => a.checked_shl(shift).unwrap_or(0),
-            0x7a => a.checked_shr(shift).unwrap_or(0),
-            0x7b => a & b,
-            0x7c => !(a & b),
-            0x7d => a | b,
-            0x7e => !(a | b),
-            0x7f => a ^ b,
-            _ => a.checked_rem(b).ok_or(Error::Kind)?,
+            // 0x0a to 0x0e are constants.
+            0x00 | 0x5b23 => Value::Integer(0),
+            0x01 => Value::Integer(1),
+            0xff => Value::Integer(u64::MAX),
+            0x0a..=0x0e => Value::Integer(a),
+            0x70 | 0x83 | 0x9d => first.clone(),
+            0x71 => match core::mem::replace(&mut places[0], Target::Nowhere) {
+                Target::Node(node) => Value::Node(node),
+                Target::Element(list, at) => Value::Element(list, at),
+                Target::Byte(bytes, at) => Value::Byte(bytes, at),
+                // Of what it holds now: a store through it goes nowhere.
+                other => Value::Element(shared(Vec::from([self.held(world, frame, &other)?])), 0),
+            },
+            0x73 => self.join(first, second)?,
+            0x75 | 0x76 | 0x78 => return self.change(world, frame, code, places, (a, b)),
+            0x72..=0x85 if !matches!(code, 0x80..=0x84) => Value::Integer(arithmetic(code, a, b)?),
+            0x80 => Value::Integer(!a),
+            0x81 => Value::Integer(64 - a.leading_zeros() as u64),
+            0x82 => Value::Integer(if a == 0 {
+                0
+            } else {
+                a.trailing_zeros() as u64 + 1
+            }),
+            0x84 => self.join_templates(first, second)?,
+            0x87 => Value::Integer(match first {
+                Value::Package(list) => list.try_borrow().map_err(|_| Error::Kind)?.len() as u64,
+                other => other.bytes()?.len() as u64,
+            }),
+            0x88 => index(first, a)?,
+            0x89 => self.find_match(world, first, numbers)?,
+            0x8e => self.kind_of(world, frame, &places[0])?,
+            0x90 => truth(a != 0 && b != 0),
+            0x91 => truth(a != 0 || b != 0),
+            0x92 => truth(a == 0),
+            0x93..=0x95 => {
+                let order = self.compare(first, second)?;
+                truth(match code {
+                    0x93 => order.is_eq(),
+                    0x94 => order.is_gt(),
+                    _ => order.is_lt(),
+                })
+            }
+            0x96 => {
+                let mut bytes = self.as_bytes(first)?;
+                bytes.extend(matches!(first, Value::Text(_)).then_some(0));
+                Value::buffer(bytes)
+            }
+            0x97 => Value::text(self.as_text(first, Style::Decimal)?),
+            0x98 => Value::text(self.as_text(first, Style::Hexadecimal)?),
+            0x99 => Value::Integer(self.as_integer(first)?),
+            0x9c => {
+                let mut bytes = self.part(first, 0, a)?.bytes()?;
+                bytes.truncate(bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len()));
+                Value::text(bytes)
+            }
+            0x9e => self.part(first, a, b)?,
+            // FromBCD, ToBCD.
+            0x5b28 => Value::Integer(decimal(a, 16, 10)),
+            0x5b29 => Value::Integer(decimal(a, 10, 16)),
+            0x5b30 => Value::Integer(2),
+            // 100 ns each: it goes on with what is run, so that who waits does not wait for ever.
+            0x5b33 => Value::Integer(u64::from(super::STEPS - self.steps.min(super::STEPS)) * 1000),
+            // Wait: the event never comes.
+            0x5b25 => truth(true),
+            // Notify: nobody listens. Acquire, Release, Reset, Signal: there is no one else. Stall and Sleep: nothing here
+            // has to settle, since nothing is written. Debug: nobody reads it.
+            0x86 | 0x5b21 | 0x5b22 | 0x5b24 | 0x5b26 | 0x5b27 | 0x5b31 => Value::None,
+            other => return Err(Error::Unknown(other)),
         };
-        let to = self.target(world, frame, reader)?;
-        self.store(frame, to, Value::Integer(value))?;
-        Ok(Value::Integer(value))
-    }
-
-    fn divide(
-        &mut self,
-        world: &mut World,
-        frame: &mut Frame,
-        reader: &mut Reader<'a>,
-    ) -> Result<Value, Error> {
-        let a = self.term(world, frame, reader)?.integer()?;
-        let b = self.term(world, frame, reader)?.integer()?;
-        let quotient = a.checked_div(b).ok_or(Error::Kind)?;
-        let rest = self.target(world, frame, reader)?;
-        self.store(frame, rest, Value::Integer(a % b))?;
-        let to = self.target(world, frame, reader)?;
-        self.store(frame, to, Value::Integer(quotient))?;
-        Ok(Value::Integer(quotient))
-    }
-
-    fn unary(
-        &mut self,
-        world: &mut World,
-        frame: &mut Frame,
-        reader: &mut Reader<'a>,
-        code: u16,
-    ) -> Result<Value, Error> {
-        let a = self.term(world, frame, reader)?.integer()?;
-        let value = match (code, a) {
-            (0x80, _) => !a,
-            (_, 0) => 0,
-            (0x81, _) => 64 - a.leading_zeros() as u64,
-            _ => a.trailing_zeros() as u64 + 1,
+        let value = match value {
+            Value::Integer(number) => Value::Integer(self.cut(number)),
+            other => other,
         };
-        let to = self.target(world, frame, reader)?;
-        self.store(frame, to, Value::Integer(value))?;
-        Ok(Value::Integer(value))
-    }
-
-    fn compare(
-        &mut self,
-        world: &mut World,
-        frame: &mut Frame,
-        reader: &mut Reader<'a>,
-        code: u16,
-    ) -> Result<Value, Error> {
-        let a = self.term(world, frame, reader)?;
-        let b = self.term(world, frame, reader)?;
-        if let (Ok(x), Ok(y), true) = (a.bytes(), b.bytes(), code >= 0x93) {
-            return Ok(truth(match code {
-                0x93 => x == y,
-                0x94 => x > y,
-                _ => x < y,
-            }));
+        if code == 0x83 {
+            return self.dereferenced(world, value);
         }
-        let (a, b) = (a.integer()?, b.integer()?);
-        Ok(truth(match code {
-            0x90 => a != 0 && b != 0,
-            0x91 => a != 0 || b != 0,
-            0x93 => a == b,
-            0x94 => a > b,
-            _ => a < b,
-        }))
-    }
-
-    fn size(
-        &mut self,
-        world: &mut World,
-        frame: &mut Frame,
-        reader: &mut Reader<'a>,
-    ) -> Result<Value, Error> {
-        let value = self.term(world, frame, reader)?;
-        let size = match &value {
-            Value::Package(list) => list.try_borrow().map_err(|_| Error::Kind)?.len(),
-            other => other.bytes()?.len(),
-        };
-        Ok(Value::Integer(size as u64))
-    }
-
-    fn index(
-        &mut self,
-        world: &mut World,
-        frame: &mut Frame,
-        reader: &mut Reader<'a>,
-    ) -> Result<Value, Error> {
-        let of = self.term(world, frame, reader)?;
-        let at = self.term(world, frame, reader)?.integer()? as usize;
-        let value = match of {
-            Value::Package(list) if at < list.try_borrow().map_err(|_| Error::Kind)?.len() => {
-                Value::Element(list, at)
-            }
-            Value::Buffer(bytes) | Value::Text(bytes) => {
-                Value::Integer(*bytes.get(at).ok_or(Error::Kind)? as u64)
-            }
-            _ => return Err(Error::Kind),
-        };
-        let to = self.target(world, frame, reader)?;
-        self.store(frame, to, value.clone())?;
+        if shape.ends_with(b">") {
+            let to = self.target(world, frame, reader)?;
+            self.store(world, frame, &to, &value, code == 0x9d)?;
+        }
         Ok(value)
     }
 
-    fn dereference(
+    /// Increment, Decrement, and Divide with its two results.
+    fn change(
         &mut self,
         world: &mut World,
         frame: &mut Frame,
-        reader: &mut Reader<'a>,
+        code: u16,
+        places: [Target; 2],
+        (a, b): (u64, u64),
     ) -> Result<Value, Error> {
-        match self.term(world, frame, reader)? {
+        let [first, second] = places;
+        if code == 0x78 {
+            let rest = a.checked_rem(b).ok_or(Error::Kind)?;
+            self.store(world, frame, &first, &Value::Integer(rest), false)?;
+            let value = Value::Integer(a / b);
+            self.store(world, frame, &second, &value, false)?;
+            return Ok(value);
+        }
+        let old = self.held(world, frame, &first)?;
+        let old = self.behind_reference(world, old)?.integer()?;
+        let new = match code {
+            0x75 => old.wrapping_add(1),
+            _ => old.wrapping_sub(1),
+        };
+        let value = Value::Integer(self.cut(new));
+        self.store(world, frame, &first, &value, false)?;
+        Ok(value)
+    }
+
+    /// The order of two values; the second is taken for what the first is.
+    fn compare(&mut self, a: &Value, b: &Value) -> Result<core::cmp::Ordering, Error> {
+        Ok(match a {
+            Value::Text(_) => a.bytes()?.cmp(&self.as_text(b, Style::Implicit)?),
+            Value::Buffer(_) => a.bytes()?.cmp(&self.as_bytes(b)?),
+            _ => self.cut(a.integer()?).cmp(&self.cut(b.integer()?)),
+        })
+    }
+
+    /// `Match` (19.6.82): the first element from one on for which two comparisons hold.
+    fn find_match(
+        &mut self,
+        world: &mut World,
+        package: &Value,
+        [first, a, second, b, from]: [u64; 5],
+    ) -> Result<Value, Error> {
+        for (at, element) in self.elements(world, package)?.into_iter().enumerate() {
+            self.charge(1)?;
+            let holds = |operator: u64, order: core::cmp::Ordering| match operator {
+                0 => true,
+                1 => order.is_eq(),
+                2 => order.is_le(),
+                3 => order.is_lt(),
+                4 => order.is_ge(),
+                _ => order.is_gt(),
+            };
+            if let (Ok(number), true) = (element.integer(), at as u64 >= from) {
+                if holds(first, number.cmp(&a)) && holds(second, number.cmp(&b)) {
+                    return Ok(Value::Integer(at as u64));
+                }
+            }
+        }
+        Ok(Value::Integer(u64::MAX))
+    }
+
+    /// What a reference refers to; other values are what they are.
+    pub(super) fn behind_reference(
+        &mut self,
+        world: &mut World,
+        mut value: Value,
+    ) -> Result<Value, Error> {
+        for _ in 0..4 {
+            value = match value {
+                Value::Node(_) | Value::Element(..) | Value::Byte(..) => {
+                    self.dereferenced(world, value)?
+                }
+                other => return Ok(other),
+            };
+        }
+        Ok(value)
+    }
+
+    fn dereferenced(&mut self, world: &mut World, value: Value) -> Result<Value, Error> {
+        match value {
             Value::Element(list, at) => {
                 let list = list.try_borrow().map_err(|_| Error::Kind)?;
-                list.get(at).cloned().ok_or(Error::Kind)
+                let element = list.get(at).cloned().ok_or(Error::Kind)?;
+                drop(list);
+                match element {
+                    // A name in a package stands for its object.
+                    Value::Node(node) => self.value(world, node),
+                    other => Ok(other),
+                }
             }
+            Value::Byte(..) => value.integer().map(Value::Integer),
             Value::Node(node) => self.value(world, node),
             other => Ok(other),
         }
@@ -272,55 +261,20 @@ impl<'a> Aml<'a> {
         frame: &mut Frame,
         reader: &mut Reader<'a>,
     ) -> Result<Value, Error> {
-        let found = match reader.at_name() {
-            true => {
-                let name = reader.name()?;
-                match self.find(frame.scope, &name) {
-                    Ok(node) => Some(node),
-                    Err(Error::NoName(_)) => None,
-                    Err(why) => return Err(why),
-                }
-            }
-            false => match self.target(world, frame, reader)? {
-                Target::Node(node) => Some(node),
-                _ => None,
-            },
+        let found = match self.target(world, frame, reader) {
+            Ok(Target::Node(node)) => Some(Value::Node(node)),
+            Err(Error::NoName(_)) => None,
+            Ok(other) => Some(self.held(world, frame, &other)?),
+            Err(why) => return Err(why),
         };
         let to = self.target(world, frame, reader)?;
-        if let Some(node) = found {
-            self.store(frame, to, Value::Node(node))?;
+        if let Some(found) = &found {
+            self.store(world, frame, &to, found, true)?;
         }
-        Ok(truth(found.is_some()))
-    }
-
-    /// `Concatenate` (19.6.12), of buffers and texts.
-    fn join(
-        &mut self,
-        world: &mut World,
-        frame: &mut Frame,
-        reader: &mut Reader<'a>,
-    ) -> Result<Value, Error> {
-        let a = self.term(world, frame, reader)?;
-        let b = self.term(world, frame, reader)?;
-        let bytes = |value: &Value| match value {
-            Value::Integer(n) => Ok(Vec::from(n.to_le_bytes())),
-            other => other.bytes().map(Vec::from),
-        };
-        let mut whole = bytes(&a)?;
-        whole.extend(bytes(&b)?);
-        if whole.len() > super::OBJECT {
-            return Err(Error::Budget);
-        }
-        self.steps = (self.steps)
-            .checked_sub(whole.len() as u32 / 16)
-            .ok_or(Error::Budget)?;
-        let value = match a {
-            Value::Text(_) => Value::Text(whole),
-            _ => Value::Buffer(whole),
-        };
-        let to = self.target(world, frame, reader)?;
-        self.store(frame, to, value.clone())?;
-        Ok(value)
+        Ok(Value::Integer(self.cut(match found {
+            Some(_) => u64::MAX,
+            None => 0,
+        })))
     }
 
     /// `ObjectType` (19.6.98).
@@ -328,42 +282,54 @@ impl<'a> Aml<'a> {
         &mut self,
         world: &mut World,
         frame: &mut Frame,
-        reader: &mut Reader<'a>,
+        of: &Target,
     ) -> Result<Value, Error> {
-        let target = self.target(world, frame, reader)?;
-        if let Target::Node(node) = target {
-            let kind = match self.node(node)?.kind {
-                Kind::Device => 6,
-                Kind::Method { .. } => 8,
-                Kind::Region { .. } => 10,
-                Kind::Field { .. } => 5,
-                Kind::BufferField { .. } => 14,
-                _ => 0,
-            };
-            if kind != 0 {
-                return Ok(Value::Integer(kind));
-            }
-        }
-        Ok(Value::Integer(
-            match self.load_target(world, frame, &target)? {
-                Value::Integer(_) => 1,
+        let mut value = match of {
+            Target::Node(node) => Value::Node(*node),
+            other => self.held(world, frame, other)?,
+        };
+        for _ in 0..4 {
+            let kind = match &value {
+                Value::Integer(_) | Value::Byte(..) => 1,
                 Value::Text(_) => 2,
                 Value::Buffer(_) => 3,
                 Value::Package(_) => 4,
-                _ => 0,
-            },
-        ))
+                Value::Node(node) => match self.node(*node)?.kind {
+                    Kind::Field { .. } => 5,
+                    Kind::Device => 6,
+                    Kind::Method { .. } => 8,
+                    Kind::Region { .. } => 10,
+                    Kind::BufferField { .. } => 14,
+                    Kind::Name(_) => {
+                        value = self.value(world, *node)?;
+                        continue;
+                    }
+                    _ => 0,
+                },
+                Value::Element(list, at) => {
+                    let list = list.try_borrow().map_err(|_| Error::Kind)?;
+                    let element = list.get(*at).cloned().ok_or(Error::Kind)?;
+                    drop(list);
+                    value = element;
+                    continue;
+                }
+                Value::None => 0,
+            };
+            return Ok(Value::Integer(kind));
+        }
+        Err(Error::Kind)
     }
 
-    fn target(
+    pub(super) fn target(
         &mut self,
         world: &mut World,
         frame: &mut Frame,
         reader: &mut Reader<'a>,
     ) -> Result<Target, Error> {
         if reader.at_name() {
+            // That of a method, too, is a place here: it is not called.
             let name = reader.name()?;
-            return Ok(Target::Node(self.find(frame.scope, &name)?));
+            return self.find(frame.scope, &name).map(Target::Node);
         }
         match reader.peek()? {
             0 => {
@@ -380,6 +346,7 @@ impl<'a> Aml<'a> {
             }
             _ => match self.term(world, frame, reader)? {
                 Value::Element(list, at) => Ok(Target::Element(list, at)),
+                Value::Byte(bytes, at) => Ok(Target::Byte(bytes, at)),
                 Value::Node(node) => Ok(Target::Node(node)),
                 Value::None => Ok(Target::Nowhere),
                 _ => Err(Error::Kind),
@@ -387,12 +354,8 @@ impl<'a> Aml<'a> {
         }
     }
 
-    fn load_target(
-        &mut self,
-        world: &mut World,
-        frame: &Frame,
-        target: &Target,
-    ) -> Result<Value, Error> {
+    /// What a place holds.
+    fn held(&mut self, world: &mut World, frame: &Frame, target: &Target) -> Result<Value, Error> {
         match target {
             Target::Nowhere => Err(Error::Kind),
             Target::Local(n) => Ok(frame.locals[*n].clone()),
@@ -402,55 +365,132 @@ impl<'a> Aml<'a> {
                 let list = list.try_borrow().map_err(|_| Error::Kind)?;
                 list.get(*at).cloned().ok_or(Error::Kind)
             }
+            Target::Byte(bytes, at) => Ok(Value::Byte(bytes.clone(), *at)),
         }
     }
 
-    fn store(&mut self, frame: &mut Frame, target: Target, value: Value) -> Result<(), Error> {
-        let value = self.copy(&value, 0)?;
+    /// Puts a copy of a value somewhere; what is there decides what becomes of it (19.3.5.8), unless it is to stay what it is.
+    fn store(
+        &mut self,
+        world: &mut World,
+        frame: &mut Frame,
+        target: &Target,
+        value: &Value,
+        as_it_is: bool,
+    ) -> Result<(), Error> {
         match target {
-            Target::Nowhere => Ok(()),
-            Target::Local(n) => {
-                frame.locals[n] = value;
-                Ok(())
-            }
+            Target::Nowhere => {}
+            Target::Local(n) => frame.locals[*n] = self.copy(value, 0)?,
             Target::Argument(n) => {
-                frame.arguments[n] = value;
-                Ok(())
+                // A reference that was handed over is stored through (19.3.5.8.1).
+                let through = match &frame.arguments[*n] {
+                    Value::Node(node) if self.holds(*node) => Target::Node(*node),
+                    Value::Element(list, at) => Target::Element(list.clone(), *at),
+                    Value::Byte(bytes, at) => Target::Byte(bytes.clone(), *at),
+                    _ => {
+                        frame.arguments[*n] = self.copy(value, 0)?;
+                        return Ok(());
+                    }
+                };
+                return self.store(world, frame, &through, value, as_it_is);
             }
             Target::Element(list, at) => {
+                let value = self.copy(value, 0)?;
                 let mut list = list.try_borrow_mut().map_err(|_| Error::Kind)?;
-                *list.get_mut(at).ok_or(Error::Kind)? = value;
-                Ok(())
+                *list.get_mut(*at).ok_or(Error::Kind)? = value;
             }
-            Target::Node(node) => match self.node(node)?.kind {
+            Target::Byte(bytes, at) => {
+                let byte = value.integer()? as u8;
+                let mut bytes = bytes.try_borrow_mut().map_err(|_| Error::Kind)?;
+                *bytes.get_mut(*at).ok_or(Error::Kind)? = byte;
+            }
+            Target::Node(node) => match self.node(*node)?.kind {
                 Kind::Name(_) => {
-                    self.values.insert(node, value);
-                    Ok(())
+                    let new = match as_it_is {
+                        true => self.copy(value, 0)?,
+                        false => {
+                            let old = self.value(world, *node).unwrap_or(Value::None);
+                            self.made_like(&old, value)?
+                        }
+                    };
+                    self.values.insert(*node, new);
                 }
-                Kind::BufferField { buffer, bit, bits } => {
-                    self.write_buffer(buffer, bit, bits, value.integer()?)
+                Kind::Field {
+                    ground,
+                    bit,
+                    bits,
+                    flags,
+                } => {
+                    let value = self.behind_reference(world, value.clone())?;
+                    let bytes = self.as_bytes(&value)?;
+                    self.write_field(world, ground, (bit, bits, flags), &bytes)?;
                 }
-                _ => Err(Error::Write),
+                Kind::BufferField { bit, bits, .. } => {
+                    let from = self.as_bytes(value)?;
+                    self.charge(bits as usize / 8)?;
+                    let Some(Value::Buffer(bytes)) = self.values.get(node) else {
+                        return Err(Error::Kind);
+                    };
+                    let mut bytes = bytes.try_borrow_mut().map_err(|_| Error::Kind)?;
+                    put_bits(&mut bytes, bit as usize, bits as usize, &from)?;
+                }
+                _ => return Err(Error::Write),
             },
         }
+        Ok(())
+    }
+
+    fn holds(&self, node: NodeId) -> bool {
+        matches!(
+            self.node(node).map(|node| node.kind),
+            Ok(Kind::Name(_) | Kind::Field { .. } | Kind::BufferField { .. })
+        )
+    }
+
+    /// A value as the kind that another one has; a buffer stays the one that it is, with its length.
+    fn made_like(&mut self, old: &Value, value: &Value) -> Result<Value, Error> {
+        Ok(match (old, value) {
+            (_, Value::Package(_) | Value::Node(_) | Value::Element(..) | Value::None) => {
+                self.copy(value, 0)?
+            }
+            (Value::Integer(_), _) => Value::Integer(self.cut(value.integer()?)),
+            (Value::Text(_), _) => Value::text(self.as_text(value, Style::Implicit)?),
+            (Value::Buffer(bytes), _) => {
+                let mut new = self.as_bytes(value)?;
+                self.charge(new.len() / 16)?;
+                let mut bytes = bytes.try_borrow_mut().map_err(|_| Error::Kind)?;
+                if !bytes.is_empty() {
+                    new.resize(bytes.len(), 0);
+                }
+                *bytes = new;
+                drop(bytes);
+                old.clone()
+            }
+            _ => self.copy(value, 0)?,
+        })
     }
 
     /// A copy that shares nothing, so that no package can come to contain itself.
-    fn copy(&mut self, value: &Value, depth: u32) -> Result<Value, Error> {
+    pub(super) fn copy(&mut self, value: &Value, depth: u32) -> Result<Value, Error> {
         match value {
             Value::Package(list) if depth < 8 => {
                 let list = list.try_borrow().map_err(|_| Error::Kind)?;
-                self.steps = self
-                    .steps
-                    .checked_sub(list.len() as u32)
-                    .ok_or(Error::Budget)?;
+                self.charge(list.len())?;
                 let mut copy = Vec::with_capacity(list.len());
                 for element in list.iter() {
                     copy.push(self.copy(element, depth + 1)?);
                 }
-                Ok(Value::Package(Rc::new(RefCell::new(copy))))
+                Ok(Value::Package(shared(copy)))
             }
             Value::Package(_) => Err(Error::Budget),
+            Value::Buffer(_) | Value::Text(_) => {
+                let bytes = value.bytes()?;
+                self.charge(bytes.len() / 64)?;
+                Ok(match value {
+                    Value::Text(_) => Value::text(bytes),
+                    _ => Value::buffer(bytes),
+                })
+            }
             other => Ok(other.clone()),
         }
     }
@@ -458,4 +498,49 @@ impl<'a> Aml<'a> {
 
 fn truth(yes: bool) -> Value {
     Value::Integer(if yes { u64::MAX } else { 0 })
+}
+
+fn arithmetic(code: u16, a: u64, b: u64) -> Result<u64, Error> {
+    let shift = u32::try_from(b).unwrap_or(u32::MAX);
+    Ok(match code {
+        0x72 => a.wrapping_add(b),
+        0x74 => a.wrapping_sub(b),
+        0x77 => a.wrapping_mul(b),
+        0x79 => a.checked_shl(shift).unwrap_or(0),
+        0x7a => a.checked_shr(shift).unwrap_or(0),
+        0x7b => a & b,
+        0x7c => !(a & b),
+        0x7d => a | b,
+        0x7e => !(a | b),
+        0x7f => a ^ b,
+        _ => a.checked_rem(b).ok_or(Error::Kind)?,
+    })
+}
+
+/// `Index` (19.6.61).
+fn index(of: &Value, at: u64) -> Result<Value, Error> {
+    let at = usize::try_from(at).map_err(|_| Error::Kind)?;
+    let (length, value) = match of {
+        Value::Package(list) => (
+            list.try_borrow().map_err(|_| Error::Kind)?.len(),
+            Value::Element(list.clone(), at),
+        ),
+        Value::Buffer(bytes) | Value::Text(bytes) => (
+            bytes.try_borrow().map_err(|_| Error::Kind)?.len(),
+            Value::Byte(bytes.clone(), at),
+        ),
+        _ => return Err(Error::Kind),
+    };
+    (at < length).then_some(value).ok_or(Error::Kind)
+}
+
+/// The digits of a number in one base, read in another.
+fn decimal(mut number: u64, from: u64, to: u64) -> u64 {
+    let (mut value, mut place) = (0u64, 1u64);
+    while number != 0 {
+        value = value.wrapping_add((number % from).wrapping_mul(place));
+        place = place.wrapping_mul(to);
+        number /= from;
+    }
+    value
 }

@@ -92,6 +92,20 @@ fn step<'a>(rest: &'a [u8], list: &mut Vec<Resource>) -> Option<(&'a [u8], bool)
     Some((rest.get(head + length..)?, false))
 }
 
+/// Where the end tag of a template is, if it has one.
+pub fn end(template: &[u8]) -> Option<usize> {
+    let mut rest = template;
+    let mut skipped = Vec::new();
+    while let Some((more, last)) = step(rest, &mut skipped) {
+        if last {
+            return Some(template.len() - rest.len());
+        }
+        rest = more;
+        skipped.clear();
+    }
+    None
+}
+
 fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
     let part = bytes.get(at..at.checked_add(size)?)?;
     Some(part.iter().rev().fold(0, |n, byte| n << 8 | *byte as u64))

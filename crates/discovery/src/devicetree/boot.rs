@@ -1,11 +1,12 @@
 //! What a boot entry must know before there is a heap: RAM, reservations, the initial file, the command line.
 
-use super::tree::number;
-use dtoolkit::fdt::{Fdt, FdtNode};
-use dtoolkit::{Node, Property};
+use super::{
+    blob::{Blob, Token},
+    tree::number,
+};
 
 /// Most ranges of each kind; further ones are refused.
-pub const MOST: usize = 32;
+pub const MOST: usize = 96;
 
 /// Most bytes of the command line; the rest is left out.
 pub const LINE: usize = 512;
@@ -40,47 +41,82 @@ fn push(to: &mut ([(u64, u64); MOST], usize), range: (u64, u64)) -> Result<(), &
     Ok(())
 }
 
+/// The nodes of which something is wanted.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Root,
+    Memory,
+    /// What holds reserved memory, and one piece of it.
+    Reserved,
+    Piece,
+    Chosen,
+    Other,
+}
+
 /// Reads memory nodes, reservations, the initial file and the command line without allocating.
 ///
 /// # Errors
 /// Says what is wrong.
 pub fn boot(blob: &[u8]) -> Result<Boot, &'static str> {
-    let fdt = Fdt::new(blob).map_err(|_| "not a valid devicetree blob")?;
+    let blob = Blob::new(blob)?;
     let mut found = Boot {
         ram: ([(0, 0); MOST], 0),
         reserved: ([(0, 0); MOST], 0),
         initrd: None,
         arguments: ([0; LINE], 0),
     };
-    for entry in fdt.memory_reservations() {
-        push(&mut found.reserved, (entry.address(), entry.size()))?;
+    for entry in blob.reservations() {
+        push(&mut found.reserved, entry)?;
     }
-    let root = fdt.root();
-    let cells = cells(&root);
-    for node in root.children() {
-        match node.name_without_address() {
-            "memory" => regions(&node, cells, &mut found.ram)?,
-            "reserved-memory" => {
-                for child in node.children() {
-                    regions(&child, cells, &mut found.reserved)?;
-                }
+    let mut initrd = (0, 0);
+    let mut depth = 0u32;
+    let mut place = Place::Other;
+    // Properties stand before the nodes within (5.4.2): cells of the root, then of what holds reserved memory.
+    let (mut cells, mut inner) = ((2, 1), (2, 1));
+    for token in blob.tokens() {
+        match token? {
+            Token::Begin(name) => {
+                depth += 1;
+                place = match (depth, place) {
+                    (1, _) => Place::Root,
+                    (2, _) => {
+                        inner = cells;
+                        match name.split('@').next() {
+                            Some("memory") => Place::Memory,
+                            Some("reserved-memory") => Place::Reserved,
+                            Some("chosen") => Place::Chosen,
+                            _ => Place::Other,
+                        }
+                    }
+                    (3, Place::Reserved) => Place::Piece,
+                    _ => Place::Other,
+                };
             }
-            "chosen" => {
-                found.initrd = initrd(&node);
-                if let Some(line) = node.property("bootargs") {
-                    found.arguments = copied(line.value());
-                }
+            Token::End => {
+                // The next piece of reserved memory stands beside this one.
+                place = match place {
+                    Place::Piece => Place::Reserved,
+                    _ => Place::Other,
+                };
+                depth = depth.saturating_sub(1);
             }
-            _ => {}
+            Token::Property(name, value) => match (place, name) {
+                (Place::Root, "#address-cells") => cells.0 = count(value, 2),
+                (Place::Root, "#size-cells") => cells.1 = count(value, 1),
+                (Place::Reserved, "#address-cells") => inner.0 = count(value, 2),
+                (Place::Reserved, "#size-cells") => inner.1 = count(value, 1),
+                (Place::Memory, "reg") => regions(value, cells, &mut found.ram)?,
+                (Place::Piece, "reg") => regions(value, inner, &mut found.reserved)?,
+                (Place::Chosen, "linux,initrd-start") => initrd.0 = number(value),
+                (Place::Chosen, "linux,initrd-end") => initrd.1 = number(value),
+                (Place::Chosen, "bootargs") => found.arguments = copied(value),
+                _ => {}
+            },
         }
     }
+    let (from, to): (u64, u64) = initrd;
+    found.initrd = (from != 0 && to > from).then(|| (from, to - from));
     Ok(found)
-}
-
-fn initrd(chosen: &FdtNode) -> Option<(u64, u64)> {
-    let from = number(chosen.property("linux,initrd-start")?.value());
-    let to = number(chosen.property("linux,initrd-end")?.value());
-    (to > from).then(|| (from, to - from))
 }
 
 fn copied(line: &[u8]) -> ([u8; LINE], usize) {
@@ -90,28 +126,22 @@ fn copied(line: &[u8]) -> ([u8; LINE], usize) {
     (copy, length)
 }
 
-fn cells(node: &FdtNode) -> (usize, usize) {
-    let cells = |name: &str, default| match node.property(name) {
-        Some(p) if p.value().len() == 4 && p.value()[..3] == [0; 3] && p.value()[3] <= 4 => {
-            p.value()[3] as usize
-        }
+fn count(value: &[u8], default: usize) -> usize {
+    match *value {
+        [0, 0, 0, count] if count <= 4 => count as usize,
         _ => default,
-    };
-    (cells("#address-cells", 2), cells("#size-cells", 1))
+    }
 }
 
 fn regions(
-    node: &FdtNode,
+    reg: &[u8],
     (address, size): (usize, usize),
     to: &mut ([(u64, u64); MOST], usize),
 ) -> Result<(), &'static str> {
-    let Some(reg) = node.property("reg") else {
-        return Ok(());
-    };
     if address == 0 || size == 0 {
         return Err("memory without an address or a size");
     }
-    for entry in reg.value().chunks_exact(4 * (address + size)) {
+    for entry in reg.chunks_exact(4 * (address + size)) {
         let (base, bytes) = entry.split_at(4 * address);
         let (base, bytes) = (number(base), number(bytes));
         if base.checked_add(bytes).is_none() {

@@ -30,25 +30,39 @@ pub(crate) fn devices(tree: &Tree, notes: &mut Notes) -> Vec<(usize, Device)> {
     let no_devices = ["cpus", "reserved-memory"].map(|name| tree.top(name).map(|(index, _)| index));
     let mut devices: Vec<(usize, Device)> = Vec::new();
     let mut indices: BTreeMap<usize, usize> = BTreeMap::new();
+    // Interrupts that end at each controller that is not the machine's.
+    let mut others: BTreeMap<usize, u32> = BTreeMap::new();
     for (index, node) in tree.nodes.iter().enumerate().skip(1) {
         let described = node.property("compatible").is_some() && node.enabled();
         if !described || no_devices.contains(&Some(node.parent)) {
             continue;
         }
         let mut path = format!("dt/{}", node.name);
-        if devices.iter().any(|(_, d)| d.path == path) {
-            path = format!("dt/{}/{}", tree.nodes[node.parent].name, node.name);
+        let mut holder = node.parent;
+        while devices.iter().any(|(_, d)| d.path == path) {
+            // With the names of the nodes above, as many as it takes.
+            match holder {
+                0 => path = format!("{path}#{index}"),
+                at => path = format!("dt/{}/{}", tree.nodes[at].name, &path[3..]),
+            }
+            holder = tree.nodes[holder].parent;
         }
         let mut device = Device::new(path, "platform");
         device.facts = facts(tree, node);
         device.facts.extend(dma(tree, index));
         device.windows = windows(tree, index, notes);
-        device.wires = tree.wires(index, notes);
+        device.wires = tree.wires(index, |at| *others.entry(at).or_default() += 1);
         device.parent = above(tree, &indices, index)
             .and_then(|at| devices.get(at))
             .map(|(_, parent)| parent.path.clone());
         indices.insert(index, devices.len());
         devices.push((index, device));
+    }
+    for (at, count) in others {
+        notes.say(format!(
+            "dt/{}: {count} interrupts end at this controller, whose lines are not known here",
+            tree.nodes[at].name
+        ));
     }
     devices
 }
@@ -159,6 +173,10 @@ fn clock(tree: &Tree, node: &Node) -> Option<u64> {
 
 fn windows(tree: &Tree, node: usize, notes: &mut Notes) -> Vec<Window> {
     let mut windows = Vec::new();
+    // Places on other buses (I2C, SPI, PCI) are no memory.
+    if !memory_mapped(tree, node) {
+        return windows;
+    }
     for (index, (base, size)) in tree.reg(node).into_iter().enumerate() {
         let (Some(base), Ok(index)) = (translate(tree, node, base, size), u8::try_from(index))
         else {
@@ -177,6 +195,19 @@ fn windows(tree: &Tree, node: usize, notes: &mut Notes) -> Vec<Window> {
         });
     }
     windows
+}
+
+/// Whether the addresses of a node are of memory: every bus above but the root passes them on, none is PCI (whose addresses have
+/// three cells), and they have sizes.
+fn memory_mapped(tree: &Tree, node: usize) -> bool {
+    let mut bus = tree.nodes[node].parent;
+    let mut mapped = tree.cells(bus).1 != 0;
+    while bus != 0 {
+        let passed_on = tree.nodes[bus].property("ranges").is_some();
+        mapped &= passed_on && tree.cells(bus).0 != 3;
+        bus = tree.nodes[bus].parent;
+    }
+    mapped
 }
 
 /// An address on a node's bus as the processor sees it (2.3.8): up through the `ranges` of every bus above.

@@ -1,21 +1,21 @@
 //! PCI host bridges (PCI bus binding to IEEE 1275).
 
-use super::{
-    interrupts::{cells, wire},
-    tree::number,
-    Tree, SOURCE,
-};
+use super::{interrupts::cells, tree::number, Tree, SOURCE};
 use crate::{
     pci::{Aperture, Config, Host, Routing},
     Notes,
 };
-use alloc::{boxed::Box, collections::BTreeMap, format, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, format, string::String, vec::Vec};
 
 /// What a node calls itself whose registers are configuration space, 4 KiB a function.
 const MAPPED: &str = "pci-host-ecam-generic";
 
 /// All host bridges that can be used.
-pub(crate) fn hosts<'a>(tree: &Tree, notes: &mut Notes) -> Vec<Host<'a>> {
+pub(crate) fn hosts<'a>(
+    tree: &Tree,
+    path: impl Fn(usize) -> Option<String>,
+    notes: &mut Notes,
+) -> Vec<Host<'a>> {
     let mut hosts = Vec::new();
     for (index, node) in tree.nodes.iter().enumerate() {
         if node.text("device_type") != Some("pci") || !node.enabled() {
@@ -38,7 +38,7 @@ pub(crate) fn hosts<'a>(tree: &Tree, notes: &mut Notes) -> Vec<Host<'a>> {
         let map = interrupt_map(tree, index, notes);
         hosts.push(Host {
             config: Config::Mapped { base, first, last },
-            path: format!("dt/{}", node.name),
+            path: path(index).unwrap_or_else(|| format!("dt/{}", node.name)),
             source: SOURCE,
             // The binding's `linux,pci-domain` numbers them; without it, in order.
             segment: node
@@ -98,7 +98,7 @@ fn interrupt_map(tree: &Tree, node: usize, notes: &mut Notes) -> BTreeMap<(u8, u
             }
         }
     }
-    if map.is_empty() {
+    if map.is_empty() && tree.property(node, "interrupt-map").is_some() {
         notes.say(format!(
             "dt/{}: its interrupt map is not understood",
             tree.nodes[node].name
@@ -118,7 +118,7 @@ fn parse_map(tree: &Tree, node: usize) -> Vec<(Place, Routing)> {
     // Three cells of a PCI address, and the pin.
     for entry in tree.entries(&all, 4) {
         let ended = tree.resolve(entry.controller, entry.unit, entry.specifier);
-        let wire = ended.and_then(|(_, cells)| wire(&cells));
+        let wire = ended.and_then(|(at, cells)| tree.wire(at, &cells));
         if let ([high, _, _, pin], Some(wire)) = (&entry.key[..], wire) {
             let routing = Routing {
                 line: wire.line,

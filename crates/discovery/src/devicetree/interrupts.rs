@@ -1,8 +1,7 @@
 //! Interrupt specifiers (2.4), resolved to the numbers that the machine's interrupt controller uses.
 
 use super::{tree::number, Tree, SOURCE};
-use crate::Notes;
-use alloc::{format, vec::Vec};
+use alloc::vec::Vec;
 use machine::Wire;
 
 /// Specifiers of more cells are not believed.
@@ -40,8 +39,9 @@ impl<'a> Tree<'a> {
         (1..=MOST_CELLS).contains(&cells).then_some(cells)
     }
 
-    /// The wires of a node, in its own order; one that ends elsewhere than at a controller of numbered lines is left out.
-    pub(super) fn wires(&self, node: usize, notes: &mut Notes) -> Vec<Wire> {
+    /// The wires of a node, in its own order. Those that end at another controller than the machine's own have numbers of that
+    /// one's, and are left out: `others` is told of each.
+    pub(super) fn wires(&self, node: usize, mut others: impl FnMut(usize)) -> Vec<Wire> {
         let mut wires = Vec::new();
         for (domain, specifier) in self.specifiers(node) {
             // Most controllers are no nexus: nothing is to be followed.
@@ -49,16 +49,22 @@ impl<'a> Tree<'a> {
                 Some(_) => self.resolve(domain, self.unit(node), specifier),
                 None => Some((domain, specifier)),
             };
-            match ended.as_ref().and_then(|(_, cells)| wire(cells)) {
+            let found = ended.as_ref().and_then(|(at, cells)| self.wire(*at, cells));
+            match found {
                 Some(wire) => wires.push(wire),
-                None => notes.say(format!(
-                    "dt/{}: an interrupt at {} is not understood",
-                    self.name(node),
-                    self.name(ended.map_or(domain, |(at, _)| at))
-                )),
+                None => others(ended.map_or(domain, |(at, _)| at)),
             }
         }
         wires
+    }
+
+    /// A specifier of the machine's own controller, if that is Arm's generic one and nothing stands above it.
+    pub(super) fn wire(&self, controller: usize, specifier: &[u64]) -> Option<Wire> {
+        let above = self.interrupt_parent(controller);
+        let node = self.nodes.get(controller)?;
+        let generic = above.is_none_or(|above| above == controller)
+            && node.texts("compatible").any(|name| name.contains("gic"));
+        wire(specifier).filter(|_| generic)
     }
 
     /// The cells of a node's own address, as `interrupt-map` compares them.
@@ -82,10 +88,7 @@ impl<'a> Tree<'a> {
             let Some(map) = self.property(at, "interrupt-map").map(cells) else {
                 return Some((at, specifier));
             };
-            let (address, _) = match self.number_of(at, "#address-cells") {
-                Some(_) => self.cells(at),
-                None => (0, 0),
-            };
+            let address = self.address_cells(at);
             unit.resize(address, 0);
             let key: Vec<u64> = unit.iter().chain(&specifier).copied().collect();
             let mask = self.property(at, "interrupt-map-mask").map(cells);
@@ -99,6 +102,19 @@ impl<'a> Tree<'a> {
             (at, unit, specifier) = (entry.controller, entry.unit, entry.specifier);
         }
         None
+    }
+
+    /// Cells of a unit address in a nexus: where the node does not say, the nearest above that does.
+    fn address_cells(&self, mut node: usize) -> usize {
+        loop {
+            if let Some(count) = self.number_of(node, "#address-cells") {
+                return count.min(4) as usize;
+            }
+            match self.nodes.get(node) {
+                Some(inner) if node != 0 => node = inner.parent,
+                _ => return 2,
+            }
+        }
     }
 
     /// The entries of an `interrupt-map` whose keys have so many cells; it ends where one is not understood.
@@ -145,6 +161,11 @@ impl<'a> Tree<'a> {
             let all = cells(extended);
             let mut rest = &all[..];
             while let Some((phandle, more)) = rest.split_first() {
+                // An entry that is left empty.
+                if *phandle == 0 {
+                    rest = more;
+                    continue;
+                }
                 let Some((controller, count)) = self
                     .by_phandle(*phandle)
                     .and_then(|c| Some((c, self.interrupt_cells(c)?)))
@@ -185,10 +206,10 @@ pub(super) fn cells(bytes: &[u8]) -> Vec<u64> {
     bytes.chunks_exact(4).map(number).collect()
 }
 
-/// A specifier of three cells: shared (0) or private (1) line, the same of the extended ranges (2, 3), its number, and flags
+/// A specifier of three cells, or of four with the processors of a private line: shared (0) or private (1) line, the same of the extended ranges (2, 3), its number, and flags
 /// (1 rising, 2 falling edge, 4 high, 8 low level).
-pub(super) fn wire(specifier: &[u64]) -> Option<Wire> {
-    let [kind, number, flags] = *specifier else {
+fn wire(specifier: &[u64]) -> Option<Wire> {
+    let ([kind, number, flags] | [kind, number, flags, _]) = *specifier else {
         return None;
     };
     let (first, most) = match kind {
@@ -206,4 +227,20 @@ pub(super) fn wire(specifier: &[u64]) -> Option<Wire> {
         source: SOURCE,
         pin: 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wire;
+
+    #[test]
+    fn a_fourth_cell_changes_nothing_and_numbers_have_ends() {
+        let line =
+            |specifier: &[u64]| wire(specifier).map(|wire| (wire.line, wire.level, wire.low));
+        assert_eq!(line(&[0, 7, 4]), Some((39, true, false)));
+        assert_eq!(line(&[1, 7, 8, 0x20]), Some((23, true, true)));
+        assert_eq!(line(&[1, 16, 4]), None);
+        assert_eq!(line(&[4, 1, 4]), None);
+        assert_eq!(line(&[7, 4]), None);
+    }
 }

@@ -1,5 +1,6 @@
 //! Devicetrees (devicetree.org specification 0.4).
 
+mod blob;
 mod boot;
 mod chosen;
 mod devices;
@@ -35,8 +36,8 @@ pub(crate) fn discover<'a>(
             return Vec::new();
         }
     };
-    if tree.cut {
-        notes.say("devicetree: too many nodes, or too deep: some are left out".into());
+    if let Some(why) = tree.cut {
+        notes.say(format!("devicetree: {why}: some nodes are left out"));
     }
     processors::processors(hardware, &tree, machine);
     memory::memory(&tree, machine);
@@ -50,5 +51,9 @@ pub(crate) fn discover<'a>(
         let at = nodes.iter().position(|n| *n == node)?;
         devices.get_mut(first + at)
     });
-    hosts::hosts(&tree, notes)
+    let path = |node| {
+        let at = nodes.iter().position(|n| *n == node)?;
+        Some(machine.devices.get(first + at)?.path.clone())
+    };
+    hosts::hosts(&tree, path, notes)
 }

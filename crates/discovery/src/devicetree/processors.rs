@@ -28,7 +28,7 @@ pub(crate) fn processors(hardware: &mut dyn Hardware, tree: &Tree, machine: &mut
     if let Some((cpus, _)) = tree.top("cpus") {
         let places = places(tree, cpus);
         for (index, node) in tree.children(cpus) {
-            if node.text("device_type") != Some("cpu") {
+            if node.text("device_type") != Some("cpu") && node.plain_name() != "cpu" {
                 continue;
             }
             let id = tree.reg(index).first().map_or(0, |(id, _)| *id);

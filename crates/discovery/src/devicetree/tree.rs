@@ -1,8 +1,7 @@
 //! The blob, parsed once into nodes that know their parents.
 
+use super::blob::{Blob, Token};
 use alloc::vec::Vec;
-use dtoolkit::fdt::{Fdt, FdtNode};
-use dtoolkit::{Node as _, Property as _};
 
 /// Deeper nodes are left out.
 const DEEPEST: usize = 16;
@@ -12,6 +11,8 @@ const MOST: usize = 4096;
 pub struct Node<'a> {
     pub name: &'a str,
     pub parent: usize,
+    /// Neither it nor a bus above is said not to be used.
+    enabled: bool,
     properties: Vec<(&'a str, &'a [u8])>,
 }
 
@@ -22,55 +23,69 @@ pub struct Tree<'a> {
     pub reservations: Vec<(u64, u64)>,
     /// Node by phandle, for those that have one.
     pub phandles: Vec<(u64, usize)>,
-    /// Not all nodes were taken in.
-    pub cut: bool,
+    /// Why not all nodes were taken in, if so.
+    pub cut: Option<&'static str>,
 }
 
 impl<'a> Tree<'a> {
+    /// What stands before a fault in the structure is taken in.
+    ///
     /// # Errors
-    /// Says what is wrong with the blob.
-    pub fn new(blob: &'a [u8]) -> Result<Tree<'a>, alloc::string::String> {
-        let fdt = Fdt::new(blob).map_err(|e| alloc::format!("{e}"))?;
+    /// Says what is wrong with the blob's header, or that there is no root.
+    pub fn new(blob: &'a [u8]) -> Result<Tree<'a>, &'static str> {
+        let blob = Blob::new(blob)?;
         let mut tree = Tree {
             nodes: Vec::new(),
-            reservations: fdt
-                .memory_reservations()
-                .map(|r| (r.address(), r.size()))
-                .collect(),
+            reservations: blob.reservations().take(MOST).collect(),
             phandles: Vec::new(),
-            cut: false,
+            cut: None,
         };
-        tree.add(blob, fdt.root(), 0, 0);
+        // The nodes that are open, and how many are that were not taken in.
+        let (mut open, mut beyond) = (Vec::new(), 0usize);
+        for token in blob.tokens() {
+            match token {
+                Ok(Token::Begin(_)) if beyond > 0 => beyond += 1,
+                Ok(Token::Begin(name)) => {
+                    let alone = open.is_empty() && !tree.nodes.is_empty();
+                    if open.len() > DEEPEST || tree.nodes.len() == MOST || alone {
+                        tree.cut = Some("too many nodes, or too deep");
+                        beyond = 1;
+                        continue;
+                    }
+                    let parent = open.last().copied().unwrap_or(0);
+                    open.push(tree.nodes.len());
+                    tree.nodes.push(Node {
+                        name,
+                        parent,
+                        enabled: true,
+                        properties: Vec::new(),
+                    });
+                }
+                Ok(Token::Property(name, value)) => {
+                    let inner = open.last().filter(|_| beyond == 0);
+                    if let Some(node) = inner.and_then(|at| tree.nodes.get_mut(*at)) {
+                        node.properties.push((name, value));
+                    }
+                }
+                Ok(Token::End) if beyond > 0 => beyond -= 1,
+                Ok(Token::End) => drop(open.pop()),
+                Err(why) => tree.cut = Some(why),
+            }
+        }
+        if tree.nodes.is_empty() {
+            return Err("it has no nodes");
+        }
+        for index in 0..tree.nodes.len() {
+            let node = &tree.nodes[index];
+            // Parents stand before their children.
+            let enabled = tree.nodes[node.parent].enabled
+                && matches!(node.text("status"), None | Some("okay") | Some("ok"));
+            let phandle = node.number("phandle").or(node.number("linux,phandle"));
+            tree.phandles
+                .extend(phandle.map(|phandle| (phandle, index)));
+            tree.nodes[index].enabled = enabled;
+        }
         Ok(tree)
-    }
-
-    fn add(&mut self, blob: &'a [u8], node: FdtNode<'a>, parent: usize, depth: usize) {
-        if depth > DEEPEST || self.nodes.len() == MOST {
-            self.cut = true;
-            return;
-        }
-        let index = self.nodes.len();
-        self.nodes.push(Node {
-            name: node.name(),
-            parent,
-            properties: node
-                .properties()
-                .map(|p| {
-                    let name = within(blob, p.name().as_bytes());
-                    (
-                        core::str::from_utf8(name).unwrap_or_default(),
-                        within(blob, p.value()),
-                    )
-                })
-                .collect(),
-        });
-        let phandle =
-            (self.number_of(index, "phandle")).or_else(|| self.number_of(index, "linux,phandle"));
-        self.phandles
-            .extend(phandle.map(|phandle| (phandle, index)));
-        for child in node.children() {
-            self.add(blob, child, index, depth + 1);
-        }
     }
 
     pub fn children(&self, of: usize) -> impl Iterator<Item = (usize, &Node<'a>)> {
@@ -186,17 +201,10 @@ impl<'a> Node<'a> {
             .filter_map(|part| core::str::from_utf8(part).ok())
     }
 
-    /// False when the firmware says that the device is not to be used.
+    /// False when the firmware says that the device is not to be used, or a bus above it.
     pub fn enabled(&self) -> bool {
-        matches!(self.text("status"), None | Some("okay") | Some("ok"))
+        self.enabled
     }
-}
-
-/// `part`, which the parser lends for less long than the blob lives, as a part of the blob.
-fn within<'a>(blob: &'a [u8], part: &[u8]) -> &'a [u8] {
-    let at = (part.as_ptr() as usize).wrapping_sub(blob.as_ptr() as usize);
-    blob.get(at..at.wrapping_add(part.len()))
-        .unwrap_or_default()
 }
 
 /// A big-endian number of any length; the low 64 bits.

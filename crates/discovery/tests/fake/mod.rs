@@ -76,6 +76,8 @@ pub struct Fake {
     pub reads: u64,
     /// Words of a device's registers, by address: nothing else answers there.
     pub registers: BTreeMap<u64, u32>,
+    /// What was written to ports other than those of PCI's configuration: only a few may be.
+    pub told: Vec<(u16, u64)>,
     address: u32,
 }
 
@@ -213,6 +215,7 @@ impl Hardware for Fake {
                 let place = config_place(self.address) + (port & 3) as u64;
                 self.config_write(place, bits, value);
             }
+            0x70 | 0x72 | 0x80 if bits == 8 => self.told.push((port, value)),
             _ => panic!("a write to port {port:#x}"),
         }
     }

@@ -1,8 +1,8 @@
 //! Configuration space as sysfs shows it. What discovery writes changes a copy, whose address registers answer as the real
 //! ones would: the kernel has sized them.
 
-use super::tables::Mapped;
 use super::{fact, number, Linux};
+use crate::discover::tables::Mapped;
 use machine::{Machine, Value};
 use std::collections::BTreeMap;
 

@@ -1,10 +1,9 @@
-//! ACPI's tables as Linux kept them, laid out in memory of our own so that discovery reads them as it always does.
-
-use super::Linux;
+//! Copies of ACPI's tables, laid out in memory of our own so that discovery reads them as it always does.
 
 /// Where the copies are said to be. Nothing else is read from memory, so that any place will do.
 const BASE: u64 = 0x4000_0000;
-const HEADER: usize = 36;
+/// Bytes of a table's header (ACPI 6.5, 5.2.6).
+pub const HEADER: usize = 36;
 
 /// A range of memory-mapped configuration space (PCI Firmware 3.3, 4.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +22,10 @@ pub struct Tables {
 }
 
 impl Tables {
-    pub fn read(linux: &mut Linux) -> Tables {
-        let folder = "sys/firmware/acpi/tables";
-        let mut tables = Vec::new();
-        for name in linux.names(folder) {
-            // Folders hold what was loaded later, and data that tables point to.
-            if linux.path(&format!("{folder}/{name}")).is_dir() {
-                continue;
-            }
-            let table = linux.bytes(&format!("{folder}/{name}"), "ACPI's tables");
-            tables.extend(table.filter(|table| table.len() >= HEADER));
-        }
+    /// What is shorter than a table's header is left out.
+    #[must_use]
+    pub fn of(mut tables: Vec<Vec<u8>>) -> Tables {
+        tables.retain(|table| table.len() >= HEADER);
         let mut all = Tables {
             any: !tables.is_empty(),
             mapped: tables.iter().flat_map(|table| mapped(table)).collect(),
