@@ -3,6 +3,7 @@
 use crate::emulator;
 use crate::image::Arch;
 use crate::terminal::{bad, good};
+use crate::workspace::{Workspace, ROOM};
 use anyhow::{bail, Result};
 use std::process::Command;
 
@@ -12,7 +13,7 @@ use std::process::Command;
 ///
 /// # Errors
 /// When anything is missing.
-pub fn run() -> Result<()> {
+pub fn run(workspace: &Workspace) -> Result<()> {
     let toolchain = std::env::var("META_TOOLCHAIN").unwrap_or_else(|_| "unknown".into());
     line(
         true,
@@ -29,6 +30,15 @@ pub fn run() -> Result<()> {
         if let Ok(version) = emulator::version(arch.emulator()) {
             line(true, arch.emulator(), &version);
         }
+    }
+    if let Some(room) = workspace.room() {
+        let text = format!(
+            "{} GiB free for {}; a whole test from nothing writes {}",
+            room >> 30,
+            workspace.target.display(),
+            ROOM >> 30
+        );
+        line(room >= ROOM, "disk", &text);
     }
     let missing = std::env::var("META_MISSING").unwrap_or_default();
     let mut count = 0;

@@ -122,7 +122,7 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Doctor => doctor::run(),
+        Command::Doctor => doctor::run(workspace),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::image::{self, Arch};
 use crate::sources;
 use crate::terminal::{bad, faint, good, Progress};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, ROOM};
 use anyhow::{bail, Context, Result};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -24,6 +24,17 @@ struct Count {
 pub fn run(workspace: &Workspace, filter: Option<&str>, long: bool) -> Result<()> {
     let long = long || filter.is_some();
     let filter = filter.unwrap_or_default();
+    if let (true, Some(room)) = (
+        filter.is_empty(),
+        workspace.room().filter(|room| *room < ROOM),
+    ) {
+        crate::terminal::print(format!(
+            "{} MiB are free for {}, and everything from nothing writes up to {}: builds may fail; remove old build output",
+            room >> 20,
+            workspace.target.display(),
+            ROOM >> 20
+        ));
+    }
     let mut count = Count::default();
     // No test function has a space in its name: then there is nothing to build.
     let checks = checks();

@@ -7,6 +7,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Bytes that `meta test` writes where nothing was built before (measured, and rounded up).
+pub const ROOM: u64 = 8 << 30;
+
 /// The checkout and its target folder.
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -26,6 +29,14 @@ impl Workspace {
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         Ok(Self { root, target })
+    }
+
+    /// Bytes that may still be written where build output goes; None where `df` does not say.
+    #[must_use]
+    pub fn room(&self) -> Option<u64> {
+        let there = self.target.ancestors().find(|folder| folder.exists())?;
+        let told = Command::new("df").arg("-Pk").arg(there).output().ok()?;
+        room_of(&String::from_utf8_lossy(&told.stdout))
     }
 
     /// A cargo command in the checkout.
@@ -113,4 +124,30 @@ pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
     std::fs::write(&beside, bytes).with_context(|| format!("writing {}", beside.display()))?;
     std::fs::rename(&beside, path).with_context(|| format!("writing {}", path.display()))?;
     Ok(true)
+}
+
+/// The bytes available, out of what `df -Pk` prints of one file system (POSIX: the fourth of six columns, in KiB).
+fn room_of(told: &str) -> Option<u64> {
+    let kib: u64 = told
+        .lines()
+        .nth(1)?
+        .split_whitespace()
+        .nth(3)?
+        .parse()
+        .ok()?;
+    kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::room_of;
+
+    #[test]
+    fn room_is_what_df_calls_available() {
+        let told = "Filesystem     1024-blocks     Used Available Capacity Mounted on\n\
+                    /dev/vda         263174212 86900000   3040000      97% /\n";
+        assert_eq!(room_of(told), Some(3_040_000 * 1024));
+        assert_eq!(room_of("df: nothing there\n"), None);
+        assert_eq!(room_of(""), None);
+    }
 }

@@ -597,5 +597,6 @@ fn doctor_without_a_network_still_ends() {
         .without("state/network");
     made.meta(&["doctor"])
         .with(0)
-        .says("rustup's|stable is 1.99.1; it knows none that is newer, or could not ask");
+        .says("rustup's|stable is 1.99.1; it knows none that is newer, or could not ask")
+        .says("missing \narguments doctor\n");
 }

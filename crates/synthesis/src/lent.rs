@@ -89,6 +89,10 @@ pub struct InEntry<'a> {
     pub(crate) spread: Option<Id>,
     /// Numbers that the run chooses between two.
     chosen: Vec<(Id, Id, Id)>,
+    /// Variables that an address was ever put into.
+    variables: Vec<u16>,
+    /// Numbers loaded from where an address is kept.
+    taken_back: Vec<Id>,
     /// Registers stand for what was written to them, while a number is worked out.
     standing: Option<Standing<'a>>,
 }
@@ -294,7 +298,7 @@ impl<'a> Specialiser<'a, '_> {
         let lent = self.addresses(n.id);
         let Some((extent, instance)) = reach.and_then(|r| Some((r.extent?, r.instance))) else {
             // In a first run an address is a number as any other.
-            if lent.is_empty() || self.is_live() {
+            if self.is_live() || lent.is_empty() && !self.carries_address(n.id) {
                 return Ok(());
             }
             return Err(Error::new(
@@ -508,12 +512,12 @@ impl<'a> Specialiser<'a, '_> {
         let zero = self.constant(0);
         let mut found = Vec::new();
         let mut open = vec![id];
-        let mut left = 64;
+        let mut seen: Vec<Id> = Vec::new();
         while let Some(id) = open.pop() {
-            left -= 1;
-            if left == 0 {
-                break;
+            if seen.contains(&id) {
+                continue;
             }
+            seen.push(id);
             let lent = self.entry.reach.lent.iter().filter(|l| l.address == id);
             // The same place under several names: the most of it that was lent.
             if let Some(most) = lent.copied().max_by_key(|l| self.least(l.bytes)) {
@@ -543,6 +547,60 @@ impl<'a> Specialiser<'a, '_> {
             }
         }
         found
+    }
+
+    /// Whether a lent address goes into a number, in whatever way it is worked out. What only compares one does not carry it.
+    pub(crate) fn carries_address(&self, id: Id) -> bool {
+        let mut open = vec![id];
+        let mut seen: Vec<Id> = Vec::new();
+        while let Some(id) = open.pop() {
+            if seen.contains(&id) {
+                continue;
+            }
+            seen.push(id);
+            let reach = &self.entry.reach;
+            if reach.taken_back.contains(&id) || reach.lent.iter().any(|l| l.address == id) {
+                return true;
+            }
+            if let Some((a, b)) = self.choice(id) {
+                open.extend([a, b]);
+                continue;
+            }
+            match self.out.b.op(id) {
+                Op::Late(Late::ArenaDma | Late::PoolDma) => return true,
+                Op::Local(slot) if self.entry.reach.variables.contains(slot) => return true,
+                Op::Bin(BinOp::Eq | BinOp::Ne | BinOp::Lt | BinOp::Le, ..) => {}
+                Op::Select(_, a, b) => open.extend([*a, *b]),
+                op if op.is_pure() => op.operands(|operand| open.push(operand)),
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// A number was loaded from a place that keeps device addresses.
+    pub(crate) fn took_back(&mut self, id: Id) {
+        self.entry.reach.taken_back.push(id);
+    }
+
+    /// A variable is given a value.
+    pub(crate) fn set_variable(&mut self, slot: u16, value: Id) {
+        if self.carries_address(value) {
+            self.entry.reach.variables.push(slot);
+        }
+        self.out.b.step(Op::SetLocal(slot, value));
+    }
+
+    /// Where no device looks an address may be kept under its type only: from there it could go anywhere.
+    pub(crate) fn keeps(&self, n: Num<'a>, place: Place) -> Result<()> {
+        if !self.mode.gives() || self.is_live() || !self.carries_address(n.id) {
+            return Ok(());
+        }
+        Err(Error::new(
+            place,
+            "a device address is kept here as if it were any number",
+            "work it out again with `dma` where the device is told of it",
+        ))
     }
 
     /// Whether a number is 0, which stands for no address, or loaded from the arena, where addresses are kept.

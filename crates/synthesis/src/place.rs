@@ -88,7 +88,10 @@ impl<'a> Specialiser<'a, '_> {
 
     pub fn load_number(&mut self, spot: &Spot<'a>, place: Place) -> Result<Num<'a>> {
         let Kind::Number {
-            bits, big, fields, ..
+            bits,
+            big,
+            fields,
+            dma,
         } = &spot.kind
         else {
             return Err(Error::new(
@@ -101,6 +104,9 @@ impl<'a> Specialiser<'a, '_> {
         let span = spot.shift + bits;
         let width = width_for(span);
         let mut n = self.raw_load(spot.space, spot.at, width);
+        if dma.is_some() {
+            self.took_back(n.id);
+        }
         if big {
             let id = self.out.b.swap(width, n.id);
             n = self.node(id, width.mask());
@@ -311,8 +317,10 @@ impl<'a> Specialiser<'a, '_> {
                     n
                 };
                 let n = self.fit(n, bits, place)?;
-                if spot.space == Space::Arena {
-                    self.given(n, dma, &[], None, place)?;
+                match spot.space {
+                    Space::Arena => self.given(n, dma, &[], None, place)?,
+                    Space::State => self.keeps(n, place)?,
+                    Space::Pool => {}
                 }
                 self.store_number(spot, n, bits, big);
                 Ok(())

@@ -18,6 +18,7 @@ const FAR: &str = "the device may use";
 const UPCALL: &str = "and the class takes at most";
 const STRAY: &str = "no address that `dma` gave";
 const UNSAID: &str = "nothing says how far the device reaches";
+const KEPT: &str = "as if it were any number";
 const UNTOLD: &str = "nothing tells how far the device reaches";
 
 const MISTAKES: &[Mistake] = &[
@@ -229,6 +230,35 @@ const MISTAKES: &[Mistake] = &[
         "RDH = 0;",
         "RDH = (dma rx)[0..32];",
         UNSAID,
+    ),
+    // The same by every way round.
+    (
+        "e1000",
+        "nic/e1000.rule",
+        "RDH = 0;",
+        "RDH = (dma rx ^ 16)[0..32];",
+        UNSAID,
+    ),
+    (
+        "e1000",
+        "nic/e1000.rule",
+        "RDH = 0;",
+        "RDH = ((dma rx * 256) / 256)[0..32];",
+        UNSAID,
+    ),
+    (
+        "e1000",
+        "nic/e1000.rule",
+        "RDH = 0;",
+        "let at = dma rx;  when STATUS.up { at = 0 };  RDH = at[0..32];",
+        UNSAID,
+    ),
+    (
+        "e1000",
+        "nic/e1000.rule",
+        "  op transmit(f, t)\n",
+        "  state kept: 64\n  op transmit(f, t)\n    kept = dma rx\n",
+        KEPT,
     ),
     (
         "nvme",

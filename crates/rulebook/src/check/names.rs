@@ -7,7 +7,7 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     tree::{
-        Argument, Expr, ExprKind, Extent, Field, Item, ItemKind, Member, Name, Place, Stmt,
+        Argument, Expr, ExprKind, Extent, Field, Fields, Item, ItemKind, Member, Name, Place, Stmt,
         StmtKind, Type, TypeBase,
     },
 };
@@ -94,6 +94,7 @@ impl<'a> Checker<'a, '_, '_> {
                 });
             }
             ItemKind::Reg(reg) => {
+                self.bits(reg.fields.as_ref());
                 if let Some(name) = reg.fields_of {
                     self.want(name, item.place, "a set of bits", |s| {
                         matches!(s, Symbol::Bits(_))
@@ -218,7 +219,8 @@ impl<'a> Checker<'a, '_, '_> {
                 self.bound(event.parameters.iter().copied(), |c| c.body(&event.body));
             }
             ItemKind::Recover { body, .. } => self.body(body),
-            ItemKind::Bits { .. } | ItemKind::Part { .. } => {}
+            ItemKind::Bits { fields, .. } => self.bits(Some(fields)),
+            ItemKind::Part { .. } => {}
         }
     }
     fn extent(&mut self, extent: Option<&'a Extent>) {
@@ -231,10 +233,25 @@ impl<'a> Checker<'a, '_, '_> {
         let names: Vec<Name> = fields.iter().filter_map(|field| field.name).collect();
         for field in fields {
             self.type_of(field.kind.as_ref(), field.place);
+            self.bits(field.fields.as_ref());
             let names = names.iter().copied();
             self.bound(names, |c| {
                 c.reach(field.kind.as_ref(), field.extent.as_ref(), field.place)
             });
+        }
+    }
+    /// Bits of a number: how far a device reaches is said of the number, never of some of its bits.
+    fn bits(&mut self, fields: Option<&'a Fields>) {
+        for field in fields.iter().flat_map(|fields| &fields.list) {
+            if field.extent.is_some() {
+                self.say(
+                    field.place,
+                    "these are some bits of a number, and a device address is the whole of one"
+                        .into(),
+                    "say `for BYTES` of the register, or of the member of the record",
+                );
+            }
+            self.bits(field.fields.as_ref());
         }
     }
     fn reach(&mut self, kind: Option<&'a Type>, extent: Option<&'a Extent>, place: Place) {

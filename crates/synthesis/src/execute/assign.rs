@@ -152,7 +152,7 @@ impl<'a> Specialiser<'a, '_> {
             Goal::Bound(index) => match self.entry.scopes[index].1 {
                 Binding::Local { slot, .. } => {
                     let n = self.number_for(value, None, place)?;
-                    self.out.b.step(Op::SetLocal(slot, n.id));
+                    self.set_variable(slot, n.id);
                     Ok(())
                 }
                 Binding::Value(Value::Num(_)) if self.is_live() => {

@@ -118,7 +118,7 @@ impl<'a> Specialiser<'a, '_> {
         if let (Some(exit), false) = (exit, self.is_live()) {
             if let (Some(slot), Some(value)) = (exit.result, value) {
                 let n = self.number_for(value, None, place)?;
-                self.out.b.step(Op::SetLocal(slot, n.id));
+                self.set_variable(slot, n.id);
                 if let Some(frame) = self.entry.frames.last_mut() {
                     frame.most = frame.most.max(n.most);
                     frame.cut |= n.cut;

@@ -297,7 +297,7 @@ impl<'a> Specialiser<'a, '_> {
             }
             Value::Num(n) if assigned => {
                 let slot = self.out.b.new_local();
-                self.out.b.step(Op::SetLocal(slot, n.id));
+                self.set_variable(slot, n.id);
                 Binding::Local {
                     slot,
                     most: u64::MAX,
