@@ -23,6 +23,7 @@ pub fn machine(door: &Handover, candidates: &[Candidate]) -> (Machine, Probing) 
         hardware: hardware::Machine::new(map),
         journal: journal::open(),
         blind: options.blind,
+        thorough: door.options.iter().any(|o| o == abi::options::THOROUGH),
         #[cfg(feature = "faults")]
         hang: door
             .options
@@ -86,6 +87,8 @@ pub struct Probing {
     pub hardware: hardware::Machine,
     pub journal: Journal,
     pub blind: bool,
+    /// Devices are tried to their limits, with guards around what they are lent.
+    pub thorough: bool,
     /// Paths of devices whose probe is made to hang.
     #[cfg(feature = "faults")]
     pub hang: Vec<alloc::string::String>,

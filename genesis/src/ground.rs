@@ -2,6 +2,7 @@
 
 use crate::{arch, discover::Probing, live::Live, log, platform, run};
 use alloc::string::String;
+use classes::selftest::Effort;
 use classes::stand::Stand;
 use core::fmt;
 use discovery::policy::{self, Answer, Place, Probe};
@@ -73,7 +74,19 @@ impl Ground for Probing {
         written: &'a Written,
         code: &'a emit::Code,
     ) -> Result<Stand<'a>, String> {
-        run::stand(written, code)
+        let around = self.thorough;
+        run::stand_in(run::places_in(&written.residual, around), written, code)
+    }
+
+    fn effort(&self) -> Effort {
+        match self.thorough {
+            true => Effort::Thorough,
+            false => Effort::Quick,
+        }
+    }
+
+    fn unharmed(&mut self) -> Result<(), String> {
+        run::unharmed()
     }
 
     fn timed(&self) -> bool {

@@ -55,7 +55,7 @@ fn main(door: door::Handover) -> ! {
 
     // 2 match, 3 specialise, 4 emit, 5 prove: facts × rulebook → rule → code graph → machine code → verdict
     let mut written = generator::all(&book, &mut machine, &mut ground, &mut stages);
-    if door.options.iter().any(|o| o == abi::options::THOROUGH) {
+    if ground.thorough {
         thorough::thorough(&mut written.drivers, &machine, written.messages.0);
         stages.passed(&mut ground, "thorough");
     }

@@ -1,13 +1,18 @@
 //! Residuals on the real hardware, before there is a nucleus: their memory, their windows, their code.
 
+use crate::single::Single;
 use crate::{arch, clock, memory, paging};
 use abi::context::WINDOWS;
+use abi::layout::PAGE;
 use abi::ring;
 use alloc::{
     boxed::Box,
+    format,
     string::{String, ToString},
+    vec::Vec,
 };
 use classes::direct::Direct;
+use classes::guard::Guard;
 use classes::memory::Places;
 use classes::selftest::POOL;
 use classes::stand::Stand;
@@ -27,19 +32,66 @@ pub fn window(kind: WindowKind, base: u64, size: u64) -> u64 {
     }
 }
 
+/// Around what devices were lent, where that is watched, with what it belongs to.
+static GUARDS: Single<Vec<(&'static str, Guard)>> = Single::new(Vec::new());
+
+/// Memory for a device, with a guard before and behind it if `around`.
+fn lent(what: &'static str, size: u64, align: u64, around: bool) -> u64 {
+    if !around {
+        return memory::scratch(size, align);
+    }
+    let before = align.max(PAGE);
+    let all = memory::scratch(before + size + PAGE, align);
+    let base = all + before;
+    let end = (base + size + PAGE).next_multiple_of(PAGE);
+    for (from, to) in [(all, base), (base + size, end)] {
+        // SAFETY: `scratch` gave whole pages from `all` to `end`, which are identity-mapped and this function's alone; only
+        // what lies between the guards is handed out.
+        let guard = unsafe { Guard::new(from as *mut u8, (to - from) as usize) };
+        GUARDS.with(|guards| guards.push((what, guard)));
+    }
+    base
+}
+
+/// Whether nothing was stored around what devices were lent.
+///
+/// # Errors
+/// Around what, in words. It is said once.
+pub fn unharmed() -> Result<(), String> {
+    GUARDS.with(|guards| {
+        let found = guards
+            .iter()
+            .position(|(_, guard)| guard.harmed().is_some());
+        match found {
+            Some(at) => {
+                let (what, _) = guards.swap_remove(at);
+                Err(format!("memory beside its {what} was written to"))
+            }
+            None => Ok(()),
+        }
+    })
+}
+
 /// State, arena, a pool for a self-test, and reachable windows for a residual; all of it is genesis's, and is overwritten
 /// when genesis vanishes. A device sees memory at its physical address, which is also genesis's.
 pub fn places(residual: &Residual) -> Places {
+    places_in(residual, false)
+}
+
+/// The same; if `around`, with guards on both sides of what the device sees, which [`unharmed`] looks at.
+pub fn places_in(residual: &Residual, around: bool) -> Places {
     let mut windows = [0; WINDOWS];
     for (to, from) in windows.iter_mut().zip(&residual.windows) {
         *to = window(from.kind, from.base, from.size);
     }
     let state = memory::scratch(u64::from(residual.state_size).max(8), 16);
-    let arena = memory::scratch(
+    let arena = lent(
+        "arena",
         u64::from(residual.arena_size).max(8),
         u64::from(residual.arena_align).max(16),
+        around,
     );
-    let buffers = memory::scratch(POOL as u64, 4096);
+    let buffers = lent("pool", POOL as u64, PAGE, around);
     Places {
         state: state as *mut u8,
         state_size: residual.state_size as usize,

@@ -33,7 +33,8 @@ pub struct RunArguments {
     /// Hide device IDs and classes: devices are known by what they do, or not at all
     #[arg(long)]
     pub masked: bool,
-    /// Try clocks, timers and interrupt controllers with interrupts let in before they are installed
+    /// Try drivers to their limits, with guards around the memory that devices are lent, and clocks, timers and interrupt
+    /// controllers with interrupts let in, before they are installed
     #[arg(long)]
     pub thorough: bool,
     /// Make DRIVER's device seem broken while it is proved, after AFTER reads: registers that are all ones, stuck,

@@ -26,7 +26,7 @@ const LINE_FILE: &str = "\
 # Words for MetaOS, read when it starts from this stick:
 #   blind    use no firmware tables: find out by careful probing what can be found out
 #   masked   hide device IDs and classes
-#   thorough try clocks, timers and interrupt controllers with interrupts let in
+#   thorough try drivers to their limits, and clocks, timers and interrupts with interrupts let in
 ";
 
 impl Arch {

@@ -17,6 +17,7 @@
 pub mod direct;
 pub mod facts;
 pub mod fault;
+pub mod guard;
 pub mod memory;
 pub mod pump;
 pub mod residual;

@@ -9,6 +9,7 @@
 //! match selftest::run(&mut pump, area.client(), Effort::Quick) { … }
 //! ```
 
+mod beside;
 mod block;
 mod bus;
 pub mod clock;
@@ -21,6 +22,7 @@ mod serial;
 pub mod timer;
 mod watchdog;
 
+use self::beside::Beside;
 use crate::direct::Direct;
 use crate::facts::Class;
 use crate::pump::{Failure, Pump};
@@ -44,7 +46,8 @@ const LONG_STEP: u64 = 500_000_000;
 pub enum Effort {
     /// At boot.
     Quick,
-    /// On the host: also fills the device's queues.
+    /// On the host, and at boot where `thorough` asks for it: also fills the device's queues, goes to the limits of what may be
+    /// asked, and looks at what lies beside the buffers.
     Thorough,
     /// On a device that is made to fail: waits for longer than any rule lets a request rest.
     Patient,
@@ -121,12 +124,14 @@ pub fn run(pump: &mut Pump, client: Client, effort: Effort) -> Outcome {
 pub fn serves(pump: &mut Pump, mut client: Client, effort: Effort) -> Outcome {
     while client.take().is_some() {}
     let class = pump.class();
+    let pool = pump.pool();
     let mut bench = Bench {
         pump,
         client,
         patience: effort.patience(),
         ticket: 0,
         unit: 0,
+        beside: (effort == Effort::Thorough).then(|| Beside::begin(&pool)),
     };
     let outcome = match class {
         Class::Serial => serial::run(&mut bench),
@@ -137,6 +142,12 @@ pub fn serves(pump: &mut Pump, mut client: Client, effort: Effort) -> Outcome {
         Class::Framebuffer => framebuffer::run(&mut bench),
         Class::Input => input::run(&mut bench),
         Class::Bus => bus::run(&mut bench),
+    };
+    let harmed = bench.beside.as_ref().is_some_and(|b| b.harmed(&pool));
+    let beside = Reason::Wrong("memory beside a buffer was written to");
+    let outcome = match (outcome, harmed) {
+        (Ok(_), true) => Err(beside),
+        (outcome, _) => outcome,
     };
     outcome.unwrap_or_else(|reason| match reason {
         Reason::Silent(what) if pump.resting() == 0 => Outcome::Rejected(Reason::Busy(what)),
@@ -172,12 +183,19 @@ struct Bench<'a> {
     ticket: u32,
     /// The instance that is asked.
     unit: u64,
+    /// What of the pool is nobody's, in a thorough test.
+    beside: Option<Beside>,
 }
 
 impl Bench<'_> {
     /// Hands a request over; its ticket.
     fn ask(&mut self, kind: u16, offset: u32, length: u32, value: u64) -> Result<u32, Reason> {
         self.ticket += 1;
+        let before = self.pump.facts().headroom;
+        if let Some(beside) = &mut self.beside {
+            let begin = u64::from(offset).saturating_sub(before);
+            beside.is_used(begin, u64::from(offset) + u64::from(length));
+        }
         let put = self.client.put(Entry {
             kind,
             ticket: self.ticket,

@@ -2,6 +2,7 @@
 
 use crate::Driver;
 use alloc::string::String;
+use classes::selftest::Effort;
 use classes::stand::Stand;
 use core::fmt;
 use discovery::policy::Place;
@@ -50,6 +51,15 @@ pub trait Ground {
         written: &'a Written,
         code: &'a emit::Code,
     ) -> Result<Stand<'a>, String>;
+
+    /// How much the self-tests try.
+    fn effort(&self) -> Effort;
+
+    /// Whether memory around what devices were lent is as it was; called after each test.
+    ///
+    /// # Errors
+    /// Where something was stored, in words.
+    fn unharmed(&mut self) -> Result<(), String>;
 
     /// Whether the clock that generated code is given counts real nanoseconds: a new clock can be compared with it.
     fn timed(&self) -> bool;

@@ -32,23 +32,23 @@ pub fn prove(
         Ok(stand) => stand,
         Err(why) => return (Vec::new(), Proof::Rejected(why)),
     };
-    match direct {
+    let (state, proof) = match direct {
         true => platform(stand, class, written, ground.timed()),
-        false => (Vec::new(), pumped(stand, class, written)),
+        false => (Vec::new(), pumped(stand, class, written, ground.effort())),
+    };
+    match (proof, ground.unharmed()) {
+        (proof @ Proof::Rejected(_), _) | (proof, Ok(())) => (state, proof),
+        (_, Err(why)) => (state, Proof::Rejected(why)),
     }
 }
 
-fn pumped(stand: Stand, class: &str, written: &Written) -> Proof {
+fn pumped(stand: Stand, class: &str, written: &Written, effort: Effort) -> Proof {
     let Some(class) = Class::of_name(class) else {
         return Proof::Rejected(format!("there is no pump for class `{class}`"));
     };
     match served(stand, class, written) {
         // It ends with the device holding none of our buffers: their memory may be given back.
-        Ok(mut made) => verdict(selftest::run(
-            &mut made.pump,
-            made.area.client(),
-            Effort::Quick,
-        )),
+        Ok(mut made) => verdict(selftest::run(&mut made.pump, made.area.client(), effort)),
         Err(why) => Proof::Rejected(why),
     }
 }

@@ -173,6 +173,8 @@ struct Process {
     /// How many drivers there were, each time that one came which is asked.
     asked: Vec<usize>,
     ticks: u64,
+    /// Memory beside what devices were lent was written to.
+    harmed: Option<String>,
 }
 
 /// Fresh zeroed memory, of whole pages, that stays.
@@ -253,6 +255,17 @@ impl Ground for Process {
         // windows are pages of registers.
         let stand = unsafe { Stand::new(text, code.bytes.len(), entries, places, rings) };
         stand.map_err(|unfit| unfit.to_string())
+    }
+
+    fn effort(&self) -> classes::selftest::Effort {
+        classes::selftest::Effort::Quick
+    }
+
+    fn unharmed(&mut self) -> Result<(), String> {
+        match &self.harmed {
+            Some(what) => Err(what.clone()),
+            None => Ok(()),
+        }
     }
 
     fn timed(&self) -> bool {
@@ -404,6 +417,20 @@ fn a_machine_gets_its_drivers_and_each_its_verdict() {
     assert_eq!(named, ["match", "learn", "specialise", "emit", "prove"]);
     // Each passing of a stage took ten ticks, of two instructions each.
     assert_eq!(inventory.stages[0].1, 20);
+}
+
+/// What passes its own test and stores where it was lent nothing is rejected.
+#[test]
+fn a_driver_whose_device_goes_too_far_is_rejected() {
+    let clock = page();
+    let mut machine = machine(vec![device("made/clock", "MADE0001", address(clock))]);
+    let mut process = Process {
+        harmed: Some("memory beside its arena was written to".into()),
+        ..Process::default()
+    };
+    let output = generator::all(&book(), &mut machine, &mut process, &mut Stages::start(0));
+    let why = "memory beside its arena was written to".into();
+    assert_eq!(output.drivers[0].proof, Proof::Rejected(why));
 }
 
 /// The journal's word counts: what hung the machine is left alone, and said to be.

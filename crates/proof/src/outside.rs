@@ -240,6 +240,7 @@ fn nic(driver: &mut Driver, stand: &Stand) -> Result<()> {
     }
     sends(driver, cable)?;
     receives(driver, stand, cable, station.unwrap_or([0xff; 6]))?;
+    limits(driver, cable)?;
     link(driver, &stand.machine)
 }
 
@@ -306,6 +307,85 @@ fn receives(
         })?;
     }
     Ok(())
+}
+
+/// Bytes of frames around everything that a card, a driver or a class might take for a limit: Ethernet's shortest and longest,
+/// with checksum and tag, sizes of buffers, a page, what jumbo frames have, and the longest that the cable carries.
+const LENGTHS: &[usize] = &[
+    14, 15, 59, 60, 61, 63, 64, 65, 1513, 1514, 1515, 1517, 1518, 1519, 1521, 1522, 1523, 1535,
+    1536, 1537, 1791, 1792, 1793, 2047, 2048, 2049, 4095, 4096, 4097, 8191, 8192, 9000, 9018,
+    16_384, 32_768, 65_535,
+];
+/// The longest frame that every card must take: 1,500 bytes and a header.
+const LONGEST: usize = 1514;
+/// Of Ethernet.
+const HEADER: u32 = 14;
+/// Shorter ones may get zeroes at their end.
+const SHORTEST: usize = 60;
+
+/// Frames of every length come in: a card takes them as they are, or leaves them out; the driver goes on either way. Those
+/// that may be sent are sent as they are.
+fn limits(driver: &mut Driver, cable: &qtest::peer::Cable) -> Result<()> {
+    let head = driver.pump().facts().headroom as u32;
+    let frame = |length: usize, seed: usize| {
+        let mut frame = vec![0xff; 6];
+        frame.extend(pattern(length - 6, seed));
+        frame
+    };
+    for (k, length) in LENGTHS.iter().copied().enumerate() {
+        let odd = frame(length, 3 + 2 * k);
+        let usual = frame(100, 4 + 2 * k);
+        cable.send(&odd)?;
+        cable.send(&usual)?;
+        let mut taken = false;
+        loop {
+            let got = driver.wait(|e| e.kind == done::RECEIVED).map_err(|error| {
+                format!("after a frame of {length} bytes nothing is received: {error}")
+            })?;
+            let mut bytes = vec![0; got.length as usize];
+            driver.pool().read(got.offset.into(), &mut bytes);
+            driver.put(todo::NIC_SUPPLY, got.offset, 2048 - head, 0)?;
+            driver.turn(false)?;
+            if bytes == usual {
+                break;
+            }
+            let same = bytes.get(..length) == Some(&odd[..])
+                && bytes[length..].iter().all(|byte| *byte == 0)
+                && bytes.len() <= length.max(SHORTEST);
+            // What others say on the cable, the emulator's network among them, is not ours.
+            let ours = bytes.get(6..14) == odd.get(6..14);
+            wants(same || !ours, || {
+                format!(
+                    "a frame of {length} bytes is received as {} bytes, or changed",
+                    bytes.len()
+                )
+            })?;
+            taken |= same;
+        }
+        wants(taken || !(SHORTEST..=LONGEST).contains(&length), || {
+            format!("a frame of {length} bytes is not received")
+        })?;
+    }
+    for length in [SHORTEST, SHORTEST + 1, LONGEST - 1, LONGEST] {
+        let frame = frame(length, length);
+        let at = 0x8000 + head;
+        driver.pool().write(at.into(), &frame);
+        let answer = driver.ask(todo::NIC_TRANSMIT, at, length as u32, 0)?;
+        wants(answer.ok == 1, || {
+            format!("a frame of {length} bytes is not sent")
+        })?;
+        let start = Instant::now();
+        while cable.receive(PATIENCE)?.is_none_or(|got| got != frame) {
+            wants(start.elapsed() < PATIENCE, || {
+                format!("a frame of {length} bytes does not arrive as it was sent")
+            })?;
+        }
+    }
+    let longer = driver.pump().facts().mtu as u32 + HEADER + 1;
+    let answer = driver.ask(todo::NIC_TRANSMIT, 0x8000 + head, longer, 0)?;
+    wants(answer.ok == 0, || {
+        format!("a frame of {longer} bytes is taken, and nobody may send so many")
+    })
 }
 
 /// The cable is pulled, and plugged in again.

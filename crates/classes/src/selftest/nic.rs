@@ -1,6 +1,6 @@
 //! nic: asks the network who it is, and listens.
 
-use super::{Bench, Effort, Outcome, Reason, STEP};
+use super::{Bench, Effort, Outcome, Reason, POOL, STEP};
 use crate::ring::Client;
 use abi::ring::{done, todo, Entry};
 
@@ -24,6 +24,8 @@ const ASKED: [[u8; 4]; 4] = [
 ];
 /// RFC 826; the sender's protocol address is all zero as in RFC 5227, so that no one learns a wrong one.
 const ARP_LENGTH: usize = 42;
+/// Of Ethernet: receiver, sender, type.
+const HEADER: usize = 14;
 
 pub(super) fn run(bench: &mut Bench, effort: Effort) -> Result<Outcome, Reason> {
     let facts = *bench.pump.facts();
@@ -59,6 +61,7 @@ pub(super) fn run(bench: &mut Bench, effort: Effort) -> Result<Outcome, Reason> 
         bench.pump.pause(PAUSE);
     };
     if effort == Effort::Thorough {
+        limits(bench, FRAME + head, station)?;
         burst(bench, FRAME + head, frame)?;
     }
     Ok(match answered {
@@ -108,6 +111,43 @@ fn heard(pool: &crate::Pool, entry: &Entry, station: [u8; 6]) -> bool {
         && (head[..6] == station || head[0] & 1 == 1)
         && head[6..12] != [0; 6]
         && head[6] & 1 == 0
+}
+
+/// Sends the shortest and the longest frame that may be sent and those beside them; what is shorter or longer is refused.
+fn limits(bench: &mut Bench, offset: u32, station: [u8; 6]) -> Result<(), Reason> {
+    let facts = *bench.pump.facts();
+    let min = facts.min.clamp(HEADER as u64, 1514) as u32;
+    let longest = u32::try_from(facts.mtu.saturating_add(HEADER as u64));
+    // The pool has room for the longest that Ethernet carries, and for jumbo frames.
+    let room = (POOL as u32).saturating_sub(offset + 1);
+    let Some(longest) = longest.ok().filter(|longest| *longest <= room) else {
+        return Ok(());
+    };
+    // An experiment's, by its type (RFC 5342, 2.1 and appendix B.2): nobody answers.
+    let mut header = [0xff; HEADER];
+    header[6..12].copy_from_slice(&station);
+    header[12..].copy_from_slice(&[0x88, 0xb5]);
+    let shorter = (facts.min > HEADER as u64).then(|| min - 1);
+    for length in [
+        Some(min),
+        Some(min + 1),
+        Some(longest - 1),
+        Some(longest),
+        Some(longest + 1),
+        shorter,
+    ] {
+        let Some(length) = length else { continue };
+        write(bench, offset, length, &header);
+        let ticket = bench.ask(todo::NIC_TRANSMIT, offset, length, 0)?;
+        let went = bench.finished(ticket, "a frame as short or as long as may be")?;
+        if went != (min..=longest).contains(&length) {
+            return Err(Reason::Wrong(match went {
+                true => "it sends a frame that is too short or too long",
+                false => "it does not send the shortest or the longest frame",
+            }));
+        }
+    }
+    Ok(())
 }
 
 /// Sends until there is no more room, without looking at what comes back; then every one comes back, once.
