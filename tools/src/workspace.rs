@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Bytes that `meta test` writes where nothing was built before (measured, and rounded up).
-pub const ROOM: u64 = 8 << 30;
+pub const ROOM: u64 = 12 << 30;
 
 /// The checkout and its target folder.
 #[derive(Clone, Debug)]
