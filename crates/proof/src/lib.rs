@@ -2,8 +2,8 @@
 //!
 //! * [`models`] is the list of device models, as data: which emulated device stands for which rule.
 //! * [`Stand`] is one of them running, with what stands outside, and the driver that its rule becomes.
-//! * [`ways`] carries the driver out by interpreter, by emitted code for both processors and by the compiled C view, has
-//!   the class's self-test tried on each, and compares what they did to the device.
+//! * [`ways`] carries the driver out by interpreter, by the text of its rule alone ([`rule`]), by emitted code for both
+//!   processors and by the compiled C view, has the class's self-test tried on each, and compares what they did to the device.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 pub mod arms;
@@ -16,6 +16,7 @@ pub mod mutate;
 pub mod order;
 pub mod outside;
 pub mod residue;
+pub mod rule;
 pub mod stand;
 mod trace;
 pub mod ways;

@@ -20,6 +20,8 @@ pub struct Written {
     pub facts: Vec<(String, u64)>,
     /// Operations that give a value and no status.
     pub values: Vec<String>,
+    /// What the rule calls the places in the driver's memory.
+    pub names: graph::view::Names,
 }
 
 impl Written {
@@ -202,7 +204,7 @@ impl Stand {
         Ok(complaints::of(&self.machine.log()?, residual, events))
     }
 
-    fn model(&self) -> Machine {
+    pub(crate) fn model(&self) -> Machine {
         let arch = match self.machine.arch() {
             qtest::Arch::X86_64 => Arch::X86_64,
             qtest::Arch::Aarch64 => Arch::Aarch64,
@@ -262,8 +264,9 @@ impl Stand {
             .map_err(said)?;
         live.0.check()?;
         self.device.learned.extend(learned);
-        let written =
-            synthesis::specialise(subject(book, &machine, &self.device), &choice).map_err(said)?;
+        let (written, names) =
+            synthesis::specialise_named(subject(book, &machine, &self.device), &choice)
+                .map_err(said)?;
         if let Err(why) = written.residual.validate() {
             return failed(format!("the graph is not well formed: {why}"));
         }
@@ -289,6 +292,7 @@ impl Stand {
             residual: written.residual,
             facts: written.facts,
             values: values(book, class),
+            names,
         })
     }
 }

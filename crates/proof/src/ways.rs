@@ -5,7 +5,7 @@ use crate::models::Model;
 use crate::stand::{Outside, Stand, Written};
 use crate::trace::{compare, settled, Difference, Line};
 use crate::{failed, Error, Result};
-use crate::{lanes, order, outside};
+use crate::{lanes, order, outside, rule};
 use classes::selftest::{Effort, Outcome};
 use classes::{Class, Units};
 use graph::{Op, WindowKind};
@@ -18,6 +18,8 @@ use std::process::Command;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way<'p> {
     Interpreter,
+    /// The rule's own text, by the interpreter of rules: no graph has any part in it.
+    Rule,
     /// Emitted for this processor.
     Code,
     /// The C view, compiled by gcc.
@@ -29,14 +31,21 @@ pub enum Way<'p> {
 impl<'p> Way<'p> {
     /// All of them; the interpreter, with which the others are compared, first.
     #[must_use]
-    pub fn all(arm64: &'p Path) -> [Way<'p>; 4] {
-        [Way::Interpreter, Way::Code, Way::C, Way::Arm64(arm64)]
+    pub fn all(arm64: &'p Path) -> [Way<'p>; 5] {
+        [
+            Way::Interpreter,
+            Way::Rule,
+            Way::Code,
+            Way::C,
+            Way::Arm64(arm64),
+        ]
     }
 
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Way::Interpreter => "interpreter",
+            Way::Rule => "rule",
             Way::Code => "x86-64 code",
             Way::C => "C view",
             Way::Arm64(_) => "arm64 code",
@@ -147,7 +156,15 @@ fn once<'p>(book: &Book, model: &Model, arm64: &'p Path) -> Result<Report<'p>> {
         if rules != model.rules {
             return failed(format!("{rules} was chosen, and not {}", model.rules));
         }
-        runs.push(run(&stand, &written, &model.class, way, Effort::Quick).map_err(named)?);
+        // All have room for what the rule puts elsewhere, so that what comes behind lies alike.
+        let residual = rule::roomy(&written.residual);
+        let device = match way {
+            Way::Rule => rule::device(&stand, book, &written, &residual),
+            way => device(&stand, &residual, way),
+        };
+        let mut device = device.map_err(named)?;
+        let run = ran(&mut device, &written, &model.class, way, Effort::Quick);
+        runs.push(run.map_err(named)?);
         graphs.push(written.residual);
     }
     let difference = runs[1..].iter().find_map(|run| {
@@ -172,6 +189,7 @@ pub fn device(stand: &Stand, residual: &graph::Residual, way: Way) -> Result<Dev
     let machine = &stand.machine;
     Ok(match way {
         Way::Interpreter => Device::interpret(machine, residual)?,
+        Way::Rule => return failed("a rule is carried out with its book: see `rule::device`"),
         Way::Code => {
             let code = emitted(residual, emit::Target::X86_64)?;
             Device::attach(machine, Blob::new(residual, &code.bytes, &code.entries))?
@@ -261,7 +279,17 @@ pub fn run<'p>(
     effort: Effort,
 ) -> Result<Run<'p>> {
     let mut device = device(stand, &written.residual, way)?;
-    let (outcome, events) = selftest(&mut device, written, class, effort)?;
+    ran(&mut device, written, class, way, effort)
+}
+
+fn ran<'p>(
+    device: &mut Device,
+    written: &Written,
+    class: &str,
+    way: Way<'p>,
+    effort: Effort,
+) -> Result<Run<'p>> {
+    let (outcome, events) = selftest(device, written, class, effort)?;
     Ok(Run {
         way,
         outcome,

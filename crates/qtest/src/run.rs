@@ -15,7 +15,7 @@ mod lanes;
 mod platform;
 mod text;
 
-pub use body::{Disturb, Event, Library};
+pub use body::{Carrier, Disturb, Event, Library};
 pub use device::{Blob, Device};
 pub use driver::Driver;
 pub use lanes::Lanes;

@@ -48,6 +48,20 @@ pub trait Disturb {
     fn load(&mut self, space: Space, at: u64, width: Width, value: u64) -> u64;
 }
 
+/// Somebody else who can carry a driver out, entry by entry, against what the residual would touch.
+pub trait Carrier {
+    /// Runs the entry of this name; gives its status, or why it did not come to its end.
+    ///
+    /// # Errors
+    /// In words, when it did not.
+    fn carry(
+        &mut self,
+        entry: &str,
+        words: &[u64],
+        access: &mut dyn Access,
+    ) -> std::result::Result<u64, String>;
+}
+
 pub(crate) enum Body {
     /// Machine code behind gates.
     Code(Text),
@@ -57,6 +71,11 @@ pub(crate) enum Body {
     Graph {
         residual: Box<Residual>,
         disturb: RefCell<Option<Box<dyn Disturb>>>,
+    },
+    /// Neither code nor graph.
+    Carried {
+        residual: Box<Residual>,
+        carrier: RefCell<Box<dyn Carrier>>,
     },
 }
 
@@ -100,6 +119,9 @@ fn carry_out(engine: &Engine, number: usize, context: *mut Context, args: [u64; 
         Body::Beside(beside) => beside.run(engine, number, context, args),
         Body::Graph { residual, disturb } => {
             interpreted(engine, residual, disturb, number, context, args)
+        }
+        Body::Carried { residual, carrier } => {
+            carried(engine, residual, carrier, number, context, args)
         }
     };
     engine.upcalls.set(outer);
@@ -161,6 +183,39 @@ fn interpreted(
     outcome.status
 }
 
+fn carried(
+    engine: &Engine,
+    residual: &Residual,
+    carrier: &RefCell<Box<dyn Carrier>>,
+    number: usize,
+    context: *mut Context,
+    args: [u64; 5],
+) -> u64 {
+    let (Some(entry), Ok(mut carrier)) = (residual.entries.get(number), carrier.try_borrow_mut())
+    else {
+        engine.strayed(format!("entry {number} is not there, or runs already"));
+        return status::VIOLATION;
+    };
+    let disturb = RefCell::new(None);
+    let mut touched = Carried {
+        engine,
+        residual,
+        disturb: &disturb,
+        context,
+        stray: false,
+    };
+    let words = &args[..usize::from(entry.arguments).min(5)];
+    let ended = carrier.carry(&entry.name, words, &mut touched);
+    match ended {
+        Ok(status) if !touched.stray => status,
+        Ok(_) => status::VIOLATION,
+        Err(why) => {
+            engine.strayed(why);
+            status::VIOLATION
+        }
+    }
+}
+
 /// What the interpreter touches: the same memory, windows and functions that code would.
 struct Carried<'e> {
     engine: &'e Engine,
@@ -213,6 +268,11 @@ impl Access for Carried<'_> {
         if let Err(error) = self.engine.windows.write(window, at, width, value) {
             self.strayed(error.to_string());
         }
+    }
+
+    fn pool_size(&self) -> Option<u64> {
+        // SAFETY: as in `carry_out`.
+        Some(unsafe { (*self.context).pool_size })
     }
 
     fn load(&mut self, space: Space, at: u64, width: Width) -> u64 {

@@ -1,7 +1,7 @@
 //! A residual on a device.
 
 use super::beside::{self, Beside};
-use super::body::{door, Body, Disturb, Event, Library, DOORS};
+use super::body::{door, Body, Carrier, Disturb, Event, Library, DOORS};
 use super::driver::Driver;
 use super::fault::{self, Engine};
 use super::lanes::Lanes;
@@ -130,6 +130,22 @@ impl Device {
         let body = Body::Graph {
             residual: Box::new(residual.clone()),
             disturb: RefCell::new(disturb),
+        };
+        Device::with(machine, residual, &names_of(residual), body)
+    }
+
+    /// The same driver, by somebody else. Of the residual only names, windows and sizes count.
+    ///
+    /// # Errors
+    /// When the machine has no memory left.
+    pub fn carried(
+        machine: &Machine,
+        residual: &graph::Residual,
+        carrier: Box<dyn Carrier>,
+    ) -> Result<Device> {
+        let body = Body::Carried {
+            residual: Box::new(residual.clone()),
+            carrier: RefCell::new(carrier),
         };
         Device::with(machine, residual, &names_of(residual), body)
     }

@@ -157,7 +157,7 @@ impl Engine {
     fn code(&self) -> std::ops::Range<u64> {
         match &self.body {
             Body::Code(text) => text.code(),
-            Body::Beside(_) | Body::Graph { .. } => 0..0,
+            Body::Beside(_) | Body::Graph { .. } | Body::Carried { .. } => 0..0,
         }
     }
 
