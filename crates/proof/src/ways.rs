@@ -1,5 +1,5 @@
-//! The four ways to run a driver (interpreter, machine code for both architectures, compiled C view), and how their traces are
-//! compared.
+//! The five ways to run a driver (the rule's own text, interpreter, machine code for both architectures, compiled C view), and how
+//! their traces are compared.
 
 use crate::models::Model;
 use crate::stand::{Outside, Stand, Written};

@@ -1,4 +1,4 @@
-//! `meta rule test`: every rule on the emulator's model of its device, in four ways that must do the same.
+//! `meta rule test`: every rule on the emulator's model of its device, in five ways that must do the same.
 
 use anyhow::{bail, Context, Result};
 use clap::Args;
