@@ -87,8 +87,12 @@ struct Frame {
     world: *mut World,
 }
 
-/// SAFETY: the pointer is that of the `Frame` in `run`, alive during the call, and nobody else uses its world then.
+/// # Safety
+/// The pointer is that of the context in a [`Frame`] that is alive as long as what is returned, and nobody else uses its
+/// world meanwhile.
 unsafe fn world<'a>(context: *mut Context) -> &'a mut World {
+    // SAFETY: the context is the first field of a `Frame` of C layout, which is alive (contract of this function); so is the
+    // world that it points to, since `run` keeps it borrowed during the call.
     unsafe { &mut *(*context.cast::<Frame>()).world }
 }
 
