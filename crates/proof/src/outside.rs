@@ -339,9 +339,9 @@ fn limits(driver: &mut Driver, cable: &qtest::peer::Cable) -> Result<()> {
         cable.send(&usual)?;
         let mut taken = false;
         loop {
-            let got = driver.wait(|e| e.kind == done::RECEIVED).map_err(|error| {
-                format!("after a frame of {length} bytes nothing is received: {error}")
-            })?;
+            let Ok(got) = driver.wait(|e| e.kind == done::RECEIVED) else {
+                return failed(format!("after a frame of {length} bytes none is received"));
+            };
             let mut bytes = vec![0; got.length as usize];
             driver.pool().read(got.offset.into(), &mut bytes);
             driver.put(todo::NIC_SUPPLY, got.offset, 2048 - head, 0)?;
