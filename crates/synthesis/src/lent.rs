@@ -12,6 +12,9 @@ use alloc::{format, vec, vec::Vec};
 use graph::{BinOp, Id, Late, Op, Space};
 use rulebook::tree::{Expr, ExprKind, Extent, Name, Place, RegItem};
 
+/// The low bits of an address tell where in a block of so many bytes it lies, and no more than that.
+const BLOCK: u64 = 16 << 20;
+
 /// Where the number is said that a device address is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Reach<'a> {
@@ -570,6 +573,9 @@ impl<'a> Specialiser<'a, '_> {
                 Op::Late(Late::ArenaDma | Late::PoolDma) => return true,
                 Op::Local(slot) if self.entry.reach.variables.contains(slot) => return true,
                 Op::Bin(BinOp::Eq | BinOp::Ne | BinOp::Lt | BinOp::Le, ..) => {}
+                // Where in a block of memory it is, to cut what crosses the block's end: a length, not an address.
+                Op::Bin(BinOp::And, _, mask)
+                    if self.out.b.known(*mask).is_some_and(|mask| mask < BLOCK) => {}
                 Op::Select(_, a, b) => open.extend([*a, *b]),
                 op if op.is_pure() => op.operands(|operand| open.push(operand)),
                 _ => {}

@@ -243,14 +243,14 @@ const MISTAKES: &[Mistake] = &[
         "e1000",
         "nic/e1000.rule",
         "RDH = 0;",
-        "RDH = ((dma rx * 256) / 256)[0..32];",
+        "RDH = (dma rx >> 4 << 4)[0..32];",
         UNSAID,
     ),
     (
         "e1000",
         "nic/e1000.rule",
         "RDH = 0;",
-        "let at = dma rx;  when STATUS.up { at = 0 };  RDH = at[0..32];",
+        "let at = dma rx;  if STATUS.up { at = 0 };  RDH = at[0..32];",
         UNSAID,
     ),
     (
