@@ -8,7 +8,8 @@
 
 use graph::Residual;
 use qtest::run::Event;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// One thing that must be the same whoever carries the driver out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,10 +163,42 @@ fn place(residual: &Residual, touch: &qtest::Touch) -> String {
 
 /// Where they part, if they do.
 pub fn compare(first: &[Line], second: &[Line]) -> Option<Difference> {
+    parted(first, second, |a, b| a == b)
+}
+
+/// The same for a driver whose objects lie elsewhere in the arena: an address in one trace stands for one address in the other,
+/// throughout. `arena`: the addresses as the device sees them.
+pub fn compare_moved(first: &[Line], second: &[Line], arena: &Range<u64>) -> Option<Difference> {
+    let mut there: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut back: BTreeMap<u64, u64> = BTreeMap::new();
+    parted(first, second, |a, b| {
+        match (address(a, arena), address(b, arena)) {
+            (Some((place, from)), Some((same, to))) => {
+                place == same
+                    && *there.entry(from).or_insert(to) == to
+                    && *back.entry(to).or_insert(from) == from
+            }
+            _ => a == b,
+        }
+    })
+}
+
+/// What is written where, if it is an address in the arena.
+fn address<'l>(line: &'l Line, arena: &Range<u64>) -> Option<(&'l str, u64)> {
+    let (place, value) = line.0.split_once(" = 0x")?;
+    let value = u64::from_str_radix(value, 16).ok()?;
+    arena.contains(&value).then_some((place, value))
+}
+
+fn parted(
+    first: &[Line],
+    second: &[Line],
+    mut same: impl FnMut(&Line, &Line) -> bool,
+) -> Option<Difference> {
     let at = first
         .iter()
         .zip(second)
-        .position(|(a, b)| a != b)
+        .position(|(a, b)| !same(a, b))
         .unwrap_or(first.len().min(second.len()));
     if at == first.len() && at == second.len() {
         return None;
@@ -261,6 +294,25 @@ mod tests {
         );
         assert_eq!(difference.before, ["call init", "read 32 bits of r[0x4]"]);
     }
+
+    #[test]
+    fn objects_may_lie_elsewhere_each_at_one_place() {
+        let lines = |values: [u64; 4]| -> Vec<Line> {
+            let one = |value| Line(format!("write 32 bits of r[0x8] = {value:#x}"));
+            values.into_iter().map(one).collect()
+        };
+        let arena = 0x1000..0x2000;
+        let first = lines([0x1000, 0x1100, 0x1000, 7]);
+        let differs = |values| compare_moved(&first, &lines(values), &arena).is_some();
+        assert!(!differs([0x1000, 0x1100, 0x1000, 7]));
+        assert!(!differs([0x1800, 0x1700, 0x1800, 7]));
+        // Two places for one, one for two, another number, no address of the arena.
+        assert!(differs([0x1800, 0x1700, 0x1000, 7]));
+        assert!(differs([0x1800, 0x1800, 0x1800, 7]));
+        assert!(differs([0x1800, 0x1700, 0x1800, 8]));
+        assert!(differs([0x2000, 0x1700, 0x2000, 7]));
+    }
+
     /// An event that only acknowledges calls nobody; a wrong acknowledgement is a difference all the same.
     #[test]
     fn what_a_silent_event_writes_is_compared() {

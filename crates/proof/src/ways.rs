@@ -3,7 +3,7 @@
 
 use crate::models::Model;
 use crate::stand::{Outside, Stand, Written};
-use crate::trace::{compare, settled, Difference, Line};
+use crate::trace::{compare, compare_moved, settled, Difference, Line};
 use crate::{failed, Error, Result};
 use crate::{lanes, order, outside, rule};
 use classes::selftest::{Effort, Outcome};
@@ -11,6 +11,7 @@ use classes::{Class, Units};
 use graph::{Op, WindowKind};
 use qtest::run::{Blob, Device, Event, Library};
 use rulebook::tree::Book;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
@@ -82,6 +83,8 @@ pub struct Run<'p> {
     /// Accesses to the device, all of them.
     pub accesses: usize,
     pub lines: Vec<Line>,
+    /// Addresses of its arena, as the device sees them.
+    pub arena: Range<u64>,
 }
 
 /// What a model came to.
@@ -168,8 +171,13 @@ fn once<'p>(book: &Book, model: &Model, arm64: &'p Path) -> Result<Report<'p>> {
         graphs.push(written.residual);
     }
     let difference = runs[1..].iter().find_map(|run| {
-        let difference = compare(&runs[0].lines, &run.lines)?;
-        Some((run.way, difference))
+        let lines = &runs[0].lines;
+        let difference = match run.way {
+            // What has no name in the graph it puts where it likes.
+            Way::Rule => compare_moved(lines, &run.lines, &run.arena),
+            _ => compare(lines, &run.lines),
+        };
+        Some((run.way, difference?))
     });
     Ok(Report {
         rules,
@@ -298,6 +306,7 @@ fn ran<'p>(
             .filter(|e| matches!(e, Event::Touch(_)))
             .count(),
         lines: settled(&written.residual, &written.values, &events),
+        arena: device.arena(),
     })
 }
 

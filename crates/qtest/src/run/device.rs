@@ -268,6 +268,12 @@ impl Device {
         unsafe { core::ptr::write_bytes(self.state.base(), 0xa5, self.state.size()) };
     }
 
+    /// The addresses of the arena, as the device sees them.
+    pub fn arena(&self) -> std::ops::Range<u64> {
+        let arena = &self.arena.inside;
+        arena.dma..arena.dma + arena.size as u64
+    }
+
     /// What arena and pool hold, one behind the other.
     pub fn memory_seen_by_device(&self) -> Vec<u8> {
         let mut bytes = self.arena.bytes();
