@@ -9,11 +9,11 @@ use alloc::string::String;
 /// Appends the instruction that `bytes` begin with and gives its length; `None`: they are none, or the decoder is not here.
 #[cfg(any(not(target_os = "none"), target_arch = "x86_64"))]
 pub fn x86_64(bytes: &[u8], text: &mut String) -> Option<usize> {
-    use core::fmt::Write;
     use yaxpeax_arch::{Decoder, LengthedInstruction, U8Reader};
     let decoder = yaxpeax_x86::long_mode::InstDecoder::default();
     let instruction = decoder.decode(&mut U8Reader::new(bytes)).ok()?;
-    let _ = write!(text, "{instruction}");
+    // `Display` would bring the writers of two other notations into the program.
+    let _ = instruction.write_to(text);
     Some(instruction.len().to_const() as usize)
 }
 
