@@ -86,6 +86,20 @@ impl<'a> Meaning<'a> {
                 Ok(Value::List(list))
             }
             ExprKind::Spread { .. } => self.spread(io, e),
+            ExprKind::List(list) => {
+                let mut out = Vec::new();
+                for one in list {
+                    let value = self.value(io, one)?;
+                    out.push(match self.settle(io, value, one.place)? {
+                        Value::Text(text) => Value::Text(text),
+                        value => {
+                            let n = self.number_of(io, value, None, one.place)?;
+                            Value::number(self.small(n, one.place)?)
+                        }
+                    });
+                }
+                Ok(Value::List(out))
+            }
         }
     }
 
@@ -373,12 +387,44 @@ impl<'a> Meaning<'a> {
     }
 
     fn is_in(&mut self, io: &mut dyn Outside, a: &'a Expr, set: &'a Expr) -> Run<Value<'a>> {
-        let n = self.number(io, a)?.v;
+        let left = self.value(io, a)?;
+        if matches!(left, Value::Text(_) | Value::Texts(_) | Value::None) {
+            let Value::List(list) = self.value(io, set)? else {
+                return wrong(set.place, "a text is in a list of texts");
+            };
+            let found = list.iter().any(|one| match (&left, one) {
+                (Value::Text(x), Value::Text(y)) => x == y,
+                (Value::Texts(x), Value::Text(y)) => x.contains(y),
+                _ => false,
+            });
+            return Ok(Value::truth(found));
+        }
+        let n = self.number_of(io, left, None, a.place)?;
+        // What stands in braces in a list has the bits of the number that is looked for.
+        if let ExprKind::List(list) = &set.kind {
+            let mut found = false;
+            for one in list {
+                let value = self.value(io, one)?;
+                if !matches!(value, Value::Text(_)) {
+                    found |= self.number_of(io, value, n.bits, one.place)?.v == n.v;
+                }
+            }
+            return Ok(Value::truth(found));
+        }
         let found = match self.value(io, set)? {
-            Value::Range(lo, hi) => lo <= n && n < hi,
+            Value::Range(lo, hi) => lo <= n.v && n.v < hi,
+            Value::List(list) => {
+                let mut found = false;
+                for one in list {
+                    if !matches!(one, Value::Text(_)) {
+                        found |= self.number_of(io, one, None, set.place)?.v == n.v;
+                    }
+                }
+                found
+            }
             other => {
                 let list = self.numbers(io, other, set.place)?;
-                list.iter().any(|k| i128::from(*k) == n)
+                list.iter().any(|k| i128::from(*k) == n.v)
             }
         };
         Ok(Value::truth(found))

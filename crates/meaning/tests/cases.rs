@@ -186,3 +186,23 @@ fn busy_behind_a_branch_that_took_a_slot_is_refused() {
     writes("let s = take S keep t else busy ; if b { busy } ; up glowed(t)");
     writes("for k in 0..b at most 9 { let s = take S keep t else busy } ; check a else busy");
 }
+
+/// What is one of a list is not above the largest of it, and what is not may be anything.
+#[test]
+fn a_number_of_a_list_is_within_its_ends() {
+    writes("check a in [1, 9, 47] else return ; ROW[a] = 1");
+    writes("if a in [1, 9] { ROW[a] = 1 }");
+    writes("check a in [4, 9] else return ; OUT = a - 4 >> 1");
+    refuses("check a in [1, 48] else return ; ROW[a] = 1", "can be at");
+    refuses("check a in [1, b] else return ; ROW[a] = 1", "can be at");
+    refuses("check !(a in [1, 2]) else return ; ROW[a] = 1", "can be at");
+    refuses(
+        "if a in [1, 9] { OUT = 1 } else { ROW[a] = 1 }",
+        "can be at",
+    );
+    refuses(
+        "check a in [3, 9] else return ; OUT = a - 4 >> 1",
+        NOT_EXACT,
+    );
+    refuses("OUT = 1 if a in [a - b, 5] else 2", NOT_EXACT);
+}

@@ -693,4 +693,6 @@ pub enum ExprKind {
         name: Name,
         cell: Box<Expr>,
     },
+    /// `[a, b]`: numbers, or texts.
+    List(Vec<Expr>),
 }

@@ -29,7 +29,7 @@ fn texts() -> Vec<String> {
     out
 }
 
-const PIECES: [&str; 24] = [
+const PIECES: &[&str] = &[
     "{",
     "}",
     "(",
@@ -53,6 +53,7 @@ const PIECES: [&str; 24] = [
     " .. ",
     "~",
     " as 2x32 ",
+    " in [1, x] ",
     "§",
 ];
 

@@ -79,7 +79,7 @@ fn what_must_fail_says_why() {
 }
 
 /// Each check by the words that the names of its texts begin with: what docs/rules.md lists.
-const CHECKS: [(&str, &[&str]); 22] = [
+const CHECKS: [(&str, &[&str]); 23] = [
     ("syntax", &["syntax-", "slip-"]),
     (
         "names",
@@ -99,6 +99,7 @@ const CHECKS: [(&str, &[&str]); 22] = [
     ("events", &["event-", "part-event"]),
     ("double fetch", &["fetch-"]),
     ("arms", &["arm-"]),
+    ("lists", &["list-"]),
     ("failures", &["fail-", "recover-"]),
     ("parts", &["part-", "use-"]),
     ("ways", &["way-"]),

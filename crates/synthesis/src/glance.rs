@@ -121,7 +121,11 @@ impl<'a> Glance<'a> {
     }
 
     fn is_in(&self, rules: &[usize], a: &Expr, set: &Expr, depth: u32) -> Seen {
-        let n = match self.word(rules, a, depth) {
+        let left = self.word(rules, a, depth);
+        if let ExprKind::List(list) = &set.kind {
+            return self.is_listed(rules, &left, list, depth);
+        }
+        let n = match left {
             Word::Number(n) => n,
             Word::Missing => return Seen::Never,
             _ => return Seen::Open,
@@ -133,6 +137,27 @@ impl<'a> Glance<'a> {
             (Word::Number(from), Word::Number(to)) => Seen::of((from..to).contains(&n)),
             _ => Seen::Open,
         }
+    }
+
+    /// Whether it is one of a list. All of them are asked for, as the specialiser does: one that is not known ends the test.
+    fn is_listed(&self, rules: &[usize], left: &Word, list: &[Expr], depth: u32) -> Seen {
+        match left {
+            Word::Missing => return Seen::Never,
+            Word::Open => return Seen::Open,
+            _ => {}
+        }
+        let mut found = false;
+        for one in list {
+            found |= match (left, self.word(rules, one, depth)) {
+                (_, Word::Missing) => return Seen::Never,
+                (_, Word::Open | Word::Texts(_)) => return Seen::Open,
+                (Word::Number(a), Word::Number(b)) => *a == b,
+                (Word::Text(a), Word::Text(b)) => *a == b,
+                (Word::Texts(all), Word::Text(b)) => all.iter().any(|a| a == b),
+                _ => false,
+            };
+        }
+        Seen::of(found)
     }
 
     fn word(&self, rules: &[usize], e: &Expr, depth: u32) -> Word<'_> {

@@ -342,6 +342,7 @@ fn says_what(book: &Book, part: &Expr) -> bool {
             says_what(book, a) || says_what(book, b)
         }
         ExprKind::Binary(_, a, b) => says_what(book, a) && says_what(book, b),
+        ExprKind::In(a, _) => says_what(book, a),
         _ => !named(part, &["shape"]),
     }
 }
@@ -409,6 +410,10 @@ pub fn show(book: &Book, e: &Expr) -> String {
         ExprKind::Binary(op, a, b) => format!("{} {} {}", show(book, a), op.sign(), show(book, b)),
         ExprKind::Range(a, b) => format!("{}..{}", show(book, a), show(book, b)),
         ExprKind::In(a, b) => format!("{} in {}", show(book, a), show(book, b)),
+        ExprKind::List(list) => {
+            let list: Vec<String> = list.iter().map(|one| show(book, one)).collect();
+            format!("[{}]", list.join(", "))
+        }
         ExprKind::Literal(_) => "{ … }".to_string(),
         _ => "…".to_string(),
     }

@@ -112,6 +112,7 @@ fn compared(guard: &Expr) -> Option<(&Expr, Vec<u64>)> {
         },
         ExprKind::In(a, set) => match &set.kind {
             ExprKind::Range(lo, hi) => Some((a, vec![number(lo)?, number(hi)?])),
+            ExprKind::List(list) => Some((a, list.iter().map(number).collect::<Option<_>>()?)),
             _ => None,
         },
         _ => None,
@@ -168,6 +169,10 @@ pub fn truth(view: &View, guard: &Expr, facts: &[Fact], values: &[u64]) -> bool 
             ExprKind::Range(lo, hi) if compared(guard).is_some() => {
                 (value_of(lo)..value_of(hi)).contains(&value_of(a))
             }
+            ExprKind::List(list) if compared(guard).is_some() => {
+                let value = value_of(a);
+                list.iter().any(|one| value_of(one) == value)
+            }
             _ => value_of(guard) != 0,
         },
         _ => value_of(guard) != 0,
@@ -205,6 +210,10 @@ pub fn show(view: &View, e: &Expr) -> String {
         }
         ExprKind::In(a, b) => format!("{} in {}", show(view, a), show(view, b)),
         ExprKind::Range(a, b) => format!("{}..{}", show(view, a), show(view, b)),
+        ExprKind::List(list) => {
+            let list: Vec<String> = list.iter().map(|one| show(view, one)).collect();
+            format!("[{}]", list.join(", "))
+        }
         ExprKind::Unary(op, a) => {
             let sign = match op {
                 UnaryOp::Not => "!",

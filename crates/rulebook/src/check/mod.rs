@@ -9,6 +9,7 @@ mod effects;
 mod facts;
 mod fetch;
 mod leaving;
+mod lists;
 mod names;
 mod places;
 mod quiet;

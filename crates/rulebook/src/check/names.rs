@@ -1,6 +1,7 @@
 //! Names resolve, functions get as many arguments as they have parameters, members exist.
 
 use super::{
+    lists,
     view::{rule_of, Symbol, View},
     walk, words,
 };
@@ -501,6 +502,7 @@ impl<'a> Checker<'a, '_, '_> {
         expr.iter().for_each(|e| self.expr(e));
     }
     fn expr(&mut self, expr: &'a Expr) {
+        lists::check(self.view, expr, self.out);
         match &expr.kind {
             ExprKind::Name(name) => self.value(*name, expr.place),
             ExprKind::Call(callee, arguments) => self.call(callee, arguments, expr.place),

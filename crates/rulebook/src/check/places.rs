@@ -209,16 +209,22 @@ fn shape(view: &View, rule: &Rule, bar: u64) -> Option<u64> {
             return;
         };
         walk::expr(test, &mut |expr| {
-            let ExprKind::Binary(BinaryOp::Eq, a, b) = &expr.kind else {
-                return;
+            let (a, shapes) = match &expr.kind {
+                ExprKind::Binary(BinaryOp::Eq, a, b) => (a, core::slice::from_ref(&**b)),
+                ExprKind::In(a, set) => match &set.kind {
+                    ExprKind::List(list) => (a, &list[..]),
+                    _ => return,
+                },
+                _ => return,
             };
-            let (ExprKind::Name(name), ExprKind::Text(text)) = (&a.kind, &b.kind) else {
-                return;
-            };
-            if view.text(*name) != "shape" {
+            if !matches!(a.kind, ExprKind::Name(name) if view.text(name) == "shape") {
                 return;
             }
-            for window in view.text(*text).split(", ") {
+            let texts = shapes.iter().filter_map(|shape| match shape.kind {
+                ExprKind::Text(text) => Some(view.text(text)),
+                _ => None,
+            });
+            for window in texts.flat_map(|text| text.split(", ")) {
                 let mut words = window.split(' ');
                 let index = words.next().and_then(|n| n.parse().ok());
                 let bytes: Option<u64> = words.nth(1).and_then(|n| n.parse().ok());
@@ -465,6 +471,7 @@ pub fn same(a: &Expr, b: &Expr) -> bool {
         (ExprKind::Index(..), ExprKind::Index(..))
         | (ExprKind::Bits(..), ExprKind::Bits(..))
         | (ExprKind::Slice(..), ExprKind::Slice(..))
+        | (ExprKind::List(..), ExprKind::List(..))
         | (ExprKind::Call(..), ExprKind::Call(..)) => true,
         _ => false,
     };

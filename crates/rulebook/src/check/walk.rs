@@ -31,6 +31,7 @@ pub fn children(expr: &Expr) -> Vec<&Expr> {
             out.extend(no.as_deref());
         }
         ExprKind::Literal(members) => out.extend(values(members)),
+        ExprKind::List(list) => out.extend(list),
         ExprKind::With(a, members) => {
             out.push(a);
             out.extend(values(members));

@@ -396,12 +396,34 @@ impl Parser<'_, '_> {
                 self.want_sign(")")?;
                 Ok(value)
             }
+            Kind::Sign("[") => self.list(place),
             Kind::Sign("{") => {
                 let members = self.members()?;
                 self.grow(self.height, ExprKind::Literal(members), place)
             }
             _ => self.expected("a value"),
         }
+    }
+    /// `[a, b]`
+    fn list(&mut self, place: Place) -> Result<Expr> {
+        self.want_sign("[")?;
+        let (mut out, mut below) = (Vec::new(), 0);
+        while !self.sign("]") {
+            out.push(self.expr()?);
+            below = below.max(self.height);
+            if self.sign("..") {
+                return Err(super::lexer::problem(
+                    self.place(),
+                    "a list names each of its members, and this is a range",
+                    "write the range beside the list: `x in 1..5 or x in [7, 9]`",
+                ));
+            }
+            if !self.take_sign(",") {
+                break;
+            }
+        }
+        self.want_sign("]")?;
+        self.grow(below, ExprKind::List(out), place)
     }
     /// `{ name, a.b: value, 3 }`
     pub(super) fn members(&mut self) -> Result<Vec<Member>> {

@@ -78,6 +78,7 @@ impl<'a> Specialiser<'a, '_> {
             ExprKind::First { record, list, test } => self.first(*record, list, test, e.place),
             ExprKind::Those { name, set, test } => self.those(*name, set, test, e.place),
             ExprKind::Spread { .. } => self.spread(e),
+            ExprKind::List(list) => self.list(list),
         }
     }
 

@@ -305,8 +305,44 @@ impl<'a> Specialiser<'a, '_> {
         }
     }
 
+    /// `[a, b]`: what is read stands in it as it was read here.
+    pub(super) fn list(&mut self, list: &'a [Expr]) -> Result<Value<'a>> {
+        let mut out = Vec::new();
+        for one in list {
+            let value = self.value(one)?;
+            out.push(match self.settle(value, one.place)? {
+                Value::Text(text) => Value::Text(text),
+                value => {
+                    let n = self.number_for(value, None, one.place)?;
+                    Value::Num(self.exact(n, one.place)?)
+                }
+            });
+        }
+        Ok(Value::List(out))
+    }
+
     pub(super) fn is_in(&mut self, a: &'a Expr, set: &'a Expr) -> Result<Value<'a>> {
-        let n = self.exact_number(a)?;
+        let left = self.value(a)?;
+        if matches!(left, Value::Text(_) | Value::Texts(_) | Value::None) {
+            let Value::List(list) = self.value(set)? else {
+                return Err(Error::new(
+                    set.place,
+                    "a text is in a list of texts, or in none",
+                    "write `x in [\"one\", \"other\"]`",
+                ));
+            };
+            let found = list.iter().any(|one| match (&left, one) {
+                (Value::Text(x), Value::Text(y)) => x == y,
+                (Value::Texts(x), Value::Text(y)) => x.contains(y),
+                _ => false,
+            });
+            return Ok(Value::Num(self.constant(found.into())));
+        }
+        let n = self.number_for(left, None, a.place)?;
+        let n = self.exact(n, a.place)?;
+        if let ExprKind::List(list) = &set.kind {
+            return self.is_listed(n, list);
+        }
         let members = match self.value(set)? {
             Value::Each(i, each) => {
                 let members = self.members(i, each, set.place)?;
@@ -327,21 +363,65 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(Value::Num(self.node(id, 1)))
             }
             Value::List(list) => {
-                let mut id = self.out.b.constant(0);
-                for v in list {
-                    let v = self.number_for(v, None, set.place)?;
-                    let v = self.exact(v, set.place)?;
-                    let same = self.out.b.bin(BinOp::Eq, n.id, v.id);
-                    id = self.out.b.bin(BinOp::Or, id, same);
+                let mut all = Vec::new();
+                for one in list {
+                    if let Value::Text(_) = one {
+                        continue;
+                    }
+                    let one = self.number_for(one, None, set.place)?;
+                    all.push(self.exact(one, set.place)?);
                 }
-                Ok(Value::Num(self.node(id, 1)))
+                Ok(Value::Num(self.is_one_of(n, &all)))
             }
             _ => Err(Error::new(
                 set.place,
                 "`in` needs a range or a list",
-                "write `x in 1..5`",
+                "write `x in 1..5`, or `x in [1, 3]`",
             )),
         }
+    }
+
+    /// A list that is written where it is asked: what stands in braces there has the number's bits.
+    fn is_listed(&mut self, n: Num<'a>, list: &'a [Expr]) -> Result<Value<'a>> {
+        let mut all = Vec::new();
+        for one in list {
+            let value = self.value(one)?;
+            if let Value::Text(_) = value {
+                continue;
+            }
+            let value = self.number_for(value, n.bits, one.place)?;
+            all.push(self.exact(value, one.place)?);
+        }
+        Ok(Value::Num(self.is_one_of(n, &all)))
+    }
+
+    fn is_one_of(&mut self, n: Num<'a>, all: &[Num<'a>]) -> Num<'a> {
+        // Where it is one of these, it is not above the largest and not below the least of them.
+        let known = all.iter().map(|one| self.out.b.known(one.id));
+        let known: Option<Vec<u64>> = known.collect();
+        let ends = known.and_then(|all| Some((*all.iter().min()?, *all.iter().max()?)));
+        let within = ends.map(|(least, most)| {
+            let (least, most) = (self.out.b.constant(least), self.out.b.constant(most));
+            let low = self.out.b.bin(BinOp::Le, least, n.id);
+            let high = self.out.b.bin(BinOp::Le, n.id, most);
+            let less = |low, high| Relation::Less {
+                low,
+                high,
+                equal: true,
+            };
+            self.note(low, less(least, n.id));
+            self.note(high, less(n.id, most));
+            (low, high)
+        });
+        let mut id = self.out.b.constant(0);
+        for one in all {
+            let same = self.out.b.bin(BinOp::Eq, n.id, one.id);
+            id = self.out.b.bin(BinOp::Or, id, same);
+        }
+        if let Some((low, high)) = within {
+            self.note(id, Relation::Both(low, high));
+        }
+        self.node(id, 1)
     }
 
     pub(super) fn choose(
