@@ -430,6 +430,8 @@ fn region<'a>(kind: WindowKind, base: u64, size: u64) -> Value<'a> {
         base,
         size,
         offset: 0,
+        step: 1,
+        big: false,
     })
 }
 

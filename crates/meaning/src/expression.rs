@@ -294,8 +294,14 @@ impl<'a> Meaning<'a> {
             list.extend(self.buffers(right, b.place)?);
             return Ok(Value::Buffers(list));
         }
-        let left = self.value(io, a)?;
+        let left = match (op, self.value(io, a)?) {
+            (BinaryOp::Add | BinaryOp::Either, Value::Space(i, name, index)) => {
+                self.begins_in(io, i, name, index, a.place)?
+            }
+            (_, left) => left,
+        };
         match (op, left) {
+            (BinaryOp::Add, Value::None) => Ok(Value::None),
             // `bar(1) or bar(0)`: the first that is there.
             (BinaryOp::Either, Value::None) => self.value(io, b),
             (BinaryOp::Either, left @ Value::Region(_)) => Ok(left),

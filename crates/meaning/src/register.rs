@@ -62,6 +62,7 @@ impl<'a> Meaning<'a> {
         None
     }
 
+    /// Where a space lies; none where the device has no such window.
     fn region(
         &mut self,
         io: &mut dyn Outside,
@@ -69,7 +70,7 @@ impl<'a> Meaning<'a> {
         space: &'a SpaceItem,
         index: Option<i128>,
         place: Place,
-    ) -> Run<Region> {
+    ) -> Run<Option<Region>> {
         let Some(e) = &space.value else {
             return wrong(place, "a space that stands for nothing");
         };
@@ -77,13 +78,41 @@ impl<'a> Meaning<'a> {
         if let (Some(name), Some(v)) = (space.index, index) {
             locals.push((name, num(v)));
         }
-        match self.within(id, locals, |m| m.value(io, e))? {
-            Value::Region(region) => Ok(region),
-            _ => wrong(
-                e.place,
-                format!("the device has no window for `{}`", self.text(space.name)),
-            ),
+        let value = self.within(id, locals, |m| match m.value(io, e)? {
+            Value::Space(i, name, index) => m.begins_in(io, i, name, index, e.place),
+            value => Ok(value),
+        })?;
+        match value {
+            Value::None => Ok(None),
+            Value::Region(region) => Ok(Some(Region {
+                step: match &space.step {
+                    Some(e) => self.count(io, id, e)?,
+                    None => region.step,
+                },
+                big: space.big.unwrap_or(region.big),
+                ..region
+            })),
+            _ => wrong(e.place, "this is no window"),
         }
+    }
+
+    /// A space, as the start of another.
+    pub(crate) fn begins_in(
+        &mut self,
+        io: &mut dyn Outside,
+        id: Id,
+        name: Name,
+        index: Option<i128>,
+        place: Place,
+    ) -> Run<Value<'a>> {
+        let Some((owner, space)) = self.space_item(io, id, name) else {
+            return Ok(Value::None);
+        };
+        if space.via.is_some() || space.index.is_some() != index.is_some() {
+            return wrong(place, format!("no space begins in `{}`", self.text(name)));
+        }
+        let region = self.region(io, owner, space, index, place)?;
+        Ok(region.map_or(Value::None, Value::Region))
     }
 
     fn window(
@@ -166,12 +195,14 @@ impl<'a> Meaning<'a> {
         let Some((owner, space)) = space else {
             return wrong(r.place, "the register lies in no space");
         };
-        let region = self.region(io, owner, space, r.space_index, r.place)?;
-        let window = self.window(io, &region, space.name, r.place)?;
-        let stride = match &space.step {
-            Some(e) => self.count(io, owner, e)?,
-            None => 1,
+        let Some(region) = self.region(io, owner, space, r.space_index, r.place)? else {
+            return wrong(
+                r.place,
+                format!("the device has no window for `{}`", self.text(space.name)),
+            );
         };
+        let window = self.window(io, &region, space.name, r.place)?;
+        let stride = region.step;
         let at = if let Some(via) = &space.via {
             let number = self.register_number(io, r, 1)? + i128::from(half);
             let at = self.named("at").map(|name| (name, open(number)));
@@ -202,7 +233,7 @@ impl<'a> Meaning<'a> {
         Ok(Target {
             window,
             at: at as u64,
-            big: space.big,
+            big: region.big,
             whole: !memory,
         })
     }

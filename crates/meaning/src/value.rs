@@ -109,6 +109,9 @@ pub struct Region {
     pub base: u64,
     pub size: u64,
     pub offset: i128,
+    /// As a space says that it is part of: how far apart its registers are, and whether the highest byte is first.
+    pub step: u64,
+    pub big: bool,
 }
 
 /// Names bound by `let`, `for` or as parameters, the latest last.

@@ -206,3 +206,27 @@ fn a_number_of_a_list_is_within_its_ends() {
     );
     refuses("OUT = 1 if a in [a - b, 5] else 2", NOT_EXACT);
 }
+
+/// A space that begins in another ends where that one ends.
+#[test]
+fn a_space_in_another_ends_with_it() {
+    let with = |space: &str, at: &str| {
+        let items =
+            format!("  space {space}\n  reg PUT {at}:32 in c\n  op glow(a, b, t) {{ PUT = a }}");
+        refused(&items)
+    };
+    assert_eq!(with("d = r + 0x80, c = d + 0x70", "0xc"), None);
+    for (space, at) in [
+        ("d = r + 0x80, c = d + 0x70", "0x10"),
+        ("d = r + 0x80, c = d + 0x80", "0"),
+        ("d[i] = r + 0x80 * i, c = d[1] + 0x7e", "0x2"),
+        ("d = r step 4, c = d + 0x80", "32"),
+        ("d = r, c = d + (0xfd when known(vendor) else 0)", "0"),
+    ] {
+        let found = with(space, at).expect(space);
+        assert!(
+            found.contains("outside its window of 0x100 bytes"),
+            "{found}"
+        );
+    }
+}

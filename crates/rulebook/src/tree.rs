@@ -194,7 +194,8 @@ pub struct SpaceItem {
     pub name: Name,
     /// `space f[a] = …`: the space is a function of an index.
     pub index: Option<Name>,
-    pub big: bool,
+    /// `be`: the highest byte first. Where nothing is said it is as the space that this one begins in, or the lowest first.
+    pub big: Option<bool>,
     /// What it stands for; alternatives are `Binary(Or, …)` or `Choose`. None in a class contract.
     pub value: Option<Expr>,
     pub step: Option<Expr>,

@@ -43,6 +43,8 @@ impl<'a> Specialiser<'a, '_> {
                         base,
                         size: 4096,
                         offset: None,
+                        step: None,
+                        big: false,
                     };
                     place.map_or(Value::None, |base| Value::Region(region(base)))
                 }),
@@ -63,12 +65,16 @@ impl<'a> Specialiser<'a, '_> {
                 base: 0,
                 size: u64::MAX,
                 offset: None,
+                step: None,
+                big: false,
             })),
             "model" => Some(Value::Region(Region {
                 kind: WindowKind::Model,
                 base: 0,
                 size: u64::MAX,
                 offset: None,
+                step: None,
+                big: false,
             })),
             _ => None,
         };
@@ -138,6 +144,8 @@ impl<'a> Specialiser<'a, '_> {
                     base: w.base,
                     size: w.size,
                     offset: None,
+                    step: None,
+                    big: false,
                 })
             }
             None => Value::None,
@@ -430,18 +438,24 @@ impl<'a> Specialiser<'a, '_> {
                 base: n,
                 size: size.unwrap_or(4096),
                 offset: None,
+                step: None,
+                big: false,
             }),
             "ports" => Value::Region(Region {
                 kind: WindowKind::Port,
                 base: n,
                 size: size.unwrap_or(8),
                 offset: None,
+                step: None,
+                big: false,
             }),
             "msr" => Value::Region(Region {
                 kind: WindowKind::Model,
                 base: n,
                 size: u64::MAX,
                 offset: None,
+                step: None,
+                big: false,
             }),
             "has" => {
                 let found = capabilities(self.rules.subject.device, n).next().is_some();

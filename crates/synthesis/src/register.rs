@@ -10,6 +10,9 @@ use rulebook::tree::{
     BinaryOp, Effects, ExprKind, Item, ItemKind, Member, Name, Place, RegItem, Rest, SpaceItem,
 };
 
+/// Frames that are open at once when a space is looked for: spaces that begin in themselves end here.
+const DEEPEST: usize = 128;
+
 /// One access that a register stands for.
 struct Target<'a> {
     window: u8,
@@ -70,14 +73,14 @@ impl<'a> Specialiser<'a, '_> {
         None
     }
 
-    /// The region of the machine that a space stands for.
+    /// The region of the machine that a space stands for; none where the device has no such window.
     fn region(
         &mut self,
         id: InstanceId,
         space: &'a SpaceItem,
         index: Option<Num<'a>>,
         place: Place,
-    ) -> Result<Region<'a>> {
+    ) -> Result<Value<'a>> {
         let Some(expr) = &space.value else {
             return Err(Error::new(
                 place,
@@ -85,27 +88,73 @@ impl<'a> Specialiser<'a, '_> {
                 "give it a value in the rule",
             ));
         };
+        if self.entry.frames.len() > DEEPEST {
+            return Err(Error::new(
+                expr.place,
+                format!("`{}` begins in itself", self.text(space.name)),
+                "let it begin in a window: `bar(n)`, `base`, `ports(p, n)`",
+            ));
+        }
         self.enter(id, Vec::new());
         if let (Some(name), Some(index)) = (space.index, index) {
             self.entry
                 .scopes
                 .push((name, crate::instance::Binding::Value(Value::Num(index))));
         }
-        let value = self.value(expr);
+        let value = match self.value(expr) {
+            Ok(Value::Space(i, name, index)) => self.space_region(i, name, index, expr.place),
+            value => value,
+        };
         self.leave();
         match value? {
-            Value::Region(region) => Ok(region),
-            Value::None => Err(Error::new(
-                expr.place,
-                format!("the device has no window for `{}`", self.text(space.name)),
-                "check with `has` or give an alternative with `or`",
-            )),
+            Value::None => Ok(Value::None),
+            Value::Region(mut region) => {
+                if let Some(step) = &space.step {
+                    region.step = Some(self.fact_number(id, step)?);
+                }
+                region.big = space.big.unwrap_or(region.big);
+                Ok(Value::Region(region))
+            }
             _ => Err(Error::new(
                 expr.place,
                 "this is not a window",
-                "use bar(n), base, ports(n), window(c), system or model",
+                "use bar(n), base, ports(n), window(c), system, model or another space",
             )),
         }
+    }
+
+    /// The region of a space that another begins in.
+    pub(crate) fn space_region(
+        &mut self,
+        id: InstanceId,
+        name: Name,
+        index: Option<Num<'a>>,
+        place: Place,
+    ) -> Result<Value<'a>> {
+        let Some((owner, space, _)) = self.space_item(id, name) else {
+            return Ok(Value::None);
+        };
+        if space.via.is_some() {
+            return Err(Error::new(
+                place,
+                format!(
+                    "`{}` has no place to begin in: another register chooses what is reached through it",
+                    self.text(name)
+                ),
+                "name its window, and say `via` there too",
+            ));
+        }
+        if space.index.is_some() != index.is_some() {
+            return Err(Error::new(
+                place,
+                format!(
+                    "`{}` is several spaces, and this does not say which",
+                    self.text(name)
+                ),
+                "give it an index: `space c[i] = d[i] + 0x10`",
+            ));
+        }
+        self.region(owner, space, index, place)
     }
 
     /// The number of the window that a region is reached through.
@@ -227,12 +276,15 @@ impl<'a> Specialiser<'a, '_> {
                 "declare it with `space`",
             ));
         };
-        let region = self.region(owner, space, r.space_index, r.place)?;
-        let window = self.window(&region, space.name, r.place)?;
-        let stride = match &space.step {
-            Some(e) => self.fact_number(owner, e)?,
-            None => 1,
+        let Value::Region(region) = self.region(owner, space, r.space_index, r.place)? else {
+            return Err(Error::new(
+                r.place,
+                format!("the device has no window for `{}`", self.text(space.name)),
+                "check with `has` or give an alternative with `or`",
+            ));
         };
+        let window = self.window(&region, space.name, r.place)?;
+        let stride = region.step.unwrap_or(1);
         let mut at = if let Some(via) = &space.via {
             // Chosen by an index: the register's number is written, the access is at the window's start.
             let step = self.index_step(r, 1)?;
@@ -317,7 +369,7 @@ impl<'a> Specialiser<'a, '_> {
         Ok(Target {
             window,
             at,
-            big: space.big,
+            big: region.big,
         })
     }
 

@@ -129,6 +129,9 @@ pub struct Region<'a> {
     pub size: u64,
     /// Run-time part of the address, if any.
     pub offset: Option<Num<'a>>,
+    /// How far apart its registers are, and whether their highest byte is first, where a space says so that it is part of.
+    pub step: Option<u64>,
+    pub big: bool,
 }
 
 #[derive(Clone, Debug)]

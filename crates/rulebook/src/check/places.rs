@@ -7,13 +7,18 @@ use crate::{
     diagnostic::Diagnostic,
     tree::{BinaryOp, Effects, Expr, ExprKind, Item, ItemKind, Name, RegItem, Rule, SpaceItem},
 };
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String, vec, vec::Vec};
 
 pub fn check(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
     let mut all = Vec::new();
     let mut space = None;
     collect(&rule.items, &mut Vec::new(), &mut space, &mut all);
     let spaces = spaces_of(view, rule);
+    walk::items(&rule.items, &mut |item| {
+        if let ItemKind::Space(space) = &item.kind {
+            begins(view, rule, item, space, out);
+        }
+    });
     for (at, one) in all.iter().enumerate() {
         let Some(space) = spaces.iter().find(|s| Some(s.item.name) == one.space) else {
             continue;
@@ -25,11 +30,12 @@ pub fn check(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
         inside(view, one, space, &extent, out);
         runs_into(view, one, (space, &extent), &spaces, out);
         for other in &all[..at] {
-            if other.space == one.space {
-                apart(view, one, other, (space, &all), out);
+            let known = spaces.iter().find(|s| Some(s.item.name) == other.space);
+            if let Some(known) = known.filter(|known| one_window(space, known)) {
+                apart(view, one, other, (space, known, &all), out);
             }
         }
-        over(view, one, &all, space, out);
+        over(view, one, &all, (space, &spaces), out);
     }
 }
 
@@ -101,6 +107,43 @@ struct Space<'a> {
     size: Option<u64>,
 }
 
+/// Spaces that begin in spaces that begin in spaces: deeper than this nobody looks.
+const DEEPEST: u32 = 16;
+
+/// A space of the rule by its name: the first that is called so.
+fn named(rule: &Rule, name: Name) -> Option<&SpaceItem> {
+    let mut found = None;
+    walk::items(&rule.items, &mut |item| match &item.kind {
+        ItemKind::Space(space) if space.name == name && found.is_none() => found = Some(space),
+        _ => {}
+    });
+    found
+}
+
+/// The space that a value begins with: `d`, `d[i]`, `d + 0x10`.
+fn begins_with<'a>(rule: &'a Rule, value: &Expr) -> Option<&'a SpaceItem> {
+    match &value.kind {
+        ExprKind::Name(name) => named(rule, *name),
+        ExprKind::Index(inner, _) | ExprKind::Binary(BinaryOp::Add, inner, _) => {
+            begins_with(rule, inner)
+        }
+        _ => None,
+    }
+}
+
+/// What a space is set to, and what that begins in, up to the window.
+fn chain<'a>(rule: &'a Rule, space: &'a SpaceItem) -> Vec<&'a SpaceItem> {
+    let mut chain = vec![space];
+    while let Some(next) = (chain.last())
+        .and_then(|space| space.value.as_ref())
+        .and_then(|value| begins_with(rule, value))
+        .filter(|_| chain.len() < DEEPEST as usize)
+    {
+        chain.push(next);
+    }
+    chain
+}
+
 fn spaces_of<'a>(view: &View<'a>, rule: &'a Rule) -> Vec<Space<'a>> {
     let mut out = Vec::new();
     walk::items(&rule.items, &mut |item| {
@@ -108,9 +151,13 @@ fn spaces_of<'a>(view: &View<'a>, rule: &'a Rule) -> Vec<Space<'a>> {
             return;
         };
         let Some(value) = &space.value else { return };
-        let own =
-            matches!(value.kind, ExprKind::Name(n) if matches!(view.text(n), "model" | "system"));
-        let unit = match space.step.as_ref().map(|step| &step.kind) {
+        let chain = chain(rule, space);
+        let window = chain.last().and_then(|space| space.value.as_ref());
+        let own = window.is_some_and(|window| {
+            matches!(window.kind, ExprKind::Name(n) if matches!(view.text(n), "model" | "system"))
+        });
+        let step = chain.iter().find_map(|space| space.step.as_ref());
+        let unit = match step.map(|step| &step.kind) {
             _ if own || space.via.is_some() => Unit::Numbers,
             None => Unit::Bytes(1),
             Some(ExprKind::Number(step)) => Unit::Bytes((*step).max(1)),
@@ -118,50 +165,130 @@ fn spaces_of<'a>(view: &View<'a>, rule: &'a Rule) -> Vec<Space<'a>> {
         };
         let size = match space.via.is_some() || own {
             true => None,
-            false => size(view, rule, value),
+            false => size(view, rule, value, 0),
         };
         out.push(Space {
             item: space,
             unit,
-            base: split(value),
+            base: split(rule, value, 0),
             size,
         });
     });
     out
 }
 
-/// `X + 0x40` as X and 0x40.
-fn split(value: &Expr) -> Option<(&Expr, u64)> {
+/// `X + 0x40` as X and 0x40. Where X is a space it is what that begins in.
+fn split<'a>(rule: &'a Rule, value: &'a Expr, depth: u32) -> Option<(&'a Expr, u64)> {
+    if depth > DEEPEST {
+        return None;
+    }
     match &value.kind {
         ExprKind::Binary(BinaryOp::Add, base, more) => match more.kind {
             ExprKind::Number(more) => {
-                let (base, inner) = split(base)?;
+                let (base, inner) = split(rule, base, depth + 1)?;
                 Some((base, inner.checked_add(more)?))
             }
             _ => None,
         },
         ExprKind::Choose { .. } | ExprKind::Binary(..) => None,
+        ExprKind::Name(name) => match named(rule, *name).and_then(|s| s.value.as_ref()) {
+            Some(value) => split(rule, value, depth + 1),
+            None => Some((value, 0)),
+        },
         _ => Some((value, 0)),
     }
 }
 
+/// A space that begins in another: that one has a place, which is not its own, and it does not end before.
+fn begins(view: &View, rule: &Rule, item: &Item, space: &SpaceItem, out: &mut Vec<Diagnostic>) {
+    let Some(value) = &space.value else { return };
+    walk::expr(value, &mut |expr| {
+        let ExprKind::Binary(operator, base, more) = &expr.kind else {
+            return;
+        };
+        if *operator == BinaryOp::Sub && super::is_space(view, base) {
+            out.push(Diagnostic::new(
+                expr.place,
+                "a space begins inside another, and this would be before it",
+                "write the space that begins first, and add to it: `space c = d + 0x10`",
+            ));
+        }
+        if let (BinaryOp::Add, ExprKind::Number(more)) = (operator, &more.kind) {
+            let size = size(view, rule, base, 0).filter(|size| more >= size);
+            if let Some(size) = size {
+                let name = view.text(space.name);
+                out.push(Diagnostic::new(
+                    expr.place,
+                    format!("`{name}` begins {more:#x} bytes into what has {size:#x}"),
+                    "check where it begins, or the size that the window is said to have",
+                ));
+            }
+        }
+    });
+    let name = view.text(space.name);
+    let chain = chain(rule, space);
+    if chain.iter().skip(1).any(|other| other.name == space.name) {
+        out.push(Diagnostic::new(
+            item.place,
+            format!("`{name}` begins in itself"),
+            "let it begin in a window: `bar(n)`, `base`, `ports(p, n)`",
+        ));
+        return;
+    }
+    let Some(other) = chain.get(1) else { return };
+    let text = view.text(other.name);
+    if let Some(via) = &other.via {
+        let chooser = facts::show(view, &via.target);
+        out.push(Diagnostic::new(
+            value.place,
+            format!(
+                "`{text}` has no place to begin in: what is reached through it `{chooser}` chooses"
+            ),
+            "name its window, and say `via` here too",
+        ));
+    }
+    let mut index = false;
+    walk::expr(value, &mut |expr| {
+        if let ExprKind::Index(inner, _) = &expr.kind {
+            index |= matches!(inner.kind, ExprKind::Name(name) if name == other.name);
+        }
+    });
+    if other.index.is_some() && !index {
+        out.push(Diagnostic::new(
+            value.place,
+            format!("`{text}` is several spaces, and this does not say which"),
+            format!("give it an index: `space {name}[i] = {text}[i] + 0x10`"),
+        ));
+    }
+}
+
 /// The least that texts say of the size of a window.
-fn size(view: &View, rule: &Rule, value: &Expr) -> Option<u64> {
+fn size(view: &View, rule: &Rule, value: &Expr, depth: u32) -> Option<u64> {
     let least = |a: Option<u64>, b: Option<u64>| match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
+    if depth > DEEPEST {
+        return None;
+    }
+    let size_of = |value: &Expr| size(view, rule, value, depth + 1);
     match &value.kind {
         ExprKind::Binary(BinaryOp::Add, base, more) => {
             let ExprKind::Number(more) = more.kind else {
                 return None;
             };
-            size(view, rule, base)?.checked_sub(more)
+            size_of(base)?.checked_sub(more)
         }
-        ExprKind::Binary(BinaryOp::Either, a, b) => least(size(view, rule, a), size(view, rule, b)),
+        ExprKind::Binary(BinaryOp::Either, a, b) => least(size_of(a), size_of(b)),
         ExprKind::Choose { yes, no, .. } => {
-            let no = no.as_ref().and_then(|no| size(view, rule, no));
-            least(size(view, rule, yes), no)
+            least(size_of(yes), no.as_ref().and_then(|no| size_of(no)))
+        }
+        ExprKind::Name(name) if named(rule, *name).is_some() => {
+            let space = named(rule, *name)?;
+            match space.via {
+                Some(_) => None,
+                None => size_of(space.value.as_ref()?),
+            }
         }
         ExprKind::Name(name) if view.text(*name) == "base" => candidate(view, rule, 0),
         ExprKind::Call(callee, arguments) => {
@@ -194,7 +321,7 @@ fn candidate(view: &View, rule: &Rule, n: u64) -> Option<u64> {
             None => Some(window),
             Some(at) => usize::try_from(at).ok().and_then(|at| more.get(at)),
         };
-        if let Some(bytes) = window.and_then(|window| size(view, rule, window)) {
+        if let Some(bytes) = window.and_then(|window| size(view, rule, window, 0)) {
             found = Some(found.map_or(bytes, |most| most.min(bytes)));
         }
     });
@@ -365,18 +492,45 @@ fn runs_into(
     }
 }
 
-/// Two registers of one space.
+/// Whether two spaces are one, or count bytes of one window.
+fn one_window(a: &Space, b: &Space) -> bool {
+    let bytes = |space: &Space| matches!(space.unit, Unit::Bytes(_)) && space.item.via.is_none();
+    a.item.name == b.item.name
+        || bytes(a)
+            && bytes(b)
+            && matches!((a.base, b.base), (Some((x, _)), Some((y, _))) if same(x, y))
+}
+
+/// Where a register lies in the window, when another of another space lies there too.
+fn in_window(reg: &RegItem, space: &Space, other: &Space) -> Option<Extent> {
+    let mut extent = extent(reg, space)?;
+    if space.item.name != other.item.name {
+        extent.start = extent.start.checked_add(space.base?.1)?;
+    }
+    Some(extent)
+}
+
+/// Two registers of one space, or of two in one window.
 fn apart(
     view: &View,
     one: &Placed,
     other: &Placed,
-    (space, all): (&Space, &[Placed]),
+    (space, known, all): (&Space, &Space, &[Placed]),
     out: &mut Vec<Diagnostic>,
 ) {
-    let (Some(a), Some(b)) = (extent(one.reg, space), extent(other.reg, space)) else {
+    let a = in_window(one.reg, space, known);
+    let b = in_window(other.reg, known, space);
+    let (Some(a), Some(b)) = (a, b) else {
         return;
     };
     let meant = shared(one, other, all) || shared(other, one, all);
+    // One that ends inside the other's space was told of as that.
+    let cut = |extent: &Extent, space: &Space| {
+        let begins = space.base.map_or(0, |(_, begins)| begins);
+        extent.start < begins && begins < extent.start.saturating_add(extent.length)
+    };
+    let apart = space.item.name != known.item.name;
+    let meant = meant || apart && (cut(&a, known) || cut(&b, space));
     if !a.meets(&b) || meant || two_sides(one.reg, other.reg) || banks(one, other) {
         return;
     }
@@ -384,12 +538,26 @@ fn apart(
     if !facts::possible(view, &guards) {
         return;
     }
-    let (name, known) = (view.text(one.reg.name), view.text(other.reg.name));
-    out.push(Diagnostic::new(
-        one.item.place,
-        format!("`{name}` overlaps `{known}`, which lies at {:#x}", b.start),
-        format!("check both offsets and widths; if it is one place with two meanings, say `over {known}`"),
-    ));
+    let (name, text) = (view.text(one.reg.name), view.text(other.reg.name));
+    let help = format!(
+        "check both offsets and widths; if it is one place with two meanings, say `over {text}`"
+    );
+    out.push(match (apart, extent(other.reg, known)) {
+        (true, Some(own)) => Diagnostic::new(
+            one.item.place,
+            format!(
+                "`{name}` overlaps `{text}`, which lies at {:#x} of `{}`",
+                own.start,
+                view.text(known.item.name)
+            ),
+            help,
+        ),
+        _ => Diagnostic::new(
+            one.item.place,
+            format!("`{name}` overlaps `{text}`, which lies at {:#x}", b.start),
+            help,
+        ),
+    });
 }
 
 /// One place that gives one register when it is read and takes another when it is written.
@@ -427,7 +595,13 @@ fn banks(one: &Placed, other: &Placed) -> bool {
 }
 
 /// What is said to lie over another does.
-fn over(view: &View, one: &Placed, all: &[Placed], space: &Space, out: &mut Vec<Diagnostic>) {
+fn over(
+    view: &View,
+    one: &Placed,
+    all: &[Placed],
+    (space, spaces): (&Space, &[Space]),
+    out: &mut Vec<Diagnostic>,
+) {
     for name in &one.reg.over {
         let text = view.text(*name);
         let own = view.text(one.reg.name);
@@ -444,10 +618,18 @@ fn over(view: &View, one: &Placed, all: &[Placed], space: &Space, out: &mut Vec<
             ));
             continue;
         };
-        let (Some(a), Some(b)) = (extent(one.reg, space), extent(other.reg, space)) else {
-            continue;
+        let known = spaces.iter().find(|s| Some(s.item.name) == other.space);
+        let known = known.filter(|known| one_window(space, known));
+        let places = known.and_then(|known| {
+            let a = in_window(one.reg, space, known)?;
+            Some((a, in_window(other.reg, known, space)?))
+        });
+        // What facts place is looked at when a device is at hand.
+        let meet = match places {
+            Some((a, b)) => a.meets(&b),
+            None => known.is_some(),
         };
-        if other.space != one.space || !a.meets(&b) {
+        if !meet {
             out.push(Diagnostic::new(
                 one.item.place,
                 format!("`{own}` is said to lie over `{text}`, and does not"),

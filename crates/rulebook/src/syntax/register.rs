@@ -10,11 +10,16 @@ use alloc::{boxed::Box, vec::Vec};
 
 impl Parser<'_, '_> {
     pub(super) fn endian(&mut self) -> bool {
+        self.byte_order().unwrap_or(false)
+    }
+    /// `be`, `le`, `native`: whether the highest byte is first, when it is said.
+    fn byte_order(&mut self) -> Option<bool> {
         let big = self.word("be");
-        if big || self.word("le") || self.word("native") {
+        let said = big || self.word("le") || self.word("native");
+        if said {
             self.step();
         }
-        big
+        said.then_some(big)
     }
 
     pub(super) fn spaces(&mut self, out: &mut Vec<Item>) -> Result<()> {
@@ -25,14 +30,14 @@ impl Parser<'_, '_> {
             let mut space = SpaceItem {
                 name,
                 index,
-                big: false,
+                big: None,
                 value: None,
                 step: None,
                 via: None,
                 per_cpu: false,
             };
             if self.take_sign("=") {
-                space.big = self.endian();
+                space.big = self.byte_order();
                 space.value = Some(self.space_value()?);
                 self.space_options(&mut space)?;
             }

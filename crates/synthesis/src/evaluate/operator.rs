@@ -52,8 +52,14 @@ impl<'a> Specialiser<'a, '_> {
             }
             _ => {}
         }
-        let left = self.value(a)?;
+        let left = match (self.value(a)?, op) {
+            (Value::Space(i, space, index), BinaryOp::Add) => {
+                self.space_region(i, space, index, a.place)?
+            }
+            (left, _) => left,
+        };
         match (&left, op) {
+            (Value::None, BinaryOp::Add) => return Ok(Value::None),
             (Value::Region(_), BinaryOp::Add) => {
                 let Value::Region(mut region) = left else {
                     return Ok(Value::None);
@@ -240,7 +246,12 @@ impl<'a> Specialiser<'a, '_> {
 
     /// `and`, `or`: the right side runs only if the left does not decide.
     pub(super) fn logical(&mut self, op: BinaryOp, a: &'a Expr, b: &'a Expr) -> Result<Value<'a>> {
-        let left = self.value(a)?;
+        let left = match (self.value(a)?, op) {
+            (Value::Space(i, space, index), BinaryOp::Either) => {
+                self.space_region(i, space, index, a.place)?
+            }
+            (left, _) => left,
+        };
         // `bar(1) or bar(0)`: the first that is there.
         if op == BinaryOp::Either {
             match left {
