@@ -177,7 +177,7 @@ impl<'a> Meaning<'a> {
     }
 
     /// Does what must be done before the access, and says where it is.
-    fn target(&mut self, io: &mut dyn Outside, r: &Register<'a>, half: u64) -> Run<Target> {
+    fn target(&mut self, io: &mut dyn Outside, r: &Register<'a>, piece: u64) -> Run<Target> {
         for via in &r.item.via {
             let mut locals = Vec::new();
             if let (Some(name), Some(index)) = (r.item.index, r.index) {
@@ -203,8 +203,9 @@ impl<'a> Meaning<'a> {
         };
         let window = self.window(io, &region, space.name, r.place)?;
         let stride = region.step;
+        let bytes = i128::from(r.item.accesses().bits / 8);
         let at = if let Some(via) = &space.via {
-            let number = self.register_number(io, r, 1)? + i128::from(half);
+            let number = self.register_number(io, r, 1)? + i128::from(piece);
             let at = self.named("at").map(|name| (name, open(number)));
             self.within(owner, at.into_iter().collect(), |m| {
                 let value = m.value(io, &via.value)?;
@@ -217,9 +218,14 @@ impl<'a> Meaning<'a> {
                 1 => u64::from(r.item.bits) / 8,
                 _ => 1,
             };
-            self.register_number(io, r, unit)? * i128::from(stride) + i128::from(half * 4)
+            // Pieces stand one behind the other: by their bytes, or by registers where these are counted.
+            let apart = match stride {
+                1 => bytes,
+                stride => i128::from(stride),
+            };
+            let first = self.register_number(io, r, unit)? * i128::from(stride);
+            first + i128::from(piece) * apart
         } + region.offset;
-        let bytes = i128::from(r.item.halves.unwrap_or(r.item.bits) / 8);
         let memory = matches!(region.kind, WindowKind::Memory | WindowKind::Port);
         if at < 0 || memory && at + bytes > i128::from(region.size) {
             return wrong(
@@ -247,45 +253,40 @@ impl<'a> Meaning<'a> {
         }
     }
 
-    fn one_read(
-        &mut self,
-        io: &mut dyn Outside,
-        r: &Register<'a>,
-        half: u64,
-        width: Width,
-    ) -> Run<u64> {
-        let t = self.target(io, r, half)?;
+    /// One access of those that a register is made of: what came, and how far it is moved up in the whole.
+    fn one_read(&mut self, io: &mut dyn Outside, r: &Register<'a>, piece: u64) -> Run<(u64, u64)> {
+        let width = self.width(r.item.accesses().bits, r)?;
+        let t = self.target(io, r, piece)?;
         let access = if t.whole { Width::B64 } else { width };
         let word = io.read(t.window, t.at, access) & width.mask();
-        Ok(if t.big {
-            swapped(word, width.bits())
-        } else {
-            word
-        })
+        let word = match t.big {
+            true => swapped(word, width.bits()),
+            false => word,
+        };
+        Ok((word, moved(r, piece, t.big)))
     }
 
     fn one_write(
         &mut self,
         io: &mut dyn Outside,
         r: &Register<'a>,
-        half: u64,
-        width: Width,
-        value: u64,
+        piece: u64,
+        whole: u64,
     ) -> Run<()> {
-        let t = self.target(io, r, half)?;
+        let width = self.width(r.item.accesses().bits, r)?;
+        let t = self.target(io, r, piece)?;
         let access = if t.whole { Width::B64 } else { width };
-        let value = value & width.mask();
-        let value = if t.big {
-            swapped(value, width.bits())
-        } else {
-            value
+        let value = whole >> moved(r, piece, t.big) & width.mask();
+        let value = match t.big {
+            true => swapped(value, width.bits()),
+            false => value,
         };
         io.write(t.window, t.at, access, value);
         Ok(())
     }
 
-    fn width(&self, r: &Register<'a>) -> Run<Width> {
-        match Width::of_bits(r.item.bits) {
+    fn width(&self, bits: u32, r: &Register<'a>) -> Run<Width> {
+        match Width::of_bits(bits) {
             Some(width) => Ok(width),
             None => wrong(r.place, "a register of 8, 16, 32 or 64 bits"),
         }
@@ -308,14 +309,12 @@ impl<'a> Meaning<'a> {
     }
 
     pub(crate) fn read_one(&mut self, io: &mut dyn Outside, r: &Register<'a>) -> Run<Num<'a>> {
-        let width = self.width(r)?;
-        let v = match r.item.halves {
-            Some(32) if width == Width::B64 => {
-                let low = self.one_read(io, r, 0, Width::B32)?;
-                low | self.one_read(io, r, 1, Width::B32)? << 32
-            }
-            _ => self.one_read(io, r, 0, width)?,
-        };
+        self.width(r.item.bits, r)?;
+        let mut v = 0;
+        for piece in 0..r.item.accesses().count {
+            let (word, up) = self.one_read(io, r, piece.into())?;
+            v |= word << up;
+        }
         Ok(Num {
             v: v.into(),
             bits: self.bits_of(r),
@@ -351,15 +350,12 @@ impl<'a> Meaning<'a> {
         n: Num<'a>,
         place: Place,
     ) -> Run<()> {
-        let width = self.width(r)?;
+        let width = self.width(r.item.bits, r)?;
         let value = self.fit(n, width.bits(), place)?;
-        match r.item.halves {
-            Some(32) if width == Width::B64 => {
-                self.one_write(io, r, 0, Width::B32, value)?;
-                self.one_write(io, r, 1, Width::B32, value >> 32)
-            }
-            _ => self.one_write(io, r, 0, width, value),
+        for piece in 0..r.item.accesses().count {
+            self.one_write(io, r, piece.into(), value)?;
         }
+        Ok(())
     }
 
     /// `REG.field = value`: keeps the other fields as they are read, unless writing them does something.
@@ -436,6 +432,16 @@ impl<'a> Meaning<'a> {
         };
         Ok((self.fit(n, width, member.place)?, lo, width))
     }
+}
+
+/// How far a piece is moved up in the whole: the first has the lowest bits, or, where the highest byte is first, the highest.
+fn moved(r: &Register, piece: u64, big: bool) -> u64 {
+    let pieces = r.item.accesses();
+    let below = match big {
+        true => u64::from(pieces.count) - 1 - piece,
+        false => piece,
+    };
+    below * u64::from(pieces.bits)
 }
 
 pub fn num<'a>(v: i128) -> Value<'a> {

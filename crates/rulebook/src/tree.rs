@@ -224,8 +224,8 @@ pub struct RegItem {
     /// Width in bits; 0 in a contract that names a `bits` type only.
     pub bits: u32,
     pub effects: Effects,
-    /// `as 2x32`: made in halves of so many bits, the lower first.
-    pub halves: Option<u32>,
+    /// `as 2x32`: made of several accesses, in the order of their places.
+    pub pieces: Option<Pieces>,
     /// The fields, in place or by the name of a `bits` item.
     pub fields: Option<Fields>,
     pub fields_of: Option<Name>,
@@ -237,6 +237,25 @@ pub struct RegItem {
     pub space: Option<Name>,
     /// `for BYTES`: it takes a device address, and the device uses so many bytes from there.
     pub extent: Option<Extent>,
+}
+
+/// `2x32`: so many accesses, each of so many bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "binary", derive(Serialize, Deserialize))]
+pub struct Pieces {
+    pub count: u32,
+    pub bits: u32,
+}
+
+impl RegItem {
+    /// The accesses that the register is made of: their number, and the bits of each.
+    #[must_use]
+    pub fn accesses(&self) -> Pieces {
+        self.pieces.unwrap_or(Pieces {
+            count: 1,
+            bits: self.bits,
+        })
+    }
 }
 
 /// How far a device reaches from an address that it is given.

@@ -5,7 +5,8 @@
 
 use crate::check::{self, view::View, walk};
 use crate::tree::{
-    Book, Event, Expr, ExprKind, Item, ItemKind, Name, RegItem, Routine, Rule, Stmt, StmtKind,
+    Book, Event, Expr, ExprKind, Item, ItemKind, Name, RegItem, Routine, Rule, SpaceItem, Stmt,
+    StmtKind,
 };
 use alloc::{
     collections::BTreeMap,
@@ -295,7 +296,7 @@ impl<'a> Meter<'a> {
                 // A part of a register is read first.
                 let part = operator.is_some() || matches!(target.kind, ExprKind::Dot(..));
                 if let (Some((reg, _)), true) = (view.place(target), part) {
-                    cost = cost.and(&once(self.placed(reg)));
+                    cost = cost.and(&self.access(view, reg));
                 }
                 cost
             }
@@ -366,14 +367,14 @@ impl<'a> Meter<'a> {
     fn expr(&mut self, view: &View<'a>, e: &'a Expr) -> Cost {
         match &e.kind {
             ExprKind::Name(name) => match view.reg(*name) {
-                Some(reg) => once(self.placed(reg)).repeated_only(reg.count.unwrap_or(1)),
+                Some(reg) => self.access(view, reg).repeated_only(reg.count.unwrap_or(1)),
                 None => Cost::default(),
             },
             ExprKind::Index(base, index) => {
                 let cost = self.expr(view, index);
                 match view.place(base) {
                     Some((reg, None)) if matches!(base.kind, ExprKind::Name(_)) => {
-                        cost.and(&once(self.placed(reg)))
+                        cost.and(&self.access(view, reg))
                     }
                     _ => cost.and(&self.expr(view, base)),
                 }
@@ -449,6 +450,58 @@ impl<'a> Meter<'a> {
             .fold(most, |most, r| most.or(&self.routine(view, r)))
     }
 
+    /// One access as the text has it: in its pieces, each after those that choose it.
+    fn access(&mut self, view: &View<'a>, reg: &'a RegItem) -> Cost {
+        if self.depth >= DEEPEST {
+            return Cost::default();
+        }
+        self.depth += 1;
+        let reg = self.placed(reg);
+        let mut each = Cost::accesses(1);
+        let space = self.space_of(view, reg);
+        for via in reg
+            .via
+            .iter()
+            .chain(space.and_then(|space| space.via.as_ref()))
+        {
+            each = each.and(&self.expr(view, &via.value));
+            let Some((chooser, field)) = view.place(&via.target) else {
+                continue;
+            };
+            let write = self.access(view, chooser);
+            // A part of it is read first.
+            if field.is_some() {
+                each = each.and(&write);
+            }
+            each = each.and(&write);
+        }
+        self.depth -= 1;
+        each.repeated_only(reg.accesses().count)
+    }
+
+    /// The space that a register lies in: its own, or that of the register before it.
+    fn space_of(&self, view: &View<'a>, reg: &RegItem) -> Option<&'a SpaceItem> {
+        let carrier = self.carrier.map(|rule| &rule.items[..]);
+        let lists = [Some(view.items), Some(&self.rule.items[..]), carrier];
+        for items in lists.into_iter().flatten() {
+            let (mut last, mut found, mut spaces) = (None, None, Vec::new());
+            walk::items(items, &mut |item| match &item.kind {
+                ItemKind::Space(space) => spaces.push(space),
+                ItemKind::Reg(one) => {
+                    last = one.space.or(last);
+                    if core::ptr::eq(one, reg) {
+                        found = last;
+                    }
+                }
+                _ => {}
+            });
+            if let Some(name) = found {
+                return spaces.into_iter().find(|space| space.name == name);
+            }
+        }
+        None
+    }
+
     /// A register that a class leaves to its transports, where this one has it.
     fn placed(&self, reg: &'a RegItem) -> &'a RegItem {
         let (None, Some(carrier)) = (&reg.at, self.carrier) else {
@@ -522,13 +575,4 @@ impl Cost {
             rounds: Count::default(),
         }
     }
-}
-
-/// One access as the text has it: in halves, and after those that choose it.
-fn once(reg: &RegItem) -> Cost {
-    let halves = match reg.halves {
-        Some(part) if part > 0 => u64::from(reg.bits / part),
-        _ => 1,
-    };
-    Cost::accesses(halves * (1 + reg.via.len() as u64))
 }

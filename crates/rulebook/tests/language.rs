@@ -85,7 +85,7 @@ const CHECKS: [(&str, &[&str]); 23] = [
         "names",
         &["name-", "call-", "type-", "twice", "rule-", "upcall-"],
     ),
-    ("bits", &["bits-", "width", "halves"]),
+    ("bits", &["bits-", "width", "pieces"]),
     ("places", &["place-", "over-"]),
     ("records", &["record-"]),
     (

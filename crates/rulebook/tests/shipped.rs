@@ -80,3 +80,32 @@ fn the_worst_case_of_a_function_holds_what_carries_it() {
         [("glow", Some(0), Some(1)), ("irq", Some(2), Some(0))]
     );
 }
+
+/// Each piece of a register is an access, and has those before it that choose it.
+#[test]
+fn the_worst_case_counts_pieces_and_what_chooses_them() {
+    let operations = [
+        ("A = n", 2),
+        ("up seen(A)", 2),
+        ("A.low = 1", 4),
+        ("A += 1", 4),
+        ("up seen(D)", 8),
+        ("PAGED[1] = n", 12),
+        ("up seen(PAGED[1])", 12),
+        ("INNER = n", 4),
+        ("PICK = n", 1),
+        ("EACH[n % 2] = n", 2),
+    ];
+    for (body, wanted) in operations {
+        let text = format!(
+            "class lamp\n  op glow(n: 8)\n  up seen(n: 64)\nrule lantern : lamp on pci\n  match vendor == 1 score 9\n\
+             \x20 space r = le bar(0), i = r + 0x40 via PICK = at\n  reg PICK 0:8 in r\n\
+             \x20 reg CR 1:8 {{ on@0 page@1:2; else 0 }}\n  reg A 2:16 as 2x8 {{ low@0:8 high@8:8 }}\n\
+             \x20 reg PAGED[k] 8:32 as 4x8 via CR.page = k\n  reg D 0x10:64 as 8x8\n  reg EACH[2] 0x20:16 as 2x8\n\
+             \x20 reg INNER 3:32 as 2x16 in i\n  op glow(n) {{ {body} }}\n"
+        );
+        let book = rulebook::read(&[("lantern.rule", &text)]).unwrap_or_else(|p| panic!("{p:?}"));
+        let worst = rulebook::worst::worst(&book, &book.rules[0], None);
+        assert_eq!(worst[0].cost.accesses.number(), Some(wanted), "{body}");
+    }
+}

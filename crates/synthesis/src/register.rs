@@ -20,6 +20,17 @@ struct Target<'a> {
     big: bool,
 }
 
+impl Target<'_> {
+    /// The lowest bit of one of so many pieces.
+    fn lowest(&self, piece: u64, count: u64, width: Width) -> u32 {
+        let behind = match self.big {
+            true => count - 1 - piece,
+            false => piece,
+        };
+        behind as u32 * width.bits()
+    }
+}
+
 impl<'a> Specialiser<'a, '_> {
     pub fn bits_of(&self, r: &Register<'a>) -> Option<Bits<'a>> {
         match (&r.item.fields, r.item.fields_of) {
@@ -251,8 +262,28 @@ impl<'a> Specialiser<'a, '_> {
         }
     }
 
-    /// Does what must be done before the access, and says where it is.
-    fn target(&mut self, r: &Register<'a>, half: u64) -> Result<Target<'a>> {
+    /// The accesses that a register is made of: their number, and how wide each is.
+    fn pieces(&self, r: &Register<'a>) -> Result<(u64, Width)> {
+        let pieces = r.item.accesses();
+        let whole = pieces.count.checked_mul(pieces.bits) == Some(r.item.bits);
+        match Width::of_bits(pieces.bits) {
+            Some(width) if whole => Ok((pieces.count.into(), width)),
+            _ => Err(Error::new(
+                r.place,
+                format!(
+                    "`{}` of {} bits is not {} pieces of {}",
+                    self.text(r.item.name),
+                    r.item.bits,
+                    pieces.count,
+                    pieces.bits
+                ),
+                "use equal pieces that fill it: `as 2x32`, `as 4x8`",
+            )),
+        }
+    }
+
+    /// Does what must be done before the access to a piece of it, and says where that is.
+    fn target(&mut self, r: &Register<'a>, piece: u64) -> Result<Target<'a>> {
         for via in &r.item.via {
             self.enter(r.instance, Vec::new());
             if let (Some(name), Some(index)) = (r.item.index, r.index) {
@@ -285,13 +316,14 @@ impl<'a> Specialiser<'a, '_> {
         };
         let window = self.window(&region, space.name, r.place)?;
         let stride = region.step.unwrap_or(1);
+        let bytes = u64::from(self.pieces(r)?.1.bytes());
         let mut at = if let Some(via) = &space.via {
             // Chosen by an index: the register's number is written, the access is at the window's start.
             let step = self.index_step(r, 1)?;
             let number = self.register_number(r, step)?;
             let number = Num {
                 open: true,
-                ..self.plus(number, half)
+                ..self.plus(number, piece)
             };
             self.enter(owner, Vec::new());
             if let Some(at) = self.rules.subject.book.names.iter().position(|n| n == "at") {
@@ -314,24 +346,26 @@ impl<'a> Specialiser<'a, '_> {
             };
             let step = self.index_step(r, unit)?;
             let number = self.register_number(r, step)?;
+            // Where a space has a step its registers are counted, and pieces are registers.
+            let apart = if stride > 1 { stride } else { bytes };
             let stride = self.constant(stride);
             let scaled = self.arithmetic(BinaryOp::Mul, number, stride, r.place)?;
-            match half * 4 {
+            match piece.saturating_mul(apart) {
                 0 => scaled,
-                half => {
-                    let half = self.constant(half);
-                    self.arithmetic(BinaryOp::Add, scaled, half, r.place)?
+                behind => {
+                    let behind = self.constant(behind);
+                    self.arithmetic(BinaryOp::Add, scaled, behind, r.place)?
                 }
             }
         };
         if let Some(offset) = region.offset {
             at = self.arithmetic(BinaryOp::Add, at, offset, r.place)?;
         }
-        if let (Some(at), true, 0) = (self.out.b.known(at.id), space.via.is_none(), half) {
+        if let (Some(at), true, 0) = (self.out.b.known(at.id), space.via.is_none(), piece) {
             self.note_register(r, window, at);
         }
         let limit = region.size;
-        if region.kind == WindowKind::Port && r.item.halves.unwrap_or(r.item.bits) == 64 {
+        if region.kind == WindowKind::Port && bytes == 8 {
             return Err(Error::new(
                 r.place,
                 format!(
@@ -341,7 +375,6 @@ impl<'a> Specialiser<'a, '_> {
                 "a port takes at most 32: `as 2x32`, or give the rule its memory window",
             ));
         }
-        let bytes = r.item.halves.unwrap_or(r.item.bits) as u64 / 8;
         let ends = match at.cut {
             true => None,
             false => at.most.checked_add(bytes),
@@ -443,30 +476,32 @@ impl<'a> Specialiser<'a, '_> {
         });
     }
 
-    fn one_read(&mut self, r: &Register<'a>, half: u64, width: Width) -> Result<Num<'a>> {
-        let t = self.target(r, half)?;
+    /// One piece of a register, and the lowest of the bits that it is. In a space with the highest byte first the first
+    /// piece has the highest bits.
+    fn one_read(&mut self, r: &Register<'a>, piece: u64) -> Result<(Num<'a>, u32)> {
+        let (count, width) = self.pieces(r)?;
+        let t = self.target(r, piece)?;
         let mut n = self.raw_read(t.window, t.at, width);
         if t.big {
             let id = self.out.b.swap(width, n.id);
             n = self.node(id, width.mask());
         }
-        Ok(n)
+        Ok((n, t.lowest(piece, count, width)))
     }
 
-    fn one_write(
-        &mut self,
-        r: &Register<'a>,
-        half: u64,
-        width: Width,
-        value: Num<'a>,
-    ) -> Result<()> {
-        let t = self.target(r, half)?;
-        let value = if t.big {
+    fn one_write(&mut self, r: &Register<'a>, piece: u64, value: Num<'a>) -> Result<()> {
+        let (count, width) = self.pieces(r)?;
+        let t = self.target(r, piece)?;
+        let mut value = value;
+        if count > 1 {
+            let lo = t.lowest(piece, count, width);
+            let id = (self.out.b).extract(value.id, lo as u8, width.bits() as u8);
+            value = self.node(id, width.mask());
+        }
+        if t.big {
             let id = self.out.b.swap(width, value.id);
-            self.node(id, width.mask())
-        } else {
-            value
-        };
+            value = self.node(id, width.mask());
+        }
         self.raw_write(t.window, t.at, width, value);
         Ok(())
     }
@@ -519,15 +554,20 @@ impl<'a> Specialiser<'a, '_> {
             ));
         }
         let width = self.width(r)?;
-        let mut n = match r.item.halves {
-            Some(32) if width == Width::B64 => {
-                let low = self.one_read(r, 0, Width::B32)?;
-                let high = self.one_read(r, 1, Width::B32)?;
-                let id = self.out.b.insert(low.id, high.id, 32, 32);
-                self.node(id, u64::MAX)
+        let (mut n, lo) = self.one_read(r, 0)?;
+        let (count, each) = self.pieces(r)?;
+        if count > 1 {
+            let zero = self.constant(0);
+            let mut id = match lo {
+                0 => n.id,
+                lo => (self.out.b).insert(zero.id, n.id, lo as u8, each.bits() as u8),
+            };
+            for piece in 1..count {
+                let (part, lo) = self.one_read(r, piece)?;
+                id = (self.out.b).insert(id, part.id, lo as u8, each.bits() as u8);
             }
-            _ => self.one_read(r, 0, width)?,
-        };
+            n = self.node(id, width.mask());
+        }
         n.bits = self.bits_of(r);
         Ok(n)
     }
@@ -567,16 +607,10 @@ impl<'a> Specialiser<'a, '_> {
         };
         self.given(n, Some(reach), &[], Some(r), place)?;
         self.wrote(r, n);
-        match r.item.halves {
-            Some(32) if width == Width::B64 => {
-                let low = self.out.b.extract(n.id, 0, 32);
-                let high = self.out.b.extract(n.id, 32, 32);
-                let (low, high) = (self.node(low, ones(32)), self.node(high, ones(32)));
-                self.one_write(r, 0, Width::B32, low)?;
-                self.one_write(r, 1, Width::B32, high)
-            }
-            _ => self.one_write(r, 0, width, n),
+        for piece in 0..self.pieces(r)?.0 {
+            self.one_write(r, piece, n)?;
         }
+        Ok(())
     }
 
     /// `REG.field = value`: reads, changes the field, writes; fields with effects of their own are written as nothing.

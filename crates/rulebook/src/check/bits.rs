@@ -4,10 +4,11 @@ use super::view::{Symbol, View};
 use crate::{
     diagnostic::Diagnostic,
     tree::{
-        Effects, ExprKind, Field, Fields, Item, ItemKind, Place, RegItem, Rest, Type, TypeBase,
+        Effects, ExprKind, Field, Fields, Item, ItemKind, Pieces, Place, RegItem, Rest, Type,
+        TypeBase,
     },
 };
-use alloc::{format, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 /// Widest register or set of bits.
 const WIDEST: u32 = 64;
@@ -77,18 +78,21 @@ fn register(view: &View, reg: &RegItem, place: Place, out: &mut Vec<Diagnostic>)
         ));
         return;
     }
-    if let Some(half) = reg
-        .halves
-        .filter(|half| half.checked_mul(2) != Some(reg.bits))
-    {
-        out.push(Diagnostic::new(
-            place,
-            format!(
-                "`{name}` has {} bits, and not two halves of {half}",
-                reg.bits
-            ),
-            "a register of 64 bits may be `as 2x32`, one of 32 `as 2x16`",
-        ));
+    if let Some(Pieces { count, bits }) = reg.pieces {
+        let whole = matches!(bits, 8 | 16 | 32) && count.checked_mul(bits) == Some(reg.bits);
+        if !whole || count < 2 {
+            let all = reg.bits;
+            let ways = [8, 16, 32].iter().filter(|bits| **bits < all);
+            let ways: Vec<String> = ways
+                .map(|bits| format!("`as {}x{bits}`", all / bits))
+                .collect();
+            let help = match ways.is_empty() {
+                true => String::from("8 bits are one access"),
+                false => format!("equal pieces fill it: {}", ways.join(", ")),
+            };
+            let reason = format!("`{name}` has {all} bits, and not {count} pieces of {bits}");
+            out.push(Diagnostic::new(place, reason, help));
+        }
     }
     for fields in view.fields(reg) {
         let inline = reg

@@ -23,6 +23,15 @@ pub fn check(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
         let Some(space) = spaces.iter().find(|s| Some(s.item.name) == one.space) else {
             continue;
         };
+        if let (true, Some(pieces)) = (space.own, one.reg.pieces) {
+            let name = view.text(one.reg.name);
+            let reason = format!(
+                "`{name}` is a register of the processor, and not {} pieces",
+                pieces.count
+            );
+            let help = "take its `as` away: the processor's registers are accessed at once";
+            out.push(Diagnostic::new(one.item.place, reason, help));
+        }
         let Some(extent) = extent(one.reg, space) else {
             continue;
         };
@@ -103,6 +112,8 @@ struct Space<'a> {
     unit: Unit,
     /// What it begins at, and so many bytes behind that.
     base: Option<(&'a Expr, u64)>,
+    /// The processor's registers.
+    own: bool,
     /// Bytes (registers) from its start to the end of its window, where a text says so.
     size: Option<u64>,
 }
@@ -169,6 +180,7 @@ fn spaces_of<'a>(view: &View<'a>, rule: &'a Rule) -> Vec<Space<'a>> {
         };
         out.push(Space {
             item: space,
+            own,
             unit,
             base: split(rule, value, 0),
             size,
@@ -422,12 +434,17 @@ fn extent(reg: &RegItem, space: &Space) -> Option<Extent> {
         },
         Unit::Bytes(unit) => {
             let stride = step.unwrap_or(if unit > 1 { 1 } else { bytes });
+            let pieces = reg.accesses();
+            let access = u64::from(pieces.bits).div_ceil(8);
+            // Where a space has a step its registers are counted, and pieces are registers.
+            let apart = if unit > 1 { unit } else { access };
+            let last = apart.checked_mul(u64::from(pieces.count.saturating_sub(1)))?;
             Extent {
                 start: at.checked_mul(unit)?,
-                length: bytes,
+                length: last.checked_add(access)?,
                 stride: stride.checked_mul(unit)?,
                 count,
-                access: u64::from(reg.halves.unwrap_or(reg.bits)).div_ceil(8),
+                access,
             }
         }
     })
@@ -444,7 +461,7 @@ fn aligned(view: &View, one: &Placed, space: &Space, extent: &Extent, out: &mut 
                 "`{name}` lies at {at:#x}, which is no multiple of its {} bytes",
                 extent.access
             ),
-            "check its offset and its width; wide ones are made of two accesses: `as 2x32`",
+            "check its offset and its width; a bus may split it into smaller accesses: `as 2x32`, `as 4x8`",
         ));
     }
 }

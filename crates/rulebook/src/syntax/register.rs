@@ -5,7 +5,9 @@ use super::{
     lexer::{Kind, Result},
     parser::Parser,
 };
-use crate::tree::{Expr, ExprKind, Item, ItemKind, Name, RegItem, SpaceItem, TypeBase, Via};
+use crate::tree::{
+    Expr, ExprKind, Item, ItemKind, Name, Pieces, RegItem, SpaceItem, TypeBase, Via,
+};
 use alloc::{boxed::Box, vec::Vec};
 
 impl Parser<'_, '_> {
@@ -115,7 +117,7 @@ impl Parser<'_, '_> {
                 at: None,
                 bits: 0,
                 effects: Default::default(),
-                halves: None,
+                pieces: None,
                 fields: None,
                 fields_of: None,
                 via: Vec::new(),
@@ -182,7 +184,7 @@ impl Parser<'_, '_> {
             } else if self.take_word("in") {
                 reg.space = Some(self.name()?);
             } else if self.take_word("as") {
-                reg.halves = Some(self.halves()?);
+                reg.pieces = Some(self.pieces()?);
             } else if self.take_word("for") {
                 reg.extent = Some(self.extent()?);
             } else if let Some(bit) = self.effect() {
@@ -195,20 +197,16 @@ impl Parser<'_, '_> {
         }
     }
     /// `2x32` after `as`.
-    fn halves(&mut self) -> Result<u32> {
-        if self.look(0) != Kind::Number(2) {
-            return self.expected("halves, such as `2x32`");
-        }
+    fn pieces(&mut self) -> Result<Pieces> {
+        let (Kind::Number(_), Kind::Word(word)) = (self.look(0), self.look(1)) else {
+            return self.expected("pieces, such as `2x32` or `4x8`");
+        };
+        let bits = (word.strip_prefix('x')).and_then(|digits| digits.parse().ok());
+        let Some(bits) = bits else {
+            return self.expected("pieces, such as `2x32` or `4x8`");
+        };
+        let count = self.small()?;
         self.step();
-        if let Kind::Word(word) = self.look(0) {
-            if let Some(bits) = word
-                .strip_prefix('x')
-                .and_then(|digits| digits.parse().ok())
-            {
-                self.step();
-                return Ok(bits);
-            }
-        }
-        self.expected("halves, such as `2x32`")
+        Ok(Pieces { count, bits })
     }
 }
