@@ -94,6 +94,34 @@ impl<'a> Meaning<'a> {
         all.filter(|field| field.name.is_some()).collect()
     }
 
+    /// A field of a field: where it lies in the whole.
+    pub(crate) fn deep_field(&self, bits: Bits<'a>, path: &[Name]) -> Option<FieldAt<'a>> {
+        let mut found: Option<FieldAt<'a>> = None;
+        for name in path {
+            let (bits, from) = match &found {
+                None => (bits, 0),
+                Some(outer) => (outer.bits?, outer.lo),
+            };
+            let mut field = self.field(bits, *name)?;
+            field.lo += from;
+            found = Some(field);
+        }
+        found
+    }
+
+    /// The bits inside a field that do something when they are written, by what is said of its parts.
+    pub(crate) fn acting(&self, field: &FieldAt<'a>, acts: u16, from: u32) -> u64 {
+        let Some(bits) = field.bits else { return 0 };
+        let from = from + field.lo;
+        self.fields(bits).iter().fold(0, |mask, part| {
+            let own = match part.effects.0 & acts {
+                0 => 0,
+                _ => ones(part.width) << (from + part.lo),
+            };
+            mask | own | self.acting(part, acts, from)
+        })
+    }
+
     /// What bits without a name are written as.
     pub(crate) fn rest(&self, bits: Bits<'a>) -> Rest {
         let lists = self.lists(bits);

@@ -363,14 +363,14 @@ impl<'a> Meaning<'a> {
         &mut self,
         io: &mut dyn Outside,
         r: &Register<'a>,
-        name: Name,
+        path: &[Name],
         value: Value<'a>,
         place: Place,
     ) -> Run<()> {
         let bits = self.bits_of(r);
-        let field = bits.and_then(|bits| Some((bits, self.field(bits, name)?)));
+        let field = bits.and_then(|bits| Some((bits, self.deep_field(bits, path)?)));
         let Some((bits, field)) = field else {
-            return wrong(place, format!("no field `{}`", self.text(name)));
+            return wrong(place, "no such field");
         };
         let acts = Effects::W1C
             | Effects::W1S
@@ -384,6 +384,7 @@ impl<'a> Meaning<'a> {
             if other.effects.0 & acts == 0 {
                 keep |= ones(other.width) << other.lo;
             }
+            keep &= !self.acting(&other, acts, 0);
         }
         if self.rest(bits) == Rest::Keep {
             keep |= ones(r.item.bits) & !self.mask(bits);
@@ -415,13 +416,13 @@ impl<'a> Meaning<'a> {
         bits: Option<Bits<'a>>,
         width: u32,
     ) -> Run<(u64, u32, u32)> {
-        let (lo, width, inner) = match member.path.get(1) {
-            Some(second) => match bits.and_then(|bits| self.field(bits, *second)) {
-                Some(field) => (field.lo, field.width, field.bits),
-                None => return wrong(member.place, format!("no field `{}`", self.text(*second))),
-            },
-            None => (0, width, bits),
-        };
+        let (mut lo, mut width, mut inner) = (0, width, bits);
+        for name in &member.path[1..] {
+            let Some(field) = inner.and_then(|bits| self.field(bits, *name)) else {
+                return wrong(member.place, format!("no field `{}`", self.text(*name)));
+            };
+            (lo, width, inner) = (lo + field.lo, field.width, field.bits);
+        }
         let n = match &member.value {
             Some(e) => self.number_as(io, e, inner)?,
             None => Num {

@@ -25,7 +25,8 @@ pub enum Flow<'a> {
 enum Target<'a> {
     /// A name that `let` or a parameter bound.
     Local(Name),
-    Member(Value<'a>, Name),
+    /// A part of it, by the names that lead there.
+    Member(Value<'a>, Vec<Name>),
     /// A place as a whole, and whether it is a state that wraps.
     Whole(Value<'a>, bool),
 }
@@ -453,7 +454,12 @@ impl<'a> Meaning<'a> {
         let target = self.assigned(io, target)?;
         let old = match target.clone() {
             Target::Local(name) => self.name(io, name, value.place)?,
-            Target::Member(base, field) => self.dot_value(io, base, field, value.place)?,
+            Target::Member(mut base, names) => {
+                for name in names {
+                    base = self.dot_value(io, base, name, value.place)?;
+                }
+                base
+            }
             Target::Whole(place, _) => place,
         };
         let old = self.number_of(io, old, None, value.place)?;
@@ -484,16 +490,34 @@ impl<'a> Meaning<'a> {
                 let wraps = self.wraps(io, *name);
                 Ok(Target::Whole(self.value(io, e)?, wraps))
             }
-            ExprKind::Dot(base, field) => match self.value(io, base)? {
-                base
-                @ (Value::Register(_) | Value::Ring(..) | Value::Slot(..) | Value::Spot(_)) => {
-                    Ok(Target::Member(base, *field))
+            ExprKind::Dot(..) => {
+                let (mut names, mut root) = (Vec::new(), e);
+                while let ExprKind::Dot(base, name) = &root.kind {
+                    names.insert(0, *name);
+                    root = base;
                 }
-                base => {
-                    let whole = self.dot_value(io, base, *field, e.place)?;
-                    Ok(Target::Whole(whole, false))
+                let mut value = self.value(io, root)?;
+                // From a register, or a number in memory, on the names are of its bits: nothing is read yet.
+                while names.len() > 1 {
+                    value = match value {
+                        Value::Register(_) => break,
+                        Value::Spot(spot) if matches!(spot.kind, Kind::Number { .. }) => {
+                            return Ok(Target::Member(Value::Spot(spot), names));
+                        }
+                        value => self.dot_value(io, value, names.remove(0), e.place)?,
+                    };
                 }
-            },
+                match value {
+                    value @ (Value::Register(_)
+                    | Value::Ring(..)
+                    | Value::Slot(..)
+                    | Value::Spot(_)) => Ok(Target::Member(value, names)),
+                    value => {
+                        let whole = self.dot_value(io, value, names[0], e.place)?;
+                        Ok(Target::Whole(whole, false))
+                    }
+                }
+            }
             _ => Ok(Target::Whole(self.value(io, e)?, false)),
         }
     }
@@ -517,7 +541,7 @@ impl<'a> Meaning<'a> {
                 }
                 Ok(())
             }
-            Target::Member(base, field) => self.put_member(io, base, field, value, place),
+            Target::Member(base, names) => self.put_member(io, base, &names, value, place),
             Target::Whole(whole, wraps) => {
                 let value = match value {
                     Value::Num(n) => Value::Num(Num {
@@ -535,12 +559,13 @@ impl<'a> Meaning<'a> {
         &mut self,
         io: &mut dyn Outside,
         base: Value<'a>,
-        field: Name,
+        names: &[Name],
         value: Value<'a>,
         place: Place,
     ) -> Run<()> {
+        let field = names[0];
         match base {
-            Value::Register(r) => self.write_field(io, &r, field, value, place),
+            Value::Register(r) => self.write_field(io, &r, names, value, place),
             Value::Ring(i, ring) => {
                 let n = self.number_of(io, value, None, place)?;
                 self.set_ring_member(io, i, ring, field, n, place)
@@ -560,7 +585,7 @@ impl<'a> Meaning<'a> {
                     let spot = self.part_of(&spot, field, place)?;
                     return self.store(io, &spot, value, place);
                 };
-                let Some(f) = self.field(fields, field) else {
+                let Some(f) = self.deep_field(fields, names) else {
                     return wrong(place, "no such field");
                 };
                 let n = self.number_of(io, value, f.bits, place)?;

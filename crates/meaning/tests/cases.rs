@@ -230,3 +230,32 @@ fn a_space_in_another_ends_with_it() {
         );
     }
 }
+
+/// What a check said of a field of a field is believed behind it, and of no other.
+#[test]
+fn what_was_checked_of_a_part_of_a_field_is_known_of_it() {
+    let cells = "  record CELL le { len:16 st:16 { end@0 err@1:7 { code@0:4 where@4:3 }; else 0 } _:32 }\n  arena M: CELL[4]\n";
+    let with = |body: &str| {
+        refused(&format!(
+            "{cells}  op glow(a, b, t) {{ let d = M[a % 4] ; {body} }}"
+        ))
+    };
+    for body in [
+        "check d.st.end and d.st.err.code < 9 else return ; ROW[d.st.err.code * 5] = 1",
+        "check d.st.err.code in [1, 9] else return ; ROW[d.st.err.code * 5] = 1",
+        "let e = d.st.err ; check e.code < 9 else return ; ROW[e.code * 5] = 1",
+        "if d.st.err.where < 2 { ROW[d.st.err.where * 40] = 1 }",
+    ] {
+        assert_eq!(with(body), None, "{body}");
+    }
+    for body in [
+        "ROW[d.st.err.code * 5] = 1",
+        "check d.st.end else return ; ROW[d.st.err.code * 5] = 1",
+        "check d.st.err.where < 2 else return ; ROW[d.st.err.code * 5] = 1",
+        "check d.st.err.code < 9 or b else return ; ROW[d.st.err.code * 5] = 1",
+        "check d.st.err.code < 9 else return ; let e = M[b % 4] ; ROW[e.st.err.code * 5] = 1",
+    ] {
+        let found = with(body).expect(body);
+        assert!(found.contains("outside its window"), "{body}: {found}");
+    }
+}

@@ -82,6 +82,39 @@ impl<'a> Specialiser<'a, '_> {
         None
     }
 
+    /// A field of a field of a field: its bits are counted from the start of the number.
+    pub fn nested(&self, bits: Bits<'a>, path: &[Name]) -> Option<FieldAt<'a>> {
+        let (first, rest) = path.split_first()?;
+        let outer = self.field(bits, *first)?;
+        if rest.is_empty() {
+            return Some(outer);
+        }
+        let inner = self.nested(outer.bits?, rest)?;
+        Some(FieldAt {
+            lo: outer.lo + inner.lo,
+            ..inner
+        })
+    }
+
+    /// What a write of another field sends of these bits: those that writing them does nothing to, nor to a part of them.
+    pub fn kept_mask(&self, bits: Bits<'a>, acts: u16) -> u64 {
+        let mut keep = 0;
+        for (instance, fields) in self.field_lists(bits) {
+            for (field, lo, width) in placed(fields) {
+                if field.name.is_none() || field.effects.0 & acts != 0 {
+                    continue;
+                }
+                let mut own = ones(width);
+                if let Some(inner) = sub_bits(instance, field) {
+                    let named = self.named_mask(inner);
+                    own &= !(named & !self.kept_mask(inner, acts));
+                }
+                keep |= own << lo;
+            }
+        }
+        keep
+    }
+
     /// All named fields, for masks: lowest bit, width, effects.
     pub fn named_fields(&self, bits: Bits<'a>) -> Vec<(u32, u32, Effects)> {
         let mut all = Vec::new();

@@ -617,7 +617,7 @@ impl<'a> Specialiser<'a, '_> {
     pub fn write_field(
         &mut self,
         r: &Register<'a>,
-        name: Name,
+        path: &[Name],
         value: Value<'a>,
         place: Place,
     ) -> Result<()> {
@@ -628,13 +628,14 @@ impl<'a> Specialiser<'a, '_> {
                 "declare them in braces",
             )
         })?;
-        let Some(field) = self.field(bits, name) else {
+        let Some(field) = self.nested(bits, path) else {
+            let path: Vec<&str> = path.iter().map(|name| self.text(*name)).collect();
             return Err(Error::new(
                 place,
                 format!(
                     "`{}` has no field `{}`",
                     self.text(r.item.name),
-                    self.text(name)
+                    path.join(".")
                 ),
                 "see its declaration",
             ));
@@ -645,12 +646,7 @@ impl<'a> Specialiser<'a, '_> {
             | Effects::WO
             | Effects::SC
             | Effects::DOORBELL;
-        let mut keep = 0u64;
-        for (lo, width, effects) in self.named_fields(bits) {
-            if effects.0 & special == 0 {
-                keep |= ones(width) << lo;
-            }
-        }
+        let mut keep = self.kept_mask(bits, special);
         if self.rest(bits) == Rest::Keep {
             keep |= ones(r.item.bits) & !self.named_mask(bits);
         }
@@ -685,19 +681,17 @@ impl<'a> Specialiser<'a, '_> {
         bits: Option<Bits<'a>>,
         width: u32,
     ) -> Result<(Num<'a>, u32, u32)> {
-        let (inner, lo, width) = match member.path.get(1) {
-            None => (bits, 0, width),
-            Some(second) => match bits.and_then(|bits| self.field(bits, *second)) {
-                Some(field) => (field.bits, field.lo, field.width),
-                None => {
-                    return Err(Error::new(
-                        member.place,
-                        format!("no field `{}`", self.text(*second)),
-                        "see the declaration",
-                    ))
-                }
-            },
-        };
+        let (mut inner, mut lo, mut width) = (bits, 0, width);
+        for name in member.path.iter().skip(1) {
+            let Some(field) = inner.and_then(|bits| self.field(bits, *name)) else {
+                return Err(Error::new(
+                    member.place,
+                    format!("no field `{}`", self.text(*name)),
+                    "see the declaration",
+                ));
+            };
+            (inner, lo, width) = (field.bits, lo + field.lo, field.width);
+        }
         let n = match &member.value {
             Some(expr) => self.number_as(expr, inner)?,
             None => self.constant(1),

@@ -6,7 +6,7 @@
 use crate::instance::{InstanceId, Specialiser};
 use crate::layout::{natural, ones, size_of};
 use crate::place::bound_text;
-use crate::value::{Kind, Layout, Num, Slot, Spot, Value};
+use crate::value::{Bits, Kind, Layout, Num, Slot, Spot, Value};
 use crate::{Error, Result};
 use alloc::{format, rc::Rc, vec::Vec};
 use graph::{BinOp, Space, Width};
@@ -90,6 +90,9 @@ impl<'a> Specialiser<'a, '_> {
             None => Kind::number(8),
         };
         kind.reaches(field.extent.as_ref());
+        if let (Kind::Number { fields, .. }, Some(inner)) = (&mut kind, &field.fields) {
+            *fields = Some(Bits::Fields(i, inner));
+        }
         let size = size_of(&kind);
         Ok((kind, size))
     }

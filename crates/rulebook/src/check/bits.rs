@@ -39,6 +39,11 @@ pub fn check(view: &View, item: &Item, out: &mut Vec<Diagnostic>) {
             }
             for field in &arena.fields {
                 if let Some(kind) = &field.kind {
+                    if let (TypeBase::Bits(bits) | TypeBase::Big(bits), []) =
+                        (kind.base, &kind.dims[..])
+                    {
+                        inner(view, name, field, bits, out);
+                    }
                     let name = format!("{name}.{}", title(view, field));
                     number(&name, kind, field.place, out);
                 }

@@ -9,11 +9,11 @@ use super::{
 use crate::{
     diagnostic::Diagnostic,
     tree::{
-        BinaryOp, Effects, Expr, ExprKind, Item, ItemKind, Name, Place, RegItem, Rest, Stmt,
+        BinaryOp, Effects, Expr, ExprKind, Field, Item, ItemKind, Name, Place, RegItem, Rest, Stmt,
         StmtKind,
     },
 };
-use alloc::{collections::BTreeSet, format, vec::Vec};
+use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
 
 pub fn check(view: &View, item: &Item, out: &mut Vec<Diagnostic>) {
     if let ItemKind::Match { test, .. } = &item.kind {
@@ -60,6 +60,12 @@ struct Checker<'a, 'v, 'o> {
 impl<'a> Checker<'a, '_, '_> {
     fn say(&mut self, place: Place, reason: alloc::string::String, suggestion: &str) {
         self.out.push(Diagnostic::new(place, reason, suggestion));
+    }
+    /// The fields that a place is one inside the other.
+    fn along(&self, expr: &Expr) -> Vec<&'a Field> {
+        let path = self.view.path(expr);
+        path.and_then(|(reg, path)| self.view.along(reg, &path))
+            .unwrap_or_default()
     }
     fn place(&self, expr: &Expr) -> Option<(&'a RegItem, Option<Name>)> {
         if base_name(expr).is_some_and(|name| self.local.contains(&name)) {
@@ -122,20 +128,20 @@ impl<'a> Checker<'a, '_, '_> {
             );
             return;
         }
-        if let Some(field) = field {
-            self.writable(reg, field, target.place);
-        }
+        let along = self.along(target);
+        self.writable(reg, &along, target.place);
         if operator.is_none() && !matches!(target.kind, ExprKind::Bits(..)) {
-            self.fits(reg, field, value);
+            self.fits(reg, field.is_none(), &along, value);
         }
         let mut partial =
             field.is_some() || operator.is_some() || matches!(target.kind, ExprKind::Bits(..));
         if let ExprKind::Literal(members) = &value.kind {
             for member in members {
-                if let (Some(first), None) = (member.path.first(), field) {
-                    self.writable(reg, *first, member.place);
-                    if let (Some(value), [_]) = (&member.value, &member.path[..]) {
-                        self.fits(reg, Some(*first), value);
+                if let (false, None) = (member.path.is_empty(), field) {
+                    let along = self.view.along(reg, &member.path).unwrap_or_default();
+                    self.writable(reg, &along, member.place);
+                    if let Some(value) = &member.value {
+                        self.fits(reg, false, &along, value);
                     }
                 }
             }
@@ -149,33 +155,33 @@ impl<'a> Checker<'a, '_, '_> {
             self.partial(reg, target.place);
         }
     }
-    fn writable(&mut self, reg: &'a RegItem, field: Name, place: Place) {
-        if self.view.field_effects(reg, field).has(Effects::RO) {
-            let (reg, field) = (self.view.text(reg.name), self.view.text(field));
+    fn writable(&mut self, reg: &'a RegItem, along: &[&Field], place: Place) {
+        if let Some(at) = along.iter().position(|f| f.effects.has(Effects::RO)) {
+            let title = self.title(reg, along.get(..=at).unwrap_or_default());
             self.say(
                 place,
-                format!("`{reg}.{field}` is read-only"),
+                format!("`{title}` is read-only"),
                 "write another field, or drop its `ro`",
             );
         }
     }
+    fn title(&self, reg: &RegItem, along: &[&Field]) -> String {
+        let names = along.iter().filter_map(|field| field.name);
+        names.fold(self.view.text(reg.name).into(), |title: String, name| {
+            format!("{title}.{}", self.view.text(name))
+        })
+    }
     /// A constant must not be larger than where it goes.
-    fn fits(&mut self, reg: &'a RegItem, field: Option<Name>, value: &Expr) {
+    fn fits(&mut self, reg: &'a RegItem, whole: bool, along: &[&Field], value: &Expr) {
         let ExprKind::Number(number) = value.kind else {
             return;
         };
-        let mut title = alloc::string::String::from(self.view.text(reg.name));
-        let bits = match field {
-            None if reg.count.is_some() => return,
-            None => Some(reg.bits),
-            Some(field) => {
-                title = format!("{title}.{}", self.view.text(field));
-                let lists = self.view.fields(reg);
-                let mut all = lists.iter().flat_map(|fields| &fields.list);
-                all.find(|f| f.name == Some(field))
-                    .and_then(super::bits::width)
-            }
+        let bits = match whole {
+            true if reg.count.is_some() => return,
+            true => Some(reg.bits),
+            false => along.last().and_then(|field| super::bits::width(field)),
         };
+        let title = self.title(reg, along);
         let Some(bits @ 1..64) = bits else { return };
         if number >> bits != 0 {
             self.say(
@@ -380,7 +386,7 @@ fn is_one(target: &Expr, field: bool) -> bool {
     if let ExprKind::Bits(inner, ..) = &at.kind {
         at = inner;
     }
-    if let (true, ExprKind::Dot(inner, _)) = (field, &at.kind) {
+    while let (true, ExprKind::Dot(inner, _)) = (field, &at.kind) {
         at = inner;
     }
     matches!(at.kind, ExprKind::Index(..))

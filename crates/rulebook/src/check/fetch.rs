@@ -65,23 +65,27 @@ impl Fetches<'_, '_, '_> {
                 StmtKind::Assign { target, .. } => core::ptr::eq(expr, target),
                 _ => false,
             };
-            if target {
-                continue;
-            }
-            self.places(expr, &mut |place| {
-                if checked.iter().any(|known| within(known, place)) {
-                    again.push(place);
+            let mut fetched = |place| {
+                let known = checked.iter().copied();
+                let mut known = known.filter(|known| within(known, place) || within(place, known));
+                if let Some(known) = known.next() {
+                    again.push((place, if within(place, known) { known } else { place }));
                 }
-            });
+            };
+            // What is stored to is not read; the indices that lead there are.
+            match target {
+                true => self.indices(expr, &mut fetched),
+                false => self.places(expr, &mut fetched),
+            }
         }
-        for place in again {
-            let text = show(self.view, place);
+        for (place, whole) in again {
+            let (text, whole) = (show(self.view, place), show(self.view, whole));
             self.out.push(Diagnostic::new(
                 place.place,
                 format!(
                     "`{text}` is read again after it was checked: the device may have changed it"
                 ),
-                format!("read it once, `let x = {text}`, and check and use `x`"),
+                format!("read it once, `let x = {whole}`, and check and use `x`"),
             ));
         }
     }

@@ -473,11 +473,10 @@ impl<'a> Checker<'a, '_, '_> {
             return;
         }
         for Member { path, place, .. } in members {
-            let Some(first) = path.first() else { continue };
-            self.field(reg.name, &lists, *first, *place);
+            self.fields_of(reg, path, *place);
         }
     }
-    fn field(&mut self, reg: Name, lists: &[&'a crate::tree::Fields], field: Name, place: Place) {
+    fn field(&mut self, reg: &str, lists: &[&'a crate::tree::Fields], field: Name, place: Place) {
         let known = || {
             lists
                 .iter()
@@ -487,7 +486,7 @@ impl<'a> Checker<'a, '_, '_> {
         if known().any(|name| name == field) {
             return;
         }
-        let (reg, field) = (self.view.text(reg), self.view.text(field));
+        let field = self.view.text(field);
         let names: Vec<&str> = known().map(|name| self.view.text(name)).collect();
         self.say(
             place,
@@ -727,12 +726,39 @@ impl<'a> Checker<'a, '_, '_> {
         if base_name(inner).is_some_and(|name| self.local.contains(&name)) {
             return;
         }
-        let Some((reg, None)) = self.view.place(inner) else {
+        let Some((reg, mut path)) = self.view.path(inner) else {
             return;
         };
-        let lists = self.view.fields(reg);
-        if !lists.is_empty() {
-            self.field(reg.name, &lists, member, place);
+        path.push(member);
+        self.fields_of(reg, &path, place);
+    }
+    /// Each of these names is a field of what the one before it names: the last one, where the others were looked at.
+    fn fields_of(&mut self, reg: &'a crate::tree::RegItem, path: &[Name], place: Place) {
+        for (k, name) in path.iter().enumerate() {
+            let before = path.get(..k).unwrap_or_default();
+            let Some(fields) = self.view.along(reg, before) else {
+                return;
+            };
+            let lists = match fields.last() {
+                None => self.view.fields(reg),
+                Some(field) => self.view.inner(field),
+            };
+            let mut owner = String::from(self.view.text(reg.name));
+            for name in before {
+                owner = format!("{owner}.{}", self.view.text(*name));
+            }
+            if lists.is_empty() && k > 0 {
+                let field = self.view.text(*name);
+                self.say(
+                    place,
+                    format!("`{owner}` has no fields, and so no `{field}`"),
+                    "declare them in braces behind it: `name@lo:width { … }`",
+                );
+                return;
+            }
+            if !lists.is_empty() {
+                self.field(&owner, &lists, *name, place);
+            }
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::walk;
 use crate::tree::{
-    Book, Class, Effects, Expr, ExprKind, Fields, Item, ItemKind, Name, RegItem, Routine, Rule,
-    StmtKind,
+    Book, Class, Expr, ExprKind, Field, Fields, Item, ItemKind, Name, RegItem, Routine, Rule,
+    StmtKind, TypeBase,
 };
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, vec, vec::Vec};
 
 #[derive(Clone, Copy)]
 pub enum Symbol<'a> {
@@ -157,35 +157,70 @@ impl<'a> View<'a> {
             .find(|reg| reg.at.is_some())
             .or(regs.clone().next())
     }
-    /// The register and the field that a place names: `REG`, `REG[i]`, `REG.field`.
+    /// The register and the names behind it: `REG`, `REG[i]`, `REG.field.part`.
+    pub fn path(&self, expr: &Expr) -> Option<(&'a RegItem, Vec<Name>)> {
+        match &expr.kind {
+            ExprKind::Name(name) => self.reg(*name).map(|reg| (reg, Vec::new())),
+            ExprKind::Index(inner, _) | ExprKind::Bits(inner, ..) => self.path(inner),
+            ExprKind::Dot(inner, field) => {
+                let (reg, mut path) = self.path(inner)?;
+                path.push(*field);
+                Some((reg, path))
+            }
+            _ => None,
+        }
+    }
+    /// The fields that a field of a register is made of, as a name leads to them.
+    pub fn inner(&self, field: &'a Field) -> Vec<&'a Fields> {
+        if let Some(fields) = &field.fields {
+            return vec![fields];
+        }
+        match field.kind.as_ref().map(|kind| kind.base) {
+            Some(TypeBase::Named(name)) => self.named_bits(name),
+            _ => Vec::new(),
+        }
+    }
+    /// The fields that names lead to, each with those before it; none, where one is not there.
+    pub fn along(&self, reg: &'a RegItem, path: &[Name]) -> Option<Vec<&'a Field>> {
+        let mut lists = self.fields(reg);
+        let mut found = Vec::new();
+        for name in path {
+            let mut all = lists.iter().flat_map(|fields| &fields.list);
+            let field = all.find(|field| field.name == Some(*name))?;
+            found.push(field);
+            lists = self.inner(field);
+        }
+        Some(found)
+    }
+    /// The register and the field that a place names: `REG`, `REG[i]`, `REG.field`, of which `REG.field.part` is a part.
     pub fn place(&self, expr: &Expr) -> Option<(&'a RegItem, Option<Name>)> {
         match &expr.kind {
             ExprKind::Name(name) => self.reg(*name).map(|reg| (reg, None)),
             ExprKind::Index(inner, _) | ExprKind::Bits(inner, ..) => self.place(inner),
-            ExprKind::Dot(inner, field) => self.place(inner).map(|(reg, _)| (reg, Some(*field))),
+            ExprKind::Dot(inner, field) => self
+                .place(inner)
+                .map(|(reg, outer)| (reg, outer.or(Some(*field)))),
             _ => None,
         }
     }
     /// Every list of fields that a register's bits are named by.
     pub fn fields(&self, reg: &'a RegItem) -> Vec<&'a Fields> {
         let mut out: Vec<&Fields> = reg.fields.iter().collect();
-        if let Some(name) = reg.fields_of {
-            out.extend(self.get(name).iter().filter_map(|symbol| match symbol {
-                Symbol::Bits(fields) => Some(*fields),
-                _ => None,
-            }));
-        }
+        out.extend(
+            reg.fields_of
+                .into_iter()
+                .flat_map(|name| self.named_bits(name)),
+        );
         out
     }
-    pub fn field_effects(&self, reg: &'a RegItem, field: Name) -> Effects {
-        let lists = self.fields(reg);
-        let found = lists
-            .iter()
-            .flat_map(|fields| &fields.list)
-            .find(|f| f.name == Some(field));
-        found.map_or(Effects::default(), |f| f.effects)
+    fn named_bits(&self, name: Name) -> Vec<&'a Fields> {
+        let symbols = self.get(name).iter();
+        let bits = symbols.filter_map(|symbol| match symbol {
+            Symbol::Bits(fields) => Some(*fields),
+            _ => None,
+        });
+        bits.collect()
     }
-
     fn add(&mut self, name: Name, symbol: Symbol<'a>) {
         self.symbols.entry(name).or_default().push(symbol);
     }

@@ -200,7 +200,7 @@ impl Parser<'_, '_> {
             extent: None,
         };
         arena.kind = self.optional_type()?;
-        if arena.kind.is_none() && !self.word("align") {
+        if arena.kind.is_none() && !self.word("align") && !self.at_block() {
             arena.size = Some(self.primary()?);
         }
         loop {

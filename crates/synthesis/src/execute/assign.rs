@@ -8,14 +8,15 @@ enum Goal<'a> {
     /// A name bound by `let`: where it stands among those in scope.
     Bound(usize),
     Register(Register<'a>),
-    Field(Register<'a>, Name),
+    /// Some of its bits, by the names that lead to them.
+    Field(Register<'a>, Vec<Name>),
     Ring(InstanceId, Name, Name),
     /// Bits of a number in memory.
     Bits {
         spot: Spot<'a>,
         bits: u32,
         names: Bits<'a>,
-        field: Name,
+        path: Vec<Name>,
     },
     Spot {
         spot: Spot<'a>,
@@ -76,32 +77,40 @@ impl<'a> Specialiser<'a, '_> {
                     }
                 }
             }
-            ExprKind::Dot(base, field) => {
-                let base = self.value(base)?;
-                match base {
-                    Value::Register(r) => return Ok(Goal::Field(r, *field)),
-                    Value::Ring(i, ring) => return Ok(Goal::Ring(i, ring, *field)),
-                    Value::OneSlot(i, slots, index) => {
-                        let spot = self.slot_spot(i, slots, index, place)?;
-                        Value::Spot(self.member(&spot, *field, place)?)
-                    }
-                    Value::Spot(spot) => match spot.kind {
-                        Kind::Number {
-                            bits,
-                            fields: Some(names),
-                            ..
-                        } => {
-                            return Ok(Goal::Bits {
-                                spot,
-                                bits,
-                                names,
-                                field: *field,
-                            })
+            ExprKind::Dot(..) => {
+                let (root, path) = led_to(target);
+                let mut value = self.value(root)?;
+                for (k, field) in path.iter().enumerate() {
+                    let rest = || path.iter().skip(k).copied().collect();
+                    value = match value {
+                        // What leads to some bits of a number is not read on the way.
+                        Value::Register(r) => return Ok(Goal::Field(r, rest())),
+                        Value::Ring(i, ring) if k + 1 == path.len() => {
+                            return Ok(Goal::Ring(i, ring, *field))
                         }
-                        _ => Value::Spot(self.member(&spot, *field, place)?),
-                    },
-                    base => self.dot_value(base, *field, target.place)?,
+                        Value::OneSlot(i, slots, index) => {
+                            let spot = self.slot_spot(i, slots, index, place)?;
+                            Value::Spot(self.member(&spot, *field, place)?)
+                        }
+                        Value::Spot(spot) => match spot.kind {
+                            Kind::Number {
+                                bits,
+                                fields: Some(names),
+                                ..
+                            } => {
+                                return Ok(Goal::Bits {
+                                    spot,
+                                    bits,
+                                    names,
+                                    path: rest(),
+                                })
+                            }
+                            _ => Value::Spot(self.member(&spot, *field, place)?),
+                        },
+                        base => self.dot_value(base, *field, target.place)?,
+                    };
                 }
+                value
             }
             _ => self.value(target)?,
         };
@@ -131,20 +140,30 @@ impl<'a> Specialiser<'a, '_> {
                 }
             },
             Goal::Register(r) => Value::Register(r.clone()),
-            Goal::Field(r, field) => {
+            Goal::Field(r, path) => {
                 let n = self.read_one(r)?;
-                self.field_of(n, *field, place)?
+                self.inner_field(n, path, place)?
             }
             Goal::Ring(i, ring, member) => self.ring_member(*i, *ring, *member, place)?,
-            Goal::Bits { spot, field, .. } => {
+            Goal::Bits { spot, path, .. } => {
                 let n = self.load_number(spot, place)?;
-                self.field_of(n, *field, place)?
+                self.inner_field(n, path, place)?
             }
             Goal::Spot { spot, .. } => Value::Spot(spot.clone()),
             Goal::Buffer(b) => Value::Buffer(b.clone()),
             Goal::Bytes(b) => Value::Bytes(b.clone()),
         };
         self.number_for(value, None, place)
+    }
+
+    /// A field of a field of a number.
+    fn inner_field(&mut self, n: Num<'a>, path: &[Name], place: Place) -> Result<Value<'a>> {
+        let mut value = Value::Num(n);
+        for name in path {
+            let n = self.number_for(value, None, place)?;
+            value = self.field_of(n, *name, place)?;
+        }
+        Ok(value)
     }
 
     fn set(&mut self, target: Goal<'a>, value: Value<'a>, at: Place, place: Place) -> Result<()> {
@@ -168,14 +187,14 @@ impl<'a> Specialiser<'a, '_> {
                 )),
             },
             Goal::Register(r) => self.write(&r, value, place),
-            Goal::Field(r, field) => self.write_field(&r, field, value, place),
+            Goal::Field(r, path) => self.write_field(&r, &path, value, place),
             Goal::Ring(i, ring, member) => self.set_ring_member(i, ring, member, value, place),
             Goal::Bits {
                 spot,
                 bits,
                 names,
-                field,
-            } => self.set_number_field(&spot, bits, names, field, value, place),
+                path,
+            } => self.set_number_field(&spot, bits, (names, &path), value, place),
             Goal::Spot { spot, wraps } => {
                 let value = match value {
                     Value::Num(n) => Value::Num(Num {
@@ -211,15 +230,15 @@ impl<'a> Specialiser<'a, '_> {
         &mut self,
         spot: &Spot<'a>,
         bits: u32,
-        names: Bits<'a>,
-        field: Name,
+        (names, path): (Bits<'a>, &[Name]),
         value: Value<'a>,
         place: Place,
     ) -> Result<()> {
-        let Some(f) = self.field(names, field) else {
+        let Some(f) = self.nested(names, path) else {
+            let path: Vec<&str> = path.iter().map(|name| self.text(*name)).collect();
             return Err(Error::new(
                 place,
-                format!("no field `{}` here", self.text(field)),
+                format!("no field `{}` here", path.join(".")),
                 "see the declaration",
             ));
         };
@@ -245,5 +264,17 @@ impl<'a> Specialiser<'a, '_> {
             at = self.rules.instances[i].lower;
         }
         false
+    }
+}
+
+/// `a[i].b.c` as a[i], and b, c.
+fn led_to(target: &Expr) -> (&Expr, Vec<Name>) {
+    match &target.kind {
+        ExprKind::Dot(base, name) => {
+            let (root, mut path) = led_to(base);
+            path.push(*name);
+            (root, path)
+        }
+        _ => (target, Vec::new()),
     }
 }
