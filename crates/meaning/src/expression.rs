@@ -575,6 +575,16 @@ impl<'a> Meaning<'a> {
     ) -> Run<Value<'a>> {
         let value = self.value(io, base)?;
         let n = self.number(io, index)?;
+        self.index_of(io, value, n, place)
+    }
+
+    fn index_of(
+        &mut self,
+        io: &mut dyn Outside,
+        value: Value<'a>,
+        n: Num<'a>,
+        place: Place,
+    ) -> Run<Value<'a>> {
         let k = n.v;
         match value {
             Value::Register(r) => Ok(Value::Register(Register {
@@ -613,14 +623,29 @@ impl<'a> Meaning<'a> {
         from: &'a Expr,
         len: &'a Expr,
     ) -> Run<Value<'a>> {
-        let value = self.value(io, base)?;
+        let mut room = None;
+        let value = match &base.kind {
+            // All from where an element begins to where the next one does.
+            ExprKind::Index(array, index) => {
+                let array = self.value(io, array)?;
+                if let Value::Spot(spot) = &array {
+                    room = match spot.kind {
+                        Kind::Array(_, _, step) => Some(step),
+                        _ => None,
+                    };
+                }
+                let n = self.number(io, index)?;
+                self.index_of(io, array, n, base.place)?
+            }
+            _ => self.value(io, base)?,
+        };
         let (from_n, len_n) = (self.number(io, from)?, self.number(io, len)?);
         let (from_n, len) = (
             self.small(from_n, from.place)?,
             self.small(len_n, len.place)?,
         );
         let (space, at, room) = match value {
-            Value::Spot(spot) => (spot.space, spot.at, spot.kind.size()),
+            Value::Spot(spot) => (spot.space, spot.at, room.unwrap_or(spot.kind.size())),
             // Whoever has a buffer knows where it ends: the client's are checked by the pump.
             Value::Buffer(b) => (b.space, b.at, u64::MAX),
             _ => return wrong(base.place, "this has no bytes"),

@@ -160,7 +160,8 @@ impl<'a> Meaning<'a> {
             if n.saturating_mul(kind.size().max(1)) > 1 << 30 {
                 return wrong(dim.place, "an array of more than 1 GiB");
             }
-            kind = Kind::Array(Rc::new(kind), n);
+            let step = kind.size();
+            kind = Kind::Array(Rc::new(kind), n, step);
         }
         Ok(kind)
     }
@@ -269,6 +270,7 @@ impl<'a> Meaning<'a> {
                 Some(_) => self.field_kind(io, id, field, false)?,
                 None => bit.clone(),
             };
+            let kind = self.further_apart(io, id, kind, field.step.as_ref())?;
             let align = match &field.align {
                 Some(e) => self.count(io, id, e)?.max(1),
                 None => kind.align(),
@@ -286,6 +288,29 @@ impl<'a> Meaning<'a> {
             size: at,
             align: largest,
         }))
+    }
+
+    /// `step N`: the elements of an array begin N bytes one behind the other.
+    fn further_apart(
+        &mut self,
+        io: &mut dyn Outside,
+        id: Id,
+        kind: Kind<'a>,
+        step: Option<&'a Expr>,
+    ) -> Run<Kind<'a>> {
+        let Some(e) = step else { return Ok(kind) };
+        let bytes = self.count(io, id, e)?;
+        match kind {
+            Kind::Array(of, n, size)
+                if !matches!(*of, Kind::Array(..))
+                    && bytes >= size
+                    && bytes % of.align().max(1) == 0
+                    && n.saturating_mul(bytes) <= 1 << 30 =>
+            {
+                Ok(Kind::Array(of, n, bytes))
+            }
+            _ => wrong(e.place, format!("elements {bytes} bytes apart")),
+        }
     }
 
     // ---- objects
@@ -323,13 +348,14 @@ impl<'a> Meaning<'a> {
             let bit = number(1, false);
             Kind::Record(self.members_of(io, id, &arena.fields, bit)?)
         } else if let Some(ty) = &arena.kind {
-            self.kind(io, id, ty, place)?
+            let kind = self.kind(io, id, ty, place)?;
+            self.further_apart(io, id, kind, arena.step.as_ref())?
         } else {
             let mut bytes = 0;
             for e in arena.size.iter().chain(&arena.spill) {
                 bytes += self.count(io, id, e)?;
             }
-            Kind::Array(Rc::new(number(8, false)), bytes)
+            Kind::Array(Rc::new(number(8, false)), bytes, 1)
         };
         if !align.is_power_of_two() {
             return wrong(place, "an alignment that is no power of two");

@@ -141,7 +141,7 @@ impl<'a> Meaning<'a> {
                 let bytes = self.load_bytes(io, spot.space, spot.at, layout.size);
                 Ok(Value::Copy(layout, bytes))
             }
-            Kind::Array(of, n) if n <= 64 && matches!(*of, Kind::Number { .. }) => {
+            Kind::Array(of, n, _) if n <= 64 && matches!(*of, Kind::Number { .. }) => {
                 let mut list = Vec::new();
                 for k in 0..n {
                     let element = self.element(spot, k.into(), place)?;
@@ -177,11 +177,11 @@ impl<'a> Meaning<'a> {
         };
         Ok(match kind {
             Kind::Number { .. } => of_bits(*at, kind),
-            Kind::Array(of, n) => {
-                let size = of.size() * 8;
+            Kind::Array(of, n, step) => {
+                let step = step * 8;
                 Value::List(
                     (0..(*n).min(64))
-                        .map(|k| of_bits(at + k * size, of))
+                        .map(|k| of_bits(at + k * step, of))
                         .collect(),
                 )
             }
@@ -210,13 +210,13 @@ impl<'a> Meaning<'a> {
 
     /// `spot[k]`
     pub(crate) fn element(&self, spot: &Spot<'a>, k: i128, place: Place) -> Run<Spot<'a>> {
-        let Kind::Array(of, count) = &spot.kind else {
+        let Kind::Array(of, count, step) = &spot.kind else {
             return wrong(place, "an index into what is no array");
         };
         match u64::try_from(k).ok().filter(|k| k < count) {
             Some(k) => Ok(Spot {
                 space: spot.space,
-                at: spot.at + k * of.size(),
+                at: spot.at + k * step,
                 shift: 0,
                 kind: (**of).clone(),
             }),
@@ -255,7 +255,7 @@ impl<'a> Meaning<'a> {
                 self.store_bytes(io, spot.space, spot.at, &bytes);
                 Ok(())
             }
-            Kind::Array(of, count) => match value {
+            Kind::Array(of, count, step) => match value {
                 Value::List(list) if list.len() as u64 <= count => {
                     for (k, value) in list.into_iter().enumerate() {
                         let element = self.element(spot, k as i128, place)?;
@@ -264,11 +264,11 @@ impl<'a> Meaning<'a> {
                     Ok(())
                 }
                 Value::Num(n) if (0..256).contains(&n.v) => {
-                    let bytes = vec![n.v as u8; (of.size() * count) as usize];
+                    let bytes = vec![n.v as u8; (step * count) as usize];
                     self.store_bytes(io, spot.space, spot.at, &bytes);
                     Ok(())
                 }
-                Value::Buffer(b) if b.len <= count * of.size() => {
+                Value::Buffer(b) if b.len <= count * step && step == of.size() => {
                     for k in 0..b.len {
                         let byte = io.load(b.space, b.at + k, Width::B8);
                         io.store(spot.space, spot.at + k, Width::B8, byte);

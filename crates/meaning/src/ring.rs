@@ -20,7 +20,7 @@ pub fn words<'a>(count: u64) -> Kind<'a> {
         big: false,
         fields: None,
     };
-    Kind::Array(Rc::new(word), count)
+    Kind::Array(Rc::new(word), count, 8)
 }
 
 impl<'a> Meaning<'a> {

@@ -92,7 +92,7 @@ impl<'a> Meaning<'a> {
         let whole = match self.known_spot(i, name, "slots") {
             Some(spot) => spot,
             None => {
-                let kind = Kind::Array(Rc::new(byte), stride * n);
+                let kind = Kind::Array(Rc::new(byte), stride * n, 1);
                 self.put(i, name, "slots", space, kind, align.max(16))
             }
         };

@@ -24,7 +24,7 @@ impl<'a> Meaning<'a> {
         let target = self.value(io, cells)?;
         let room = match &target {
             Value::Spot(spot) => match spot.kind {
-                Kind::Array(_, n) => Some(n),
+                Kind::Array(_, n, _) => Some(n),
                 _ => None,
             },
             Value::Register(r) => r.item.count.map(u64::from),

@@ -34,7 +34,8 @@ pub enum Kind<'a> {
         fields: Option<Bits<'a>>,
     },
     Record(Rc<Layout<'a>>),
-    Array(Rc<Kind<'a>>, u64),
+    /// So many, and how many bytes from one to the next.
+    Array(Rc<Kind<'a>>, u64, u64),
 }
 
 /// Where members lie: bits from the start.
@@ -52,7 +53,7 @@ impl Kind<'_> {
         match self {
             Kind::Number { bits, .. } => u64::from(bits.div_ceil(8).next_power_of_two()),
             Kind::Record(layout) => layout.size,
-            Kind::Array(of, n) => of.size() * n,
+            Kind::Array(_, n, step) => step * n,
         }
     }
 
@@ -61,7 +62,7 @@ impl Kind<'_> {
         match self {
             Kind::Number { .. } => self.size().min(8),
             Kind::Record(layout) => layout.align,
-            Kind::Array(of, _) => of.align(),
+            Kind::Array(of, ..) => of.align(),
         }
     }
 }

@@ -259,3 +259,73 @@ fn what_was_checked_of_a_part_of_a_field_is_known_of_it() {
         assert!(found.contains("outside its window"), "{body}: {found}");
     }
 }
+
+/// Of an array whose elements stand apart there is no more to lend than the array has, whichever element it is from.
+#[test]
+fn what_is_lent_of_elements_that_stand_apart_ends_with_the_array() {
+    let lent = |bytes: u64, of: &str| {
+        refused(&format!(
+            "  reg AT 0x80:64 for {bytes}\n  record HEAD le {{ len:16 kind:16 }}\n  arena F: HEAD[3] step 96\n\
+             \x20 arena L\n    row: HEAD[3] step 96\n  flow quiet {{ OUT = 0 }}\n  op glow(a, b, t) {{ AT = dma {of} }}"
+        ))
+    };
+    for (bytes, of) in [
+        (288, "F"),
+        (288, "F[0]"),
+        (192, "F[1]"),
+        (96, "F[2]"),
+        (96, "F[a % 3]"),
+        (4, "F[1].len"),
+        (96, "F[a % 3][0 : 96]"),
+        (92, "F[2][4 : 92]"),
+    ] {
+        for of in [of.to_owned(), of.replace('F', "L.row")] {
+            assert_eq!(lent(bytes, &of), None, "{bytes} bytes of {of}");
+            let found = lent(bytes + 1, &of).expect(&of);
+            let why = format!(
+                "may use {} bytes from this address, and {bytes} are",
+                bytes + 1
+            );
+            assert!(found.contains(&why), "{of}: {found}");
+        }
+    }
+    for (of, why) in [
+        ("F[3]", "the index can be 3"),
+        ("F[a]", "the index can be"),
+        ("F[2][4 : 93]", "the bytes may reach 97 and there are 96"),
+        ("F[1][0 : 97]", "the bytes may reach 97 and there are 96"),
+        (
+            "F[a % 3][a % 97 : 1]",
+            "the bytes may reach 97 and there are 96",
+        ),
+    ] {
+        let found = lent(1, of).expect(of);
+        assert!(found.contains(why), "{of}: {found}");
+    }
+}
+
+/// A `step` that facts give is looked at where they are known.
+#[test]
+fn a_step_that_facts_give_leaves_room_for_an_element() {
+    let with = |kind: &str, step: &str| {
+        refused(&format!(
+            "  fact far = 4\n  record HEAD le {{ len:32 kind:32 }}\n  arena F: {kind} step {step}\n\
+             \x20 op glow(a, b, t) {{ F[a % 4] = 0 }}"
+        ))
+    };
+    assert_eq!(with("HEAD[4]", "2 * far"), None);
+    for (kind, step, why) in [
+        ("HEAD[4]", "far", "elements of 8 bytes"),
+        (
+            "HEAD[4]",
+            "3 * far - 2",
+            "elements of 8 bytes at multiples of 4",
+        ),
+        ("HEAD[4]", "far - far", "elements of 8 bytes"),
+        ("HEAD[4]", "(far << 28)", "larger than 1 GiB"),
+        ("16[far * 4]", "(far << 40)", "larger than 1 GiB"),
+    ] {
+        let found = with(kind, step).expect(step);
+        assert!(found.contains(why), "{step}: {found}");
+    }
+}

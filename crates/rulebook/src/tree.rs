@@ -327,6 +327,8 @@ pub struct Field {
     pub effects: Effects,
     pub fields: Option<Fields>,
     pub align: Option<Expr>,
+    /// `list: CELL[4] step 64`: in an arena, how many bytes apart the elements stand.
+    pub step: Option<Expr>,
     /// `addr:dma64 for len`: how far the device reaches from the address that is stored here.
     pub extent: Option<Extent>,
     pub place: Place,
@@ -365,6 +367,8 @@ pub struct ArenaItem {
     /// Named members on the lines below.
     pub fields: Vec<Field>,
     pub align: Option<Expr>,
+    /// `step 1536`: how many bytes apart the elements stand.
+    pub step: Option<Expr>,
     pub circular: bool,
     pub spill: Option<Expr>,
     pub reach: Option<Expr>,

@@ -154,7 +154,7 @@ impl<'a> Specialiser<'a, '_> {
                     "give it fewer elements, or bound the fact that says how many",
                 ));
             }
-            kind = Kind::Array(Rc::new(kind), n);
+            kind = Kind::row(kind, n);
         }
         Ok(kind)
     }
@@ -369,7 +369,8 @@ impl<'a> Specialiser<'a, '_> {
             let mut kind = if !arena.fields.is_empty() {
                 Kind::Record(s.arena_members(id, &arena.fields)?)
             } else if let Some(ty) = &arena.kind {
-                s.kind(id, ty, item.place)?
+                let kind = s.kind(id, ty, item.place)?;
+                s.apart(id, kind, arena.step.as_ref())?
             } else {
                 let size = arena.size.as_ref().ok_or_else(|| {
                     Error::new(
@@ -389,7 +390,7 @@ impl<'a> Specialiser<'a, '_> {
                         "make the arena smaller",
                     ));
                 }
-                Kind::Array(Rc::new(Kind::number(8)), bytes)
+                Kind::row(Kind::number(8), bytes)
             };
             kind.reaches(arena.extent.as_ref());
             // A block that may not cross a boundary is aligned to its own size.
@@ -400,6 +401,45 @@ impl<'a> Specialiser<'a, '_> {
             };
             Ok(s.arena_spot(kind, align))
         })
+    }
+
+    /// An array whose elements stand so many bytes apart. It ends where one more would begin.
+    fn apart(
+        &mut self,
+        id: InstanceId,
+        kind: Kind<'a>,
+        step: Option<&'a Expr>,
+    ) -> Result<Kind<'a>> {
+        let Some(expr) = step else { return Ok(kind) };
+        let (of, count) = match kind {
+            Kind::Array(of, count, _) if !matches!(*of, Kind::Array(..)) => (of, count),
+            _ => {
+                return Err(Error::new(
+                    expr.place,
+                    "this is no row of elements that could stand apart",
+                    "give it a type with one count: `arena M: CELL[8] step 64`",
+                ))
+            }
+        };
+        let step = self.fact_number(id, expr)?;
+        let (size, align) = (size_of(&of), natural(&of).max(1));
+        if step < size || !step.is_multiple_of(align) {
+            return Err(Error::new(
+                expr.place,
+                format!(
+                    "elements of {size} bytes at multiples of {align} do not stand {step} bytes apart"
+                ),
+                "use a `step` that is not less, and a multiple",
+            ));
+        }
+        if count.saturating_mul(step) > LARGEST {
+            return Err(Error::new(
+                expr.place,
+                format!("an array of {count}, {step} bytes apart, is larger than 1 GiB"),
+                "give it fewer elements, or let them stand closer",
+            ));
+        }
+        Ok(Kind::Array(of, count, step))
     }
 
     /// All memory of a driver lies within one reach, which its installer is told by the fact.
@@ -423,6 +463,7 @@ impl<'a> Specialiser<'a, '_> {
         let (mut at, mut largest) = (0u64, 8u64);
         for field in fields {
             let (kind, _) = self.field_kind(id, field, false)?;
+            let kind = self.apart(id, kind, field.step.as_ref())?;
             let align = match &field.align {
                 Some(e) => self.fact_number(id, e)?.max(1),
                 None => natural(&kind),
@@ -524,7 +565,7 @@ pub fn size_of(kind: &Kind) -> u64 {
     match kind {
         Kind::Number { bits, .. } => bits.div_ceil(8).next_power_of_two() as u64,
         Kind::Record(layout) => layout.size,
-        Kind::Array(of, n) => size_of(of) * n,
+        Kind::Array(_, n, step) => step * n,
     }
 }
 
@@ -532,6 +573,6 @@ pub fn natural(kind: &Kind) -> u64 {
     match kind {
         Kind::Number { .. } => size_of(kind).min(8),
         Kind::Record(layout) => layout.align,
-        Kind::Array(of, _) => natural(of),
+        Kind::Array(of, ..) => natural(of),
     }
 }

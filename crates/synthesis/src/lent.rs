@@ -184,16 +184,17 @@ impl<'a> Specialiser<'a, '_> {
                 let array = self.value(base)?;
                 let k = self.exact_number(index)?;
                 if let Value::Spot(Spot {
-                    kind: Kind::Array(of, count),
+                    kind: Kind::Array(_, count, step),
                     ..
                 }) = &array
                 {
-                    // From one that the run chooses on there may be no further one.
+                    // From one that the run chooses on there may be no further one. Behind the last there is as much room as
+                    // behind the others.
                     let elements = match self.out.b.known(k.id) {
                         Some(k) => count.saturating_sub(k),
                         None => 1,
                     };
-                    rest = Some(size_of(of).saturating_mul(elements));
+                    rest = Some(step.saturating_mul(elements));
                 }
                 self.index_value(array, k, of.place)?
             }

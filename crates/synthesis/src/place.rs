@@ -69,7 +69,7 @@ impl<'a> Specialiser<'a, '_> {
                 let pieces = self.load_pieces(spot, layout);
                 Ok(Value::Copy(layout.clone(), pieces))
             }
-            Kind::Array(of, n) if *n <= 64 && matches!(**of, Kind::Number { .. }) => {
+            Kind::Array(of, n, _) if *n <= 64 && matches!(**of, Kind::Number { .. }) => {
                 let mut list = Vec::new();
                 for k in 0..*n {
                     let index = self.constant(k);
@@ -173,11 +173,11 @@ impl<'a> Specialiser<'a, '_> {
                 n.bits = fields;
                 Ok(Value::Num(n))
             }
-            Kind::Array(of, count) => {
-                let size = size_of(of) * 8;
+            Kind::Array(of, count, step) => {
+                let (size, step) = (size_of(of) * 8, step * 8);
                 let mut list = Vec::new();
                 for k in 0..(*count).min(64) {
-                    let at = slot.at + k * size;
+                    let at = slot.at + k * step;
                     let n = self.bits_of_copy(pieces, at, size as u32, place)?;
                     list.push(Value::Num(n));
                 }
@@ -271,7 +271,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// `spot[index]`
     pub fn element(&mut self, spot: &Spot<'a>, index: Num<'a>, place: Place) -> Result<Spot<'a>> {
-        let Kind::Array(of, count) = &spot.kind else {
+        let Kind::Array(of, count, step) = &spot.kind else {
             return Err(Error::new(
                 place,
                 "an index into something that is no array",
@@ -288,7 +288,7 @@ impl<'a> Specialiser<'a, '_> {
                 "check it first, or take it `% count`",
             ));
         }
-        let offset = self.times(index, size_of(of));
+        let offset = self.times(index, *step);
         let at = self.sum(spot.at, offset);
         Ok(Spot {
             space: spot.space,
@@ -326,7 +326,9 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(())
             }
             Kind::Record(layout) => self.store_record(spot, &layout, value, place),
-            Kind::Array(of, count) => self.store_bytes(spot, &of, count, value, place),
+            Kind::Array(of, count, step) => {
+                self.store_bytes(spot, (&of, count, step), value, place)
+            }
         }
     }
 
@@ -576,8 +578,7 @@ impl<'a> Specialiser<'a, '_> {
     fn store_bytes(
         &mut self,
         spot: &Spot<'a>,
-        of: &Kind<'a>,
-        count: u64,
+        (of, count, step): (&Kind<'a>, u64, u64),
         value: Value<'a>,
         place: Place,
     ) -> Result<()> {
@@ -591,8 +592,13 @@ impl<'a> Specialiser<'a, '_> {
                 Ok(())
             }
             Value::Num(n) if !n.cut && self.out.b.known(n.id).is_some() => {
-                self.fill(spot.space, spot.at, size_of(of) * count, n, place)
+                self.fill(spot.space, spot.at, step * count, n, place)
             }
+            Value::Buffer(_) if step != size_of(of) => Err(Error::new(
+                place,
+                "bytes do not go into elements that stand apart",
+                "store a list, or the bytes into a member of one element (`data: 8[64]`)",
+            )),
             Value::Buffer(buffer) => self.copy_bytes(spot, count, buffer, place),
             _ => Err(Error::new(
                 place,

@@ -7,7 +7,7 @@ mod marks;
 use crate::instance::{Binding, InstanceId, Specialiser};
 use crate::value::{Kind, Num, Register, Spot, Value};
 use crate::{Error, Result};
-use alloc::{format, rc::Rc, vec::Vec};
+use alloc::{format, vec::Vec};
 use graph::{BinOp, Space, Width};
 use rulebook::tree::{Expr, ItemKind, Name, Place};
 
@@ -78,7 +78,7 @@ impl<'a> Specialiser<'a, '_> {
         let spot = self.memory(i, name, |s| {
             let words = Kind::number(64);
             // Behind the kept words: how far marks were shown to the device.
-            Ok(s.state_spot(Kind::Array(Rc::new(words), 3 + n.div_ceil(2))))
+            Ok(s.state_spot(Kind::row(words, 3 + n.div_ceil(2))))
         })?;
         Ok(spot.at)
     }

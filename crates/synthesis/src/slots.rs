@@ -50,7 +50,7 @@ impl<'a> Specialiser<'a, '_> {
             let in_arena = matches!(&item.kind, ItemKind::Slots { in_arena: true, .. });
             let bytes = 8 + 4 * n.next_multiple_of(2) + if in_arena { 0 } else { inner * n };
             let words = Kind::number(64);
-            Ok(s.state_spot(Kind::Array(Rc::new(words), bytes / 8)))
+            Ok(s.state_spot(Kind::row(words, bytes / 8)))
         })?;
         Ok(spot.at)
     }
@@ -133,7 +133,7 @@ impl<'a> Specialiser<'a, '_> {
             let key = self.arena_key(name);
             let whole = self.memory(i, key, |s| {
                 let byte = Kind::number(8);
-                Ok(s.arena_spot(Kind::Array(Rc::new(byte), stride * n), align.max(16)))
+                Ok(s.arena_spot(Kind::row(byte, stride * n), align.max(16)))
             })?;
             let offset = self.times(index, stride);
             let at = self.sum(whole.at, offset);

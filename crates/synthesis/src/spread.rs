@@ -93,7 +93,7 @@ impl<'a> Specialiser<'a, '_> {
     fn cell_count(&self, cells: &Value<'a>, place: Place) -> Result<u64> {
         match cells {
             Value::Spot(spot) => {
-                if let Kind::Array(_, n) = spot.kind {
+                if let Kind::Array(_, n, _) = spot.kind {
                     return Ok(n);
                 }
             }

@@ -38,7 +38,8 @@ pub enum Kind<'a> {
         fields: Option<Bits<'a>>,
     },
     Record(Rc<Layout<'a>>),
-    Array(Rc<Kind<'a>>, u64),
+    /// So many of a kind, each so many bytes behind the one before.
+    Array(Rc<Kind<'a>>, u64, u64),
 }
 
 impl<'a> Kind<'a> {
@@ -52,13 +53,19 @@ impl<'a> Kind<'a> {
         }
     }
 
+    /// So many of a kind, one right behind the other.
+    pub fn row(of: Kind<'a>, count: u64) -> Self {
+        let size = crate::layout::size_of(&of);
+        Kind::Array(Rc::new(of), count, size)
+    }
+
     /// The device reaches so far from an address that is stored here, if that is said.
     pub fn reaches(&mut self, extent: Option<&'a Extent>) {
         match self {
             Kind::Number {
                 dma: Some(reach), ..
             } => reach.extent = extent,
-            Kind::Array(of, _) => Rc::make_mut(of).reaches(extent),
+            Kind::Array(of, ..) => Rc::make_mut(of).reaches(extent),
             _ => {}
         }
     }

@@ -9,7 +9,7 @@ use crate::instance::{InstanceId, Specialiser};
 use crate::value::{Kind, Num, Spot, Value};
 use crate::{Error, Result};
 use abi::status;
-use alloc::{format, rc::Rc, vec::Vec};
+use alloc::{format, vec::Vec};
 use graph::{BinOp, Op, Space, Width};
 use rulebook::tree::{Expr, ExprKind, Item, ItemKind, Name, Place};
 
@@ -228,5 +228,5 @@ impl<'a> Specialiser<'a, '_> {
 
 fn words<'a>(count: u64) -> Kind<'a> {
     let one = Kind::number(64);
-    Kind::Array(Rc::new(one), count)
+    Kind::row(one, count)
 }

@@ -4,7 +4,7 @@ use super::view::{Symbol, View};
 use crate::{
     diagnostic::Diagnostic,
     tree::{
-        Effects, ExprKind, Field, Fields, Item, ItemKind, Pieces, Place, RegItem, Rest, Type,
+        Effects, Expr, ExprKind, Field, Fields, Item, ItemKind, Pieces, Place, RegItem, Rest, Type,
         TypeBase,
     },
 };
@@ -37,7 +37,10 @@ pub fn check(view: &View, item: &Item, out: &mut Vec<Diagnostic>) {
             if let Some(kind) = &arena.kind {
                 number(name, kind, item.place, out);
             }
+            apart(view, name, arena.kind.as_ref(), arena.step.as_ref(), out);
             for field in &arena.fields {
+                let own = format!("{name}.{}", title(view, field));
+                apart(view, &own, field.kind.as_ref(), field.step.as_ref(), out);
                 if let Some(kind) = &field.kind {
                     if let (TypeBase::Bits(bits) | TypeBase::Big(bits), []) =
                         (kind.base, &kind.dims[..])
@@ -55,6 +58,60 @@ pub fn check(view: &View, item: &Item, out: &mut Vec<Diagnostic>) {
             record(view, own, None, false, fields, out)
         }
         _ => {}
+    }
+}
+
+/// Elements that stand so many bytes apart: there is room for each, and each is aligned.
+fn apart(
+    view: &View,
+    name: &str,
+    kind: Option<&Type>,
+    step: Option<&Expr>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let Some(step) = step else { return };
+    let Some((kind, [_])) = kind.map(|kind| (kind, &kind.dims[..])) else {
+        out.push(Diagnostic::new(
+            step.place,
+            format!("`{name}` is no row of elements that could stand apart"),
+            "give it a type with one count: `arena M: CELL[8] step 64`",
+        ));
+        return;
+    };
+    let ExprKind::Number(bytes) = step.kind else {
+        return;
+    };
+    let one = Type {
+        base: kind.base,
+        dims: Vec::new(),
+    };
+    let size = size_of(view, &one, 0).map(|bits| bits.div_ceil(8));
+    let size = size.map(|bytes| match kind.base {
+        TypeBase::Named(_) => bytes,
+        _ => bytes.next_power_of_two(),
+    });
+    if let Some(size) = size.filter(|size| bytes < *size) {
+        out.push(Diagnostic::new(
+            step.place,
+            format!("an element of `{name}` has {size} bytes, and the next begins after {bytes}"),
+            "let them stand further apart, or make the record smaller",
+        ));
+        return;
+    }
+    let align = match kind.base {
+        TypeBase::Named(record) => view.get(record).iter().find_map(|symbol| match symbol {
+            Symbol::Record(fields) => fields.list.iter().filter_map(whole_number).max(),
+            _ => None,
+        }),
+        _ => size.map(|size| size * 8),
+    };
+    let align = align.unwrap_or(8).div_ceil(8);
+    if align > 1 && !bytes.is_multiple_of(align) {
+        out.push(Diagnostic::new(
+            step.place,
+            format!("the elements of `{name}` stand {bytes} bytes apart, which is no multiple of the {align} of their largest member"),
+            "processors want a number at a multiple of its size: use another `step`",
+        ));
     }
 }
 

@@ -119,6 +119,7 @@ impl<'a> Checker<'a, '_, '_> {
                 for option in [
                     &arena.size,
                     &arena.align,
+                    &arena.step,
                     &arena.spill,
                     &arena.reach,
                     &arena.across,
@@ -127,6 +128,7 @@ impl<'a> Checker<'a, '_, '_> {
                 }
                 for field in &arena.fields {
                     self.all(&field.align);
+                    self.all(&field.step);
                 }
                 self.fields(&arena.fields);
                 self.reach(arena.kind.as_ref(), arena.extent.as_ref(), item.place);

@@ -6,7 +6,7 @@ use super::{
     parser::Parser,
 };
 use crate::tree::{
-    ArenaItem, Event, Fields, Item, ItemKind, Parameter, Place, Routine, RoutineKind,
+    ArenaItem, Event, Field, Fields, Item, ItemKind, Parameter, Place, Routine, RoutineKind,
 };
 use alloc::{vec, vec::Vec};
 
@@ -193,6 +193,7 @@ impl Parser<'_, '_> {
             kind: None,
             fields: Vec::new(),
             align: None,
+            step: None,
             circular: false,
             spill: None,
             reach: None,
@@ -210,6 +211,8 @@ impl Parser<'_, '_> {
                 arena.spill = Some(self.primary()?);
             } else if self.take_word("align") {
                 arena.align = Some(self.primary()?);
+            } else if self.take_word("step") {
+                arena.step = Some(self.operators(level::SUM)?);
             } else if self.take_word("for") {
                 arena.extent = Some(self.extent()?);
             } else if self.take_word("reach") {
@@ -230,11 +233,11 @@ impl Parser<'_, '_> {
         if self.at_block() {
             arena.fields = self.block(|p, out| {
                 if !p.take_sign(",") {
-                    out.push(p.field()?);
+                    out.push(p.arena_member()?);
                     while p.take_sign(",") {
                         // A line may end in a comma.
                         if p.look(0) != Kind::Line {
-                            out.push(p.field()?);
+                            out.push(p.arena_member()?);
                         }
                     }
                 }
@@ -257,6 +260,22 @@ impl Parser<'_, '_> {
             },
         });
         Ok(())
+    }
+
+    /// `list: CELL[4] align 16 step 64`
+    fn arena_member(&mut self) -> Result<Field> {
+        let mut field = self.field()?;
+        loop {
+            if self.take_word("step") {
+                field.step = Some(self.operators(level::SUM)?);
+            } else if field.align.is_none() && self.take_word("align") {
+                field.align = Some(self.primary()?);
+            } else if field.extent.is_none() && self.take_word("for") {
+                field.extent = Some(self.extent()?);
+            } else {
+                return Ok(field);
+            }
+        }
     }
 
     fn ring(&mut self) -> Result<ItemKind> {

@@ -295,6 +295,13 @@ impl<'a, 'n> Parser<'a, 'n> {
                     continue;
                 }
                 fields.list.push(p.field()?);
+                if p.word("step") && matches!(p.look(1), Kind::Number(_)) {
+                    return Err(problem(
+                        p.place(),
+                        "here each element follows the one before, and none stands apart",
+                        "say `step` of an array in an arena, or give unnamed room: `_:32`",
+                    ));
+                }
             }
             Ok(fields)
         })?;
@@ -348,6 +355,7 @@ impl<'a, 'n> Parser<'a, 'n> {
             effects,
             fields,
             align,
+            step: None,
             extent,
             place,
         })

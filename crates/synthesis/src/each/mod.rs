@@ -435,5 +435,5 @@ fn part_inside(items: &[Item], wanted: Name) -> Option<&[Item]> {
 
 fn word<'a>(count: u64) -> Kind<'a> {
     let one = Kind::number(64);
-    Kind::Array(alloc::rc::Rc::new(one), count)
+    Kind::row(one, count)
 }

@@ -10,10 +10,28 @@ impl<'a> Specialiser<'a, '_> {
         from: &'a Expr,
         len: &'a Expr,
     ) -> Result<Value<'a>> {
-        let value = self.value(base)?;
+        // An element has the room up to the next, be its record shorter.
+        let (value, apart) = match &base.kind {
+            ExprKind::Index(array, index) => {
+                let array = self.value(array)?;
+                let k = self.exact_number(index)?;
+                let apart = match &array {
+                    Value::Spot(crate::value::Spot {
+                        kind: Kind::Array(_, _, step),
+                        ..
+                    }) => Some(*step),
+                    _ => None,
+                };
+                (self.index_value(array, k, base.place)?, apart)
+            }
+            _ => (self.value(base)?, None),
+        };
         let (from_n, len_n) = (self.exact_number(from)?, self.exact_number(len)?);
         let (space, at, room) = match value {
-            Value::Spot(spot) => (spot.space, spot.at, crate::layout::size_of(&spot.kind)),
+            Value::Spot(spot) => {
+                let room = apart.unwrap_or(crate::layout::size_of(&spot.kind));
+                (spot.space, spot.at, room)
+            }
             Value::Buffer(b) => (b.space, b.at, b.len.most),
             _ => {
                 return Err(Error::new(
