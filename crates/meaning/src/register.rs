@@ -350,6 +350,9 @@ impl<'a> Meaning<'a> {
         n: Num<'a>,
         place: Place,
     ) -> Run<()> {
+        if r.index.is_none() && (r.item.count.is_some() || r.item.index.is_some()) {
+            return wrong(place, "a write to several registers at once");
+        }
         let width = self.width(r.item.bits, r)?;
         let value = self.fit(n, width.bits(), place)?;
         for piece in 0..r.item.accesses().count {

@@ -329,3 +329,22 @@ fn a_step_that_facts_give_leaves_room_for_an_element() {
         assert!(found.contains(why), "{step}: {found}");
     }
 }
+
+/// A write goes to one of several registers; by way of a part, which no checker follows, the specialiser says so.
+#[test]
+fn a_write_to_several_registers_at_once_is_refused() {
+    let with = |body: &str| {
+        refused(&format!(
+            "  part wick(first)\n    reg SEG[4] 0x20:32 {{ low@0:8; else 0 }} in r\n    op set(a) {{ SEG[first] = a }}\n\
+             \x20 use w = wick(1)\n  op glow(a, b, t) {{ w.set(7) ; {body} }}"
+        ))
+    };
+    assert_eq!(with("w.SEG[2] = a ; w.SEG[3].low = 1"), None);
+    for body in ["w.SEG = a", "w.SEG.low = 1"] {
+        let found = with(body).expect(body);
+        assert!(
+            found.contains("`SEG` is several registers"),
+            "{body}: {found}"
+        );
+    }
+}

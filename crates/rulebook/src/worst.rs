@@ -294,8 +294,9 @@ impl<'a> Meter<'a> {
                 let mut cost = self.expr(view, value);
                 cost = cost.and(&self.expr(view, target));
                 // A part of a register is read first.
-                let part = operator.is_some() || matches!(target.kind, ExprKind::Dot(..));
-                if let (Some((reg, _)), true) = (view.place(target), part) {
+                let place = view.place(target);
+                let part = operator.is_some() || matches!(place, Some((_, Some(_))));
+                if let (Some((reg, _)), true) = (place, part) {
                     cost = cost.and(&self.access(view, reg));
                 }
                 cost
@@ -373,12 +374,27 @@ impl<'a> Meter<'a> {
             ExprKind::Index(base, index) => {
                 let cost = self.expr(view, index);
                 match view.place(base) {
-                    Some((reg, None)) if matches!(base.kind, ExprKind::Name(_)) => {
-                        cost.and(&self.access(view, reg))
-                    }
+                    Some((reg, None)) => match &base.kind {
+                        ExprKind::Name(_) => cost.and(&self.access(view, reg)),
+                        // `d[i].REG[k]`
+                        ExprKind::Dot(holder, _) => {
+                            let cost = cost.and(&self.expr(view, holder));
+                            cost.and(&self.access(view, reg))
+                        }
+                        _ => cost.and(&self.expr(view, base)),
+                    },
                     _ => cost.and(&self.expr(view, base)),
                 }
             }
+            // `d.REG`: a register by way of its space.
+            ExprKind::Dot(holder, _) => match view.path(e) {
+                Some((reg, path)) if path.is_empty() => {
+                    let cost = self.expr(view, holder);
+                    let access = self.access(view, reg);
+                    cost.and(&access.repeated_only(reg.count.unwrap_or(1)))
+                }
+                _ => self.expr(view, holder),
+            },
             ExprKind::Call(callee, arguments) => {
                 let mut cost = self.called(view, callee);
                 for argument in arguments {

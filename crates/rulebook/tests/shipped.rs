@@ -95,6 +95,13 @@ fn the_worst_case_counts_pieces_and_what_chooses_them() {
         ("INNER = n", 4),
         ("PICK = n", 1),
         ("EACH[n % 2] = n", 2),
+        ("up seen(EACH[n % 2])", 2),
+        ("up seen(EACH[0] + EACH[1])", 4),
+        ("r.EACH[n % 2] = n", 2),
+        ("up seen(r.A)", 2),
+        ("up seen(r.A.low)", 2),
+        ("r.A.low = 1", 4),
+        ("i.INNER = n", 4),
     ];
     for (body, wanted) in operations {
         let text = format!(

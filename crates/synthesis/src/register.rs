@@ -587,6 +587,16 @@ impl<'a> Specialiser<'a, '_> {
                 "check the register's effects",
             ));
         }
+        if r.index.is_none() && (r.item.count.is_some() || r.item.index.is_some()) {
+            return Err(Error::new(
+                place,
+                format!(
+                    "`{}` is several registers, and this does not say which",
+                    self.text(r.item.name)
+                ),
+                "give an index; `for k in 0..n { … }` writes to each",
+            ));
+        }
         let width = self.width(r)?;
         let bits = self.bits_of(r);
         let literal = matches!(value, Value::Literal(..));

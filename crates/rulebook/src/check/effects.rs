@@ -61,6 +61,10 @@ impl<'a> Checker<'a, '_, '_> {
     fn say(&mut self, place: Place, reason: alloc::string::String, suggestion: &str) {
         self.out.push(Diagnostic::new(place, reason, suggestion));
     }
+    /// How many names of fields a place ends in.
+    fn fields_named(&self, expr: &Expr) -> usize {
+        self.view.path(expr).map_or(0, |(_, path)| path.len())
+    }
     /// The fields that a place is one inside the other.
     fn along(&self, expr: &Expr) -> Vec<&'a Field> {
         let path = self.view.path(expr);
@@ -117,7 +121,9 @@ impl<'a> Checker<'a, '_, '_> {
             );
             return;
         }
-        if (reg.count.is_some() || reg.index.is_some()) && !is_one(target, field.is_some()) {
+        if (reg.count.is_some() || reg.index.is_some())
+            && !is_one(target, self.fields_named(target))
+        {
             let count = reg
                 .count
                 .map_or_else(|| "several".into(), |n| format!("{n}"));
@@ -380,14 +386,16 @@ fn restored(view: &View, test: &Expr, name: Name) -> bool {
     found
 }
 
-/// Whether what is written to is one of several: what stands before bits and a field is an index.
-fn is_one(target: &Expr, field: bool) -> bool {
+/// Whether what is written to is one of several: what stands before bits and so many fields is an index.
+fn is_one(target: &Expr, fields: usize) -> bool {
     let mut at = target;
     if let ExprKind::Bits(inner, ..) = &at.kind {
         at = inner;
     }
-    while let (true, ExprKind::Dot(inner, _)) = (field, &at.kind) {
-        at = inner;
+    for _ in 0..fields {
+        if let ExprKind::Dot(inner, _) = &at.kind {
+            at = inner;
+        }
     }
     matches!(at.kind, ExprKind::Index(..))
 }

@@ -162,12 +162,31 @@ impl<'a> View<'a> {
         match &expr.kind {
             ExprKind::Name(name) => self.reg(*name).map(|reg| (reg, Vec::new())),
             ExprKind::Index(inner, _) | ExprKind::Bits(inner, ..) => self.path(inner),
+            // `d.REG`, `p[1].REG`: a register, by way of the space or the instance that it lies in.
+            ExprKind::Dot(inner, name) if self.holds_registers(inner) => {
+                self.reg(*name).map(|reg| (reg, Vec::new()))
+            }
             ExprKind::Dot(inner, field) => {
                 let (reg, mut path) = self.path(inner)?;
                 path.push(*field);
                 Some((reg, path))
             }
             _ => None,
+        }
+    }
+    fn holds_registers(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Name(name) => {
+                self.has(*name, |s| matches!(s, Symbol::Space)) && self.reg(*name).is_none()
+            }
+            ExprKind::Index(inner, _) => match inner.kind {
+                ExprKind::Name(name) => {
+                    let holds = |s: &Symbol| matches!(s, Symbol::Space | Symbol::Each);
+                    self.has(name, holds) && self.reg(name).is_none()
+                }
+                _ => false,
+            },
+            _ => false,
         }
     }
     /// The fields that a field of a register is made of, as a name leads to them.
@@ -194,14 +213,8 @@ impl<'a> View<'a> {
     }
     /// The register and the field that a place names: `REG`, `REG[i]`, `REG.field`, of which `REG.field.part` is a part.
     pub fn place(&self, expr: &Expr) -> Option<(&'a RegItem, Option<Name>)> {
-        match &expr.kind {
-            ExprKind::Name(name) => self.reg(*name).map(|reg| (reg, None)),
-            ExprKind::Index(inner, _) | ExprKind::Bits(inner, ..) => self.place(inner),
-            ExprKind::Dot(inner, field) => self
-                .place(inner)
-                .map(|(reg, outer)| (reg, outer.or(Some(*field)))),
-            _ => None,
-        }
+        let (reg, path) = self.path(expr)?;
+        Some((reg, path.first().copied()))
     }
     /// Every list of fields that a register's bits are named by.
     pub fn fields(&self, reg: &'a RegItem) -> Vec<&'a Fields> {
