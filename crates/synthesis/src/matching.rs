@@ -99,12 +99,13 @@ pub fn match_device(subject: Subject, mut probe: Option<&mut dyn LiveAccess>) ->
                 remember(
                     &mut near,
                     function,
-                    failed.map(|f| (100 * carrier.score, f)),
+                    failed.map(|f| (carrier.score.saturating_mul(100), f)),
                 );
                 continue;
             }
             let clues = own.clues.iter().chain(&carrier.clues);
-            offer(&mut verdict, book, &rules, own.score + carrier.score, clues);
+            let score = own.score.saturating_add(carrier.score);
+            offer(&mut verdict, book, &rules, score, clues);
         }
         if !carries {
             let clues = carrier.clues.iter();
@@ -272,7 +273,7 @@ fn judge<'a>(
             held,
         });
         if held {
-            judged.score += points;
+            judged.score = judged.score.saturating_add(*points);
             continue;
         }
         let part = part_held(
@@ -315,7 +316,8 @@ fn part_held<'a>(
         .count();
     let failed = *parts.get(held)?;
     let telling = |part: &&Expr| says_what(subject.book, part);
-    let close = 100 * points * held as u32 / parts.len() as u32;
+    let close = 100 * u64::from(points) * held as u64 / parts.len() as u64;
+    let close = u32::try_from(close).unwrap_or(u32::MAX);
     parts[..held].iter().any(telling).then_some((close, failed))
 }
 

@@ -64,3 +64,29 @@ fn a_class_tells_the_devices_of_a_bus_what_serves() {
     assert_eq!(told(&[2, 1]), [vec![], vec![]]);
     assert_eq!(told(&[]), [vec![], vec![]]);
 }
+
+/// Clues may have any score: their sum and how near a rule came end where numbers do.
+#[test]
+fn a_score_may_be_as_large_as_a_number() {
+    let all = "score 4294967295";
+    let text = format!(
+        "class lamp\n  op glow(n: 8)\nrule one : lamp on pci\n  match vendor == 1 {all}\n  match vendor == 1 {all}\n  \
+         match vendor == 1 and revision == 7 {all}\n  op glow(n) {{ }}\n\
+         rule two : lamp on pci\n  match vendor == 2 and revision == 7 and header == 9 {all}\n  op glow(n) {{ }}\n"
+    );
+    let book = rulebook::read(&[("lamp.rule", &text)]).unwrap_or_else(|p| panic!("{p:?}"));
+    let verdict = |vendor| {
+        let device = device("pci/0", "pci", Some(vendor));
+        let machine = Machine::new(Arch::X86_64);
+        let subject = synthesis::Subject {
+            book: &book,
+            machine: &machine,
+            device: &device,
+            given: &[],
+        };
+        match_device(subject, None)
+    };
+    assert_eq!(verdict(1).chosen[0].score, u32::MAX);
+    let nearest = verdict(2).nearest;
+    assert_eq!(nearest, Some(("two".into(), "revision == 7".into())));
+}
