@@ -108,7 +108,8 @@ impl<'a> Meaning<'a> {
         let Some((owner, space)) = self.space_item(io, id, name) else {
             return Ok(Value::None);
         };
-        if space.via.is_some() || space.index.is_some() != index.is_some() {
+        let chosen = space.via.is_some() || space.bank.is_some();
+        if chosen || space.index.is_some() != index.is_some() {
             return wrong(place, format!("no space begins in `{}`", self.text(name)));
         }
         let region = self.region(io, owner, space, index, place)?;
@@ -204,6 +205,16 @@ impl<'a> Meaning<'a> {
         let window = self.window(io, &region, space.name, r.place)?;
         let stride = region.step;
         let bytes = i128::from(r.item.accesses().bits / 8);
+        if let Some(bank) = &space.bank {
+            let mut locals = Vec::new();
+            if let (Some(name), Some(v)) = (space.index, r.space_index) {
+                locals.push((name, num(v)));
+            }
+            self.within(owner, locals, |m| {
+                let value = m.value(io, &bank.value)?;
+                m.assign_to(io, &bank.target, value, bank.value.place)
+            })?;
+        }
         let at = if let Some(via) = &space.via {
             let number = self.register_number(io, r, 1)? + i128::from(piece);
             let at = self.named("at").map(|name| (name, open(number)));

@@ -199,7 +199,10 @@ pub struct SpaceItem {
     /// What it stands for; alternatives are `Binary(Or, …)` or `Choose`. None in a class contract.
     pub value: Option<Expr>,
     pub step: Option<Expr>,
+    /// `via REG = at`: its registers are reached at its start, after their number was written.
     pub via: Option<Via>,
+    /// `via REG = 1`: its registers are there after this was written.
+    pub bank: Option<Via>,
     pub per_cpu: bool,
 }
 

@@ -478,7 +478,7 @@ impl<'a> Meter<'a> {
         for via in reg
             .via
             .iter()
-            .chain(space.and_then(|space| space.via.as_ref()))
+            .chain(space.and_then(|space| space.via.as_ref().or(space.bank.as_ref())))
         {
             each = each.and(&self.expr(view, &via.value));
             let Some((chooser, field)) = view.place(&via.target) else {

@@ -55,6 +55,7 @@ const PIECES: &[&str] = &[
     " as 2x32 ",
     " in [1, x] ",
     " step 3 ",
+    " via X.page = 1 ",
     " space c = r + 4, r = c\n",
     "§",
 ];

@@ -102,14 +102,16 @@ fn the_worst_case_counts_pieces_and_what_chooses_them() {
         ("up seen(r.A.low)", 2),
         ("r.A.low = 1", 4),
         ("i.INNER = n", 4),
+        ("BANKED = n", 6),
+        ("up seen(BANKED)", 6),
     ];
     for (body, wanted) in operations {
         let text = format!(
             "class lamp\n  op glow(n: 8)\n  up seen(n: 64)\nrule lantern : lamp on pci\n  match vendor == 1 score 9\n\
-             \x20 space r = le bar(0), i = r + 0x40 via PICK = at\n  reg PICK 0:8 in r\n\
+             \x20 space r = le bar(0), i = r + 0x40 via PICK = at, p = r via CR.page = 1\n  reg PICK 0:8 in r\n\
              \x20 reg CR 1:8 {{ on@0 page@1:2; else 0 }}\n  reg A 2:16 as 2x8 {{ low@0:8 high@8:8 }}\n\
              \x20 reg PAGED[k] 8:32 as 4x8 via CR.page = k\n  reg D 0x10:64 as 8x8\n  reg EACH[2] 0x20:16 as 2x8\n\
-             \x20 reg INNER 3:32 as 2x16 in i\n  op glow(n) {{ {body} }}\n"
+             \x20 reg INNER 3:32 as 2x16 in i\n  reg BANKED 0x30:16 as 2x8 in p\n  op glow(n) {{ {body} }}\n"
         );
         let book = rulebook::read(&[("lantern.rule", &text)]).unwrap_or_else(|p| panic!("{p:?}"));
         let worst = rulebook::worst::worst(&book, &book.rules[0], None);

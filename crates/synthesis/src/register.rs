@@ -10,8 +10,8 @@ use rulebook::tree::{
     BinaryOp, Effects, ExprKind, Item, ItemKind, Member, Name, Place, RegItem, Rest, SpaceItem,
 };
 
-/// Frames that are open at once when a space is looked for: spaces that begin in themselves end here.
-const DEEPEST: usize = 128;
+/// Frames that are open at once when a register is looked for: what begins in itself, or is chosen by itself, ends here.
+const DEEPEST: usize = 60;
 
 /// One access that a register stands for.
 struct Target<'a> {
@@ -145,7 +145,7 @@ impl<'a> Specialiser<'a, '_> {
         let Some((owner, space, _)) = self.space_item(id, name) else {
             return Ok(Value::None);
         };
-        if space.via.is_some() {
+        if space.via.is_some() || space.bank.is_some() {
             return Err(Error::new(
                 place,
                 format!(
@@ -284,6 +284,13 @@ impl<'a> Specialiser<'a, '_> {
 
     /// Does what must be done before the access to a piece of it, and says where that is.
     fn target(&mut self, r: &Register<'a>, piece: u64) -> Result<Target<'a>> {
+        if self.entry.frames.len() > DEEPEST {
+            return Err(Error::new(
+                r.place,
+                format!("`{}` is chosen by itself", self.text(r.item.name)),
+                "let what chooses it lie in a space that nothing chooses",
+            ));
+        }
         for via in &r.item.via {
             self.enter(r.instance, Vec::new());
             if let (Some(name), Some(index)) = (r.item.index, r.index) {
@@ -317,6 +324,19 @@ impl<'a> Specialiser<'a, '_> {
         let window = self.window(&region, space.name, r.place)?;
         let stride = region.step.unwrap_or(1);
         let bytes = u64::from(self.pieces(r)?.1.bytes());
+        if let Some(via) = &space.bank {
+            // The last before the access: what else chooses a register may lie in another bank.
+            self.enter(owner, Vec::new());
+            if let (Some(name), Some(index)) = (space.index, r.space_index) {
+                let binding = crate::instance::Binding::Value(Value::Num(index));
+                self.entry.scopes.push((name, binding));
+            }
+            let done = self
+                .value(&via.value)
+                .and_then(|v| self.assign_to(&via.target, v, via.value.place));
+            self.leave();
+            done?;
+        }
         let mut at = if let Some(via) = &space.via {
             // Chosen by an index: the register's number is written, the access is at the window's start.
             let step = self.index_step(r, 1)?;
@@ -409,7 +429,8 @@ impl<'a> Specialiser<'a, '_> {
     /// Where a register stands in memory: for other devices to store to.
     pub fn register_address(&mut self, r: &Register<'a>) -> Result<Num<'a>> {
         let space = r.space.and_then(|name| self.space_item(r.instance, name));
-        let chosen = !r.item.via.is_empty() || space.is_some_and(|(_, s, _)| s.via.is_some());
+        let chosen = !r.item.via.is_empty()
+            || space.is_some_and(|(_, s, _)| s.via.is_some() || s.bank.is_some());
         if !chosen {
             let target = self.target(r, 0)?;
             let window = self.out.windows.get(usize::from(target.window));

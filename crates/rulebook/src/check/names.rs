@@ -88,7 +88,7 @@ impl<'a> Checker<'a, '_, '_> {
                 self.bound(space.index, |c| {
                     c.all(&space.value);
                     c.all(&space.step);
-                    if let Some(via) = &space.via {
+                    for via in space.via.iter().chain(&space.bank) {
                         c.expr(&via.target);
                         c.expr(&via.value);
                     }

@@ -5,7 +5,9 @@
 use super::{facts, view::View, walk};
 use crate::{
     diagnostic::Diagnostic,
-    tree::{BinaryOp, Effects, Expr, ExprKind, Item, ItemKind, Name, RegItem, Rule, SpaceItem},
+    tree::{
+        BinaryOp, Effects, Expr, ExprKind, Item, ItemKind, Name, RegItem, Rule, SpaceItem, Via,
+    },
 };
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -32,6 +34,7 @@ pub fn check(view: &View, rule: &Rule, out: &mut Vec<Diagnostic>) {
             let help = "take its `as` away: the processor's registers are accessed at once";
             out.push(Diagnostic::new(one.item.place, reason, help));
         }
+        chosen(view, one, &all, &spaces, out);
         let Some(extent) = extent(one.reg, space) else {
             continue;
         };
@@ -249,7 +252,7 @@ fn begins(view: &View, rule: &Rule, item: &Item, space: &SpaceItem, out: &mut Ve
     }
     let Some(other) = chain.get(1) else { return };
     let text = view.text(other.name);
-    if let Some(via) = &other.via {
+    if let Some(via) = other.via.as_ref().or(other.bank.as_ref()) {
         let chooser = facts::show(view, &via.target);
         out.push(Diagnostic::new(
             value.place,
@@ -271,6 +274,40 @@ fn begins(view: &View, rule: &Rule, item: &Item, space: &SpaceItem, out: &mut Ve
             format!("`{text}` is several spaces, and this does not say which"),
             format!("give it an index: `space {name}[i] = {text}[i] + 0x10`"),
         ));
+    }
+}
+
+/// What is written before an access to a register: by its own `via`, and by that of its space.
+fn choosers<'a>(one: &Placed<'a>, spaces: &[Space<'a>]) -> Vec<&'a Via> {
+    let space = spaces.iter().find(|s| Some(s.item.name) == one.space);
+    let space = space.into_iter();
+    let of_space = space.flat_map(|s| s.item.via.iter().chain(&s.item.bank));
+    one.reg.via.iter().chain(of_space).collect()
+}
+
+/// What chooses a register is reached without it.
+fn chosen(view: &View, one: &Placed, all: &[Placed], spaces: &[Space], out: &mut Vec<Diagnostic>) {
+    let mut seen: Vec<&RegItem> = Vec::new();
+    let mut open: Vec<&Via> = choosers(one, spaces);
+    while let Some(via) = open.pop() {
+        let Some((chooser, _)) = view.place(&via.target) else {
+            continue;
+        };
+        if core::ptr::eq(chooser, one.reg) {
+            let name = view.text(one.reg.name);
+            out.push(Diagnostic::new(
+                one.item.place,
+                format!("`{name}` would have to be written before each access to itself"),
+                "let what chooses a register or a bank lie in a space that nothing chooses",
+            ));
+            return;
+        }
+        if seen.iter().any(|one| core::ptr::eq(*one, chooser)) {
+            continue;
+        }
+        seen.push(chooser);
+        let placed = all.iter().filter(|p| core::ptr::eq(p.reg, chooser));
+        open.extend(placed.flat_map(|placed| choosers(placed, spaces)));
     }
 }
 
@@ -548,7 +585,8 @@ fn apart(
     };
     let apart = space.item.name != known.item.name;
     let meant = meant || apart && (cut(&a, known) || cut(&b, space));
-    if !a.meets(&b) || meant || two_sides(one.reg, other.reg) || banks(one, other) {
+    if !a.meets(&b) || meant || two_sides(one.reg, other.reg) || banks((one, space), (other, known))
+    {
         return;
     }
     let guards: Vec<facts::Guard> = one.guards.iter().chain(&other.guards).copied().collect();
@@ -601,14 +639,18 @@ fn begins_alike(a: &Placed, b: &Placed) -> bool {
 }
 
 /// Registers of two banks, chosen by different numbers in one register.
-fn banks(one: &Placed, other: &Placed) -> bool {
-    let (Some(a), Some(b)) = (one.reg.via.first(), other.reg.via.first()) else {
-        return false;
+fn banks((one, a): (&Placed, &Space), (other, b): (&Placed, &Space)) -> bool {
+    let vias = |placed: &Placed, space: &Space| -> Vec<Via> {
+        let all = placed.reg.via.iter().chain(&space.item.bank);
+        all.cloned().collect()
     };
-    match (&a.value.kind, &b.value.kind) {
-        (ExprKind::Number(x), ExprKind::Number(y)) => same(&a.target, &b.target) && x != y,
-        _ => false,
-    }
+    let (a, b) = (vias(one, a), vias(other, b));
+    a.iter().any(|a| {
+        b.iter().any(|b| match (&a.value.kind, &b.value.kind) {
+            (ExprKind::Number(x), ExprKind::Number(y)) => same(&a.target, &b.target) && x != y,
+            _ => false,
+        })
+    })
 }
 
 /// What is said to lie over another does.

@@ -5,6 +5,7 @@ use super::{
     lexer::{Kind, Result},
     parser::Parser,
 };
+use crate::check::walk;
 use crate::tree::{
     Expr, ExprKind, Item, ItemKind, Name, Pieces, RegItem, SpaceItem, TypeBase, Via,
 };
@@ -36,6 +37,7 @@ impl Parser<'_, '_> {
                 value: None,
                 step: None,
                 via: None,
+                bank: None,
                 per_cpu: false,
             };
             if self.take_sign("=") {
@@ -79,7 +81,16 @@ impl Parser<'_, '_> {
             if self.take_word("step") {
                 space.step = Some(self.expr()?);
             } else if self.take_word("via") {
-                space.via = Some(self.via()?);
+                let via = self.via()?;
+                let at = self.intern("at")?;
+                let mut numbered = false;
+                walk::expr(&via.value, &mut |e| {
+                    numbered |= e.kind == ExprKind::Name(at)
+                });
+                match numbered {
+                    true => space.via = Some(via),
+                    false => space.bank = Some(via),
+                }
             } else if self.take_word("per") {
                 self.want_word("cpu")?;
                 space.per_cpu = true;
