@@ -309,19 +309,32 @@ fn receives(
     Ok(())
 }
 
-/// Bytes of frames around everything that a card, a driver or a class might take for a limit: Ethernet's shortest and longest,
-/// with checksum and tag, sizes of buffers, a page, what jumbo frames have, and the longest that the cable carries.
-const LENGTHS: &[usize] = &[
-    14, 15, 59, 60, 61, 63, 64, 65, 1513, 1514, 1515, 1517, 1518, 1519, 1521, 1522, 1523, 1535,
-    1536, 1537, 1791, 1792, 1793, 2047, 2048, 2049, 4095, 4096, 4097, 8191, 8192, 9000, 9018,
-    16_384, 32_768, 65_535,
-];
-/// The longest frame that every card must take: 1,500 bytes and a header.
-const LONGEST: usize = 1514;
-/// Of Ethernet.
-const HEADER: u32 = 14;
-/// Shorter ones may get zeroes at their end.
+/// Of Ethernet's header, of a tag in it (IEEE 802.1Q), of the checksum, which is not sent along here.
+const HEADER: usize = 14;
+const TAG: usize = 4;
+const CHECKSUM: usize = 4;
+/// Shorter frames may get zeroes at their end.
 const SHORTEST: usize = 60;
+/// The longest frame that every card must take: 1,500 bytes and a header.
+const LONGEST: usize = HEADER + 1500;
+/// Bytes that a card, a driver or a class might take for a limit: Ethernet's, with and without tag and checksum, what buffers
+/// and pages have, jumbo frames, and the longest that the cable carries.
+const LIMITS: &[usize] = &[
+    HEADER + 1,
+    SHORTEST,
+    SHORTEST + CHECKSUM,
+    LONGEST,
+    LONGEST + TAG,
+    LONGEST + TAG + CHECKSUM,
+    1536,
+    2048,
+    4096,
+    8192,
+    HEADER + 9000 + CHECKSUM,
+    16 << 10,
+    32 << 10,
+    (64 << 10) - 2,
+];
 
 /// Frames of every length come in: a card takes them as they are, or leaves them out; the driver goes on either way. Those
 /// that may be sent are sent as they are.
@@ -332,7 +345,8 @@ fn limits(driver: &mut Driver, cable: &qtest::peer::Cable) -> Result<()> {
         frame.extend(pattern(length - 6, seed));
         frame
     };
-    for (k, length) in LENGTHS.iter().copied().enumerate() {
+    let lengths = LIMITS.iter().flat_map(|limit| limit - 1..=limit + 1);
+    for (k, length) in lengths.enumerate() {
         let odd = frame(length, 3 + 2 * k);
         let usual = frame(100, 4 + 2 * k);
         cable.send(&odd)?;
@@ -387,7 +401,7 @@ fn limits(driver: &mut Driver, cable: &qtest::peer::Cable) -> Result<()> {
             })?;
         }
     }
-    let longer = driver.pump().facts().mtu as u32 + HEADER + 1;
+    let longer = driver.pump().facts().mtu as u32 + HEADER as u32 + 1;
     let answer = driver.ask(todo::NIC_TRANSMIT, 0x8000 + head, longer, 0)?;
     wants(answer.ok == 0, || {
         format!("a frame of {longer} bytes is taken, and nobody may send so many")
