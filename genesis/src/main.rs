@@ -67,6 +67,12 @@ fn main(door: door::Handover) -> ! {
     discover::say_notes(&machine);
 
     // 6 install, and vanish
+    if !arch::entry::forbids_execution() {
+        stop!(
+            "this processor does not forbid execution (NX; firmware may have switched it off: look for \"execute disable\" in its \
+             set-up); the nucleus keeps code and data apart by it, and does not start without"
+        );
+    }
     let mut kernel = install::nucleus(payload::NUCLEUS);
     (kernel.info.message_first, kernel.info.message_count) = written.messages;
     let bound = bind::bind(&mut kernel, &written.drivers, machine.arch);

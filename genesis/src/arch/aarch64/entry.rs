@@ -13,6 +13,11 @@ const NOT_GLOBAL: u64 = 1 << 11;
 const NO_EXECUTE_KERNEL: u64 = 1 << 53;
 const NO_EXECUTE_USER: u64 = 1 << 54;
 
+/// Whether memory can be marked as not executable: always, on this architecture.
+pub fn forbids_execution() -> bool {
+    true
+}
+
 pub fn leaf(physical: u64, access: Access, large: bool) -> u64 {
     let kind = match access.device {
         true => memory_type::DEVICE,

@@ -90,9 +90,17 @@ loaded:
     mov cr3, rsi
     mov eax, 0xa0
     mov cr4, rax
+    mov r9, rbx
+    mov eax, 0x80000001         # EDX bit 20: no-execute is there (SDM 2A, CPUID); EFER's is bit 11
+    cpuid
+    mov rbx, r9
+    and edx, 1 << 20
+    shr edx, 9
+    mov r9d, edx
     mov ecx, 0xc0000080
     rdmsr
-    or eax, 0x901
+    or eax, 0x101
+    or eax, r9d
     wrmsr
     mov rax, cr0
     and eax, 0x9fffffff
@@ -157,9 +165,17 @@ unpacked:                       # edx, eax: the counter
     or eax, 0xa0                # PAE, global pages
     mov cr4, eax
     mov cr3, edi
-    mov ecx, 0xc0000080         # EFER: long mode, no-execute, system calls
+    mov edi, ebx
+    mov eax, 0x80000001         # EDX bit 20: no-execute is there (SDM 2A, CPUID); EFER's is bit 11
+    cpuid
+    mov ebx, edi
+    and edx, 1 << 20
+    shr edx, 9
+    mov edi, edx
+    mov ecx, 0xc0000080         # EFER: long mode, system calls, no-execute
     rdmsr
-    or eax, 0x901
+    or eax, 0x101
+    or eax, edi
     wrmsr
     mov eax, cr0
     and eax, 0x9fffffff         # caches on

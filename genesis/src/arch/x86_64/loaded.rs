@@ -5,5 +5,6 @@
 extern "C" fn door_loaded(told: u64, ticks: u64) -> ! {
     crate::log::start();
     super::set_vectors();
+    super::entry::start();
     crate::loaded::start(told, ticks, super::pvh::image(), |_, _| ())
 }

@@ -30,6 +30,7 @@ fn word(at: u64, bits: u32) -> u64 {
 extern "C" fn door_pvh(info: u64, ticks: u64) -> ! {
     crate::log::start();
     super::set_vectors();
+    super::entry::start();
     if word(info, 32) != MAGIC {
         crate::stop!("no start information at {info:#x}");
     }

@@ -61,8 +61,8 @@ static SEGMENTS: Table<[u64; 7]> = Table::new([
 
 static INTERRUPTS: Table<[[u64; 2]; 256]> = Table::new([[0; 2]; 256]);
 
-/// Only the CPU uses it, for an exception that does not return.
-static SEPARATE: Table<[u8; 4096]> = Table::new([0; 4096]);
+/// A stack for each of [`ANYTIME`]: one of them may come while another is worked on.
+static SEPARATE: Table<[[u8; 4096]; ANYTIME.len()]> = Table::new([[0; 4096]; ANYTIME.len()]);
 
 #[repr(C, packed(2))]
 struct Pointer {
@@ -75,7 +75,8 @@ extern "C" {
     static nucleus_vectors: u8;
 }
 
-/// Non-maskable interrupt, double fault and machine check: on a stack of their own.
+/// Non-maskable interrupt, double fault and machine check: each on a stack of its own, since they come at any moment, also
+/// while the stack pointer is still a program's.
 const ANYTIME: [usize; 3] = [2, 8, 18];
 
 /// `int3`: the one gate that programs may pass.
@@ -83,7 +84,8 @@ const BREAKPOINT: usize = 3;
 
 fn gate(vector: usize) -> [u64; 2] {
     let entry = &raw const nucleus_vectors as u64 + 16 * vector as u64;
-    let stack = u64::from(ANYTIME.contains(&vector));
+    let anytime = ANYTIME.iter().position(|anytime| *anytime == vector);
+    let stack = anytime.map_or(0, |n| n as u64 + 1);
     let user = if vector == BREAKPOINT { 3 } else { 0 };
     let kind = 0x8e00 | user << 13;
     let low = (entry & 0xffff) | u64::from(NUCLEUS_CODE) << 16 | stack << 32 | kind << 32;
@@ -98,7 +100,9 @@ pub fn load() {
     // SAFETY: the tables are static and written here before they are loaded; one CPU, interrupts off. The gates lead
     // to the entry code, the segments are those the entry code assumes.
     unsafe {
-        (*tss).separate[0] = SEPARATE.0.get() as u64 + 4096;
+        for n in 0..ANYTIME.len() {
+            (*tss).separate[n] = SEPARATE.0.get() as u64 + 4096 * (n as u64 + 1);
+        }
         let low = limit & 0xffff
             | (base & 0xff_ffff) << 16
             | 0x89 << 40

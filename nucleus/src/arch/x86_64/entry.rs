@@ -1,5 +1,6 @@
 //! Into the nucleus and out of it.
 
+use super::alarms;
 use crate::{faults, interrupts, leave, platform, println, space, STATE};
 use abi::{boot::vector, system::event};
 use core::arch::{asm, global_asm};
@@ -106,6 +107,7 @@ pub fn idle() -> ! {
 #[no_mangle]
 extern "C" fn nucleus_interrupt(thread: &'static Thread) -> &'static Thread {
     let number = thread.registers.0[r::VECTOR].get();
+    alarms::say();
     match number {
         0..32 => exception(thread, number),
         _ => interrupt(number),
@@ -116,6 +118,7 @@ extern "C" fn nucleus_interrupt(thread: &'static Thread) -> &'static Thread {
 /// From the entry code: an interrupt while nobody ran.
 #[no_mangle]
 extern "C" fn nucleus_woken(number: u64) -> &'static Thread {
+    alarms::say();
     interrupt(number);
     leave()
 }

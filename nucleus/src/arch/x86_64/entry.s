@@ -323,6 +323,7 @@ nucleus_idle:
 2:  sti
     hlt
     cli
+    call    nucleus_alarmed             # a non-maskable interrupt ends the rest, too
     jmp     2b
 
 # All vectors, 16 bytes each: vector and error code on the stack.
@@ -343,12 +344,12 @@ nucleus_vectors:
 
 # On the stack: vector, error code, rip, cs, flags, rsp, ss. From user mode it is the end of the thread's registers.
 nucleus_vector:
-    cmp     qword ptr [rsp], 2          # on a stack of their own: there is no way back from these
-    je      8f
+    cmp     qword ptr [rsp], 2          # these three are on stacks of their own
+    je      9f
     cmp     qword ptr [rsp], 8
     je      8f
     cmp     qword ptr [rsp], 18
-    je      8f
+    je      10f
     test    byte ptr [rsp + 24], 3
     jz      7f
     push    rax
@@ -385,6 +386,33 @@ nucleus_vector:
 8:  mov     rdi, rsp
     lea     rsp, [rip + nucleus_stack_top]
     call    nucleus_fault
+# A non-maskable interrupt may come anywhere in the nucleus: it is counted, and said when an interrupt comes next.
+9:  inc     qword ptr [rip + nucleus_alarms]
+    add     rsp, 16
+    iretq
+# A machine check, too; where it comes back, what it found is said the same way.
+10: push    rax
+    push    rcx
+    push    rdx
+    push    rsi
+    push    rdi
+    push    r8
+    push    r9
+    push    r10
+    push    r11
+    cld
+    call    nucleus_machine_check       # five words from the CPU, two from the vector, nine from here: aligned
+    pop     r11
+    pop     r10
+    pop     r9
+    pop     r8
+    pop     rdi
+    pop     rsi
+    pop     rdx
+    pop     rcx
+    pop     rax
+    add     rsp, 16
+    iretq
 
 .section .bss
 .balign 16
@@ -394,6 +422,9 @@ nucleus_stack_top:
 nucleus_user_stack:
     .skip 8
 nucleus_idles:
+    .skip 8
+.global nucleus_alarms
+nucleus_alarms:                         # non-maskable interrupts that came
     .skip 8
 nucleus_foreign:                        # not 0: system calls of who runs are events
     .skip 8

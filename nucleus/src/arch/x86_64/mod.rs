@@ -1,5 +1,6 @@
 //! x86-64: Intel 64 and IA-32 Architectures Software Developer's Manual (SDM), volumes 2 and 3A.
 
+mod alarms;
 mod descriptors;
 mod entry;
 mod paging;
@@ -47,6 +48,7 @@ pub fn start() {
     descriptors::load();
     entry::enable_system_calls();
     protect();
+    alarms::start();
 }
 
 fn cpuid(leaf: u32) -> core::arch::x86_64::CpuidResult {
