@@ -109,10 +109,17 @@ pub fn plan(book: &Book, machine: &mut Machine, mut judge: impl FnMut(Subject) -
             .iter()
             .position(|(name, _)| book.name(*name) == class)
     };
-    // The dearest first: what is cheaper may be measured by it.
-    matched.sort_by_key(|(_, cost, choice)| {
+    // The dearest first: what is cheaper may be measured by it. Among equals firmware's console is the first of its class, and
+    // then that with the lowest number of its own: firmware lists devices in whatever order it likes.
+    matched.sort_by_key(|(device, cost, choice)| {
         let rank = rank(&choice.class).unwrap_or(book.order.len());
-        (rank, Reverse(*cost))
+        let fact = |name| machine.devices.get(*device).and_then(|d| d.fact(name));
+        let console = matches!(fact("console"), Some(Value::Flag(true)));
+        let own = match fact("uid") {
+            Some(Value::Number(uid)) => *uid,
+            _ => u64::MAX,
+        };
+        (rank, Reverse(*cost), !console, own)
     });
     let mut jobs: Vec<Job> = Vec::new();
     for (device, _, choice) in matched {

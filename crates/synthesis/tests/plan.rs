@@ -90,3 +90,41 @@ fn a_score_may_be_as_large_as_a_number() {
     let nearest = verdict(2).nearest;
     assert_eq!(nearest, Some(("two".into(), "revision == 7".into())));
 }
+
+/// Firmware lists devices in whatever order it likes; which is the first of its class does not depend on that.
+#[test]
+fn the_console_is_first_and_then_the_lowest_number() {
+    let book = match rulebook::read(&[("lines.rule", RULES)]) {
+        Ok(book) => book,
+        Err(problems) => panic!("{problems:?}"),
+    };
+    let order = |facts: &[(Option<u64>, bool)]| -> Vec<usize> {
+        let devices = facts.iter().enumerate().map(|(n, (uid, console))| {
+            let mut device = device(&format!("pci/{n}"), "pci", Some(2));
+            let fact = |name: &str, value| Fact {
+                name: name.into(),
+                value,
+                source: Source::Configuration,
+            };
+            let uid = uid.map(|uid| fact("uid", Value::Number(uid)));
+            let console = console.then(|| fact("console", Value::Flag(true)));
+            device.facts.extend(uid.into_iter().chain(console));
+            device
+        });
+        let mut machine = Machine {
+            devices: devices.collect(),
+            ..Machine::new(Arch::X86_64)
+        };
+        let plan = plan(&book, &mut machine, |subject| match_device(subject, None));
+        plan.jobs.iter().map(|job| job.device).collect()
+    };
+    assert_eq!(order(&[(Some(2), false), (Some(1), false)]), [1, 0]);
+    assert_eq!(
+        order(&[(None, false), (Some(7), false), (None, false)]),
+        [1, 0, 2]
+    );
+    assert_eq!(
+        order(&[(Some(3), false), (Some(1), false), (Some(2), true)]),
+        [2, 1, 0]
+    );
+}
