@@ -59,6 +59,9 @@ pub fn plain(name: &str) -> String {
     plain
 }
 
+/// Elements of an array that are compared with others.
+const ELEMENTS: u64 = 256;
+
 impl Register {
     /// Refuses what no rule can say.
     ///
@@ -96,9 +99,30 @@ impl Register {
         Ok(())
     }
 
-    /// The `reg` item, without indentation.
+    /// Whether it has bytes in common with another, both of which are read, or written.
     #[must_use]
-    pub fn item(&self, digits: usize, space: Option<&str>) -> String {
+    pub fn shares_place(&self, other: &Register) -> bool {
+        // What is read at a place and what is written there are two registers.
+        let only = |r: &Register, effect: u16| r.effects & effect != 0;
+        let apart = |a: &Register, b: &Register| only(a, Effects::RO) && only(b, Effects::WO);
+        if apart(self, other) || apart(other, self) {
+            return false;
+        }
+        let spans = |r: &Register| {
+            let (count, step) = r.several.unwrap_or((1, 0));
+            let (start, length) = (r.offset, r.bits.div_ceil(8));
+            (0..count.min(ELEMENTS)).map(move |n| {
+                let start = start.saturating_add(n.saturating_mul(step));
+                (start, start.saturating_add(length))
+            })
+        };
+        let theirs: Vec<(u64, u64)> = spans(other).collect();
+        spans(self).any(|(a, b)| theirs.iter().any(|(from, to)| a < *to && *from < b))
+    }
+
+    /// The `reg` item, without indentation. `over`: the registers before it that it shares a place with.
+    #[must_use]
+    pub fn item(&self, digits: usize, space: Option<&str>, over: &[String]) -> String {
         let count = self
             .several
             .map_or_else(String::new, |(n, _)| format!("[{n}]"));
@@ -116,6 +140,9 @@ impl Register {
         }
         if let Some((_, step)) = self.several.filter(|(_, step)| *step * 8 != self.bits) {
             text += &format!(" step {step}");
+        }
+        for name in over {
+            text += &format!(" over {name}");
         }
         if let Some(space) = space {
             text += &format!(" in {space}");

@@ -135,6 +135,7 @@ fn registers(all: &[Register]) -> String {
     let digits = format!("{furthest:x}").len().max(2);
     let mut names: HashMap<String, u32> = HashMap::new();
     let mut text = String::new();
+    let mut written: Vec<Register> = Vec::new();
     for (at, register) in all.iter().enumerate() {
         let mut register = register.clone();
         let plain = super::description::plain(&register.name);
@@ -144,7 +145,10 @@ fn registers(all: &[Register]) -> String {
             register.name += &format!("_{times}");
         }
         let space = (at == 0).then_some("r");
-        text += &format!("  {}\n", register.item(digits, space));
+        let shared = written.iter().filter(|r| r.shares_place(&register));
+        let over: Vec<String> = shared.map(|r| super::description::plain(&r.name)).collect();
+        text += &format!("  {}\n", register.item(digits, space, &over));
+        written.push(register);
     }
     text
 }
