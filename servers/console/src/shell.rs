@@ -201,6 +201,12 @@ fn read_sectors(world: &mut World, disk: Option<&str>, sector: u64, count: u64) 
     let name = world.view.devices[device].name.clone();
     let facts = world.disks[at].facts(unit);
     for sector in sector..sector.saturating_add(count) {
+        if facts.sectors == 0 {
+            return writeln!(
+                world,
+                "error: {name} has no sectors: there is no medium in it, or an empty one"
+            );
+        }
         if sector >= facts.sectors {
             let last = facts.sectors.saturating_sub(1);
             return writeln!(
