@@ -99,7 +99,7 @@ loaded:
     mov r9d, edx
     mov ecx, 0xc0000080
     rdmsr
-    or eax, 0x101
+    or eax, 1 << 8 | 1
     or eax, r9d
     wrmsr
     mov rax, cr0
@@ -174,7 +174,7 @@ unpacked:                       # edx, eax: the counter
     mov edi, edx
     mov ecx, 0xc0000080         # EFER: long mode, system calls, no-execute
     rdmsr
-    or eax, 0x101
+    or eax, 1 << 8 | 1
     or eax, edi
     wrmsr
     mov eax, cr0

@@ -22,8 +22,8 @@ const STATUS: u32 = 0x17a;
 const CONTROL: u32 = 0x17b;
 /// Of bank 0; those of the next follow four later.
 const BANK_CONTROL: u32 = 0x400;
-const BANK_STATUS: u32 = 0x401;
-const BANK_ADDRESS: u32 = 0x402;
+const BANK_STATUS: u32 = BANK_CONTROL + 1;
+const BANK_ADDRESS: u32 = BANK_CONTROL + 2;
 
 /// Of a bank's status.
 const VALID: u64 = 1 << 63;
