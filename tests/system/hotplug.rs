@@ -151,17 +151,35 @@ fn slot_control(guest: &mut Guest, path: &str) -> u32 {
     1 << 31 | device << 11 | function << 8 | (at as u32 + 0x18)
 }
 
-/// Nobody asked: the slot's power goes, and with it the card, while requests are made of it.
-#[test]
-fn a_card_that_is_torn_out_is_missed() {
-    let (mut guest, _monitor, mut monitor) = start(&machine("q35-hotplug"));
+/// The slot's power goes, and with it the card, while requests are made of it. QEMU 7.2 itself crashes now and then when a disk's
+/// model goes with requests in flight: nothing then.
+fn torn_out(machine: &Machine) -> Option<(Guest, Monitor, Connected)> {
+    let (mut guest, other, mut monitor) = start(machine);
     let place = slot_control(&mut guest, "pci/00:02.0");
     guest.say("read nvme:0 128").expect("typed");
     hears(&mut guest, "00000200");
     // Power and lamp off; presence, link and button still raise interrupts.
     monitor.port_out('w', 0xcf8, place);
     monitor.port_out('h', 0xcfc, 0x17e9);
-    hears(&mut guest, "is gone; ended: nvme");
+    match guest.wait_for("is gone; ended: nvme", PATIENCE) {
+        Ok(_) => Some((guest, other, monitor)),
+        Err(error) => match guest.crashed() {
+            Some(signal) => {
+                eprintln!("the emulator crashed (signal {signal}); once more");
+                None
+            }
+            None => panic!("{error:#}\nit printed:\n{}", guest.transcript()),
+        },
+    }
+}
+
+/// Nobody asked for it.
+#[test]
+fn a_card_that_is_torn_out_is_missed() {
+    let machine = machine("q35-hotplug");
+    let (mut guest, _monitor, mut monitor) = (0..4)
+        .find_map(|_| torn_out(&machine))
+        .expect("the emulator crashed each time");
     settle(&mut guest);
     has(&ask(&mut guest, "read 1"), &["error: nvme was pulled out"]);
     assert!(!guest.transcript().contains("wants back"));

@@ -81,6 +81,19 @@ impl Guest {
         })
     }
 
+    /// The signal that ended the emulator, if one did: then it crashed, whatever the guest had to do with that.
+    pub fn crashed(&mut self) -> Option<i32> {
+        use std::os::unix::process::ExitStatusExt;
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return status.signal();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
     /// Waits until the guest has printed `text` after what was read before, and gives what stands before it.
     ///
     /// # Errors
