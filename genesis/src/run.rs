@@ -61,7 +61,7 @@ pub fn unharmed() -> Result<(), String> {
     GUARDS.with(|guards| {
         let found = guards
             .iter()
-            .position(|(_, guard)| guard.harmed().is_some());
+            .position(|(_, guard)| guard.harmed().next().is_some());
         match found {
             Some(at) => {
                 let (what, _) = guards.swap_remove(at);

@@ -6,9 +6,9 @@ pub struct Guard {
     size: usize,
 }
 
-/// The byte at each offset: neither zeroes nor ones, nor twice the same in a row.
-fn pattern(at: usize) -> u8 {
-    at as u8 ^ 0xa5
+/// What stands in a guard at an offset: no two neighbours are equal, and zero is rare.
+pub fn pattern(at: usize) -> u8 {
+    (at * 31 + at / 256 * 7 + 0x5a) as u8
 }
 
 impl Guard {
@@ -25,11 +25,11 @@ impl Guard {
         Guard { base, size }
     }
 
-    /// The first byte, counted from the range's beginning, that is not as it was laid.
-    pub fn harmed(&self) -> Option<usize> {
+    /// The bytes, counted from the range's beginning, that are not as they were laid.
+    pub fn harmed(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
         // SAFETY: `at` is below the size, and so many bytes are readable (contract of `new`). Volatile: a device may store to
-        // them at any time.
-        (0..self.size).find(|at| unsafe { self.base.add(*at).read_volatile() } != pattern(*at))
+        // them at any time, and whatever is read then is only a byte.
+        (0..self.size).filter(|at| unsafe { self.base.add(*at).read_volatile() } != pattern(*at))
     }
 }
 
@@ -44,17 +44,18 @@ mod tests {
         for at in [0, 1, 128, 255, 299] {
             // SAFETY: the array is used through this pointer only, as long as the guard is.
             let guard = unsafe { Guard::new(base, 300) };
-            assert_eq!(guard.harmed(), None);
+            assert_eq!(guard.harmed().next(), None);
             // SAFETY: inside of the array.
             unsafe { *base.add(at) = !*base.add(at) };
-            assert_eq!(guard.harmed(), Some(at));
+            assert_eq!(guard.harmed().next(), Some(at));
+            assert_eq!(guard.harmed().next_back(), Some(at));
         }
         // SAFETY: as above; zeroes and ones are no pattern.
         let guard = unsafe { Guard::new(base, 300) };
         for byte in [0, 0xff] {
             // SAFETY: inside of the array.
             unsafe { base.write_bytes(byte, 2) };
-            assert!(guard.harmed().is_some());
+            assert!(guard.harmed().next().is_some());
         }
     }
 }

@@ -247,21 +247,48 @@ fn nic(driver: &mut Driver, stand: &Stand) -> Result<()> {
 fn sends(driver: &mut Driver, cable: &qtest::peer::Cable) -> Result<()> {
     let head = driver.pump().facts().headroom as u32;
     for k in 0..40usize {
-        let mut frame = vec![0xff; 6];
-        frame.extend(pattern(54 + (k * 37) % 1400, 1));
         let at = 0x8000 + (k as u32 % 8) * 2048 + head;
-        driver.pool().write(at.into(), &frame);
-        let answer = driver.ask(todo::NIC_TRANSMIT, at, frame.len() as u32, 0)?;
-        wants(answer.ok == 1, || format!("frame {k} is not sent"))?;
-        // Whoever else is on the cable may have said something in between.
-        let start = Instant::now();
-        while cable.receive(PATIENCE)?.is_none_or(|got| got != frame) {
-            wants(start.elapsed() < PATIENCE, || {
-                format!("frame {k} does not arrive as it was sent")
-            })?;
-        }
+        let frame = to_all(60 + (k * 37) % 1400, 1);
+        goes_out(driver, cable, at, &frame, &format!("frame {k}"))?;
     }
     Ok(())
+}
+
+/// A frame of so many bytes to everybody.
+fn to_all(length: usize, seed: usize) -> Vec<u8> {
+    let mut frame = vec![0xff; 6];
+    frame.extend(pattern(length - 6, seed));
+    frame
+}
+
+/// A frame is sent from a place in the pool, and comes out of the cable as it is.
+fn goes_out(
+    driver: &mut Driver,
+    cable: &qtest::peer::Cable,
+    at: u32,
+    frame: &[u8],
+    name: &str,
+) -> Result<()> {
+    driver.pool().write(at.into(), frame);
+    let answer = driver.ask(todo::NIC_TRANSMIT, at, frame.len() as u32, 0)?;
+    wants(answer.ok == 1, || format!("{name} is not sent"))?;
+    // Whoever else is on the cable may have said something in between.
+    let start = Instant::now();
+    while cable.receive(PATIENCE)?.is_none_or(|got| got != frame) {
+        wants(start.elapsed() < PATIENCE, || {
+            format!("{name} does not arrive as it was sent")
+        })?;
+    }
+    Ok(())
+}
+
+/// The bytes of a received frame, whose buffer is supplied again.
+fn taken(driver: &mut Driver, got: &abi::ring::Entry) -> Result<Vec<u8>> {
+    let head = driver.pump().facts().headroom as u32;
+    let mut bytes = vec![0; got.length as usize];
+    driver.pool().read(got.offset.into(), &mut bytes);
+    driver.put(todo::NIC_SUPPLY, got.offset, 2048 - head, 0)?;
+    Ok(bytes)
 }
 
 fn receives(
@@ -293,9 +320,7 @@ fn receives(
         let mut bytes;
         loop {
             let got = driver.wait(|e| e.kind == done::RECEIVED)?;
-            bytes = vec![0; got.length as usize];
-            driver.pool().read(got.offset.into(), &mut bytes);
-            driver.put(todo::NIC_SUPPLY, got.offset, 2048 - head, 0)?;
+            bytes = taken(driver, &got)?;
             driver.turn(false)?;
             // What the emulator's own network says is not ours.
             if bytes.get(6..12) == frame(k).get(6..12) {
@@ -340,17 +365,12 @@ const LIMITS: &[usize] = &[
 /// that may be sent are sent as they are.
 fn limits(driver: &mut Driver, cable: &qtest::peer::Cable) -> Result<()> {
     let head = driver.pump().facts().headroom as u32;
-    let frame = |length: usize, seed: usize| {
-        let mut frame = vec![0xff; 6];
-        frame.extend(pattern(length - 6, seed));
-        frame
-    };
     let lengths = LIMITS.iter().flat_map(|limit| limit - 1..=limit + 1);
     for (k, length) in lengths.enumerate() {
-        let odd = frame(length, 3 + 2 * k);
-        let usual = frame(100, 4 + 2 * k);
+        let odd = to_all(length, 3 + 2 * k);
+        let usual = to_all(100, 4 + 2 * k);
         cable.send(&odd)?;
-        let (mut taken, mut over) = (false, false);
+        let (mut came, mut over) = (false, false);
         let start = Instant::now();
         let mut sent = 0;
         while !over {
@@ -366,14 +386,12 @@ fn limits(driver: &mut Driver, cable: &qtest::peer::Cable) -> Result<()> {
             driver.machine().pause(20_000);
             let news = driver.news();
             for got in news.iter().filter(|e| e.kind == done::RECEIVED) {
-                let mut bytes = vec![0; got.length as usize];
-                driver.pool().read(got.offset.into(), &mut bytes);
-                driver.put(todo::NIC_SUPPLY, got.offset, 2048 - head, 0)?;
+                let bytes = taken(driver, got)?;
                 over |= bytes == usual;
                 let same = bytes.get(..length) == Some(&odd[..])
                     && bytes[length..].iter().all(|byte| *byte == 0)
                     && bytes.len() <= length.max(SHORTEST);
-                taken |= same;
+                came |= same;
                 // What others say on the cable, the emulator's network among them, is not ours.
                 let ours = bytes.get(6..14) == odd.get(6..14);
                 wants(same || !ours, || {
@@ -382,24 +400,14 @@ fn limits(driver: &mut Driver, cable: &qtest::peer::Cable) -> Result<()> {
                 })?;
             }
         }
-        wants(taken || !(SHORTEST..=LONGEST).contains(&length), || {
+        wants(came || !(SHORTEST..=LONGEST).contains(&length), || {
             format!("a frame of {length} bytes is not received")
         })?;
     }
     for length in [SHORTEST, SHORTEST + 1, LONGEST - 1, LONGEST] {
-        let frame = frame(length, length);
-        let at = 0x8000 + head;
-        driver.pool().write(at.into(), &frame);
-        let answer = driver.ask(todo::NIC_TRANSMIT, at, length as u32, 0)?;
-        wants(answer.ok == 1, || {
-            format!("a frame of {length} bytes is not sent")
-        })?;
-        let start = Instant::now();
-        while cable.receive(PATIENCE)?.is_none_or(|got| got != frame) {
-            wants(start.elapsed() < PATIENCE, || {
-                format!("a frame of {length} bytes does not arrive as it was sent")
-            })?;
-        }
+        let frame = to_all(length, length);
+        let name = format!("a frame of {length} bytes");
+        goes_out(driver, cable, 0x8000 + head, &frame, &name)?;
     }
     let longer = driver.pump().facts().mtu as u32 + HEADER as u32 + 1;
     let answer = driver.ask(todo::NIC_TRANSMIT, 0x8000 + head, longer, 0)?;

@@ -2,20 +2,16 @@
 
 use crate::memory::Ram;
 use crate::{Machine, Result};
+use classes::guard::{pattern, Guard};
 
 /// Bytes of each of the two zones: more than the longest frame that the emulator's network carries (69,632 bytes).
 const ZONE: usize = 128 << 10;
 
-/// What stands in a zone at an offset: no two neighbours are equal, and zero is rare.
-fn pattern(at: usize) -> u8 {
-    (at * 31 + at / 256 * 7 + 0x5a) as u8
-}
-
 /// A piece of the machine's RAM between two zones that nobody may write to.
 pub(crate) struct Guarded {
     pub(crate) inside: Ram,
-    before: Ram,
-    behind: Ram,
+    before: Guard,
+    behind: Guard,
 }
 
 impl Guarded {
@@ -25,24 +21,19 @@ impl Guarded {
         let align = align.max(4096);
         let front = ZONE.next_multiple_of(align as usize);
         let whole = machine.ram(front + size + ZONE, align)?;
-        let piece = |at: usize, size: usize| Ram {
-            base: whole.base.wrapping_add(at),
-            size,
-            dma: whole.dma + at as u64,
+        let zone = |at: usize| {
+            // SAFETY: a zone is part of a piece of RAM that was given to this value alone; it stays mapped as long as the machine.
+            unsafe { Guard::new(whole.base.wrapping_add(at), ZONE) }
         };
-        let guarded = Guarded {
-            inside: piece(front, size),
-            before: piece(front - ZONE, ZONE),
-            behind: piece(front + size, ZONE),
-        };
-        for zone in [&guarded.before, &guarded.behind] {
-            for at in 0..zone.size {
-                // SAFETY: the zone is part of a piece of RAM that was given to this value alone; it stays mapped as
-                // long as the machine.
-                unsafe { zone.base.add(at).write_volatile(pattern(at)) };
-            }
-        }
-        Ok(guarded)
+        Ok(Guarded {
+            inside: Ram {
+                base: whole.base.wrapping_add(front),
+                size,
+                dma: whole.dma + front as u64,
+            },
+            before: zone(front - ZONE),
+            behind: zone(front + size),
+        })
     }
 
     /// The memory inside gets the pattern, too.
@@ -63,12 +54,8 @@ impl Guarded {
 
     /// How far from the memory inside the nearest byte lies that was changed: negative before it, from 0 on behind it.
     pub(crate) fn broken(&self) -> Option<i64> {
-        let changed = |zone: &Ram, at: usize| {
-            // SAFETY: as above; a device may write at the same time, and whatever is read then is only a byte.
-            (unsafe { zone.base.add(at).read_volatile() }) != pattern(at)
-        };
-        let behind = (0..ZONE).find(|at| changed(&self.behind, *at));
-        let before = (0..ZONE).rev().find(|at| changed(&self.before, *at));
+        let behind = self.behind.harmed().next();
+        let before = self.before.harmed().next_back();
         behind
             .map(|at| at as i64)
             .or(before.map(|at| at as i64 - ZONE as i64))

@@ -92,9 +92,7 @@ pub fn entry<H: Handle>() -> u64 {
 /// A handler `H` with a stack of so many bytes from the heap, which stays taken.
 #[cfg(target_os = "none")]
 pub fn open<H: Handle>(stack: usize) -> Result<abi::system::Handle, abi::system::Error> {
-    let words = alloc::vec![0u128; stack.div_ceil(16)].leak();
-    let top = words.as_ptr() as u64 + 16 * words.len() as u64;
-    crate::sys::handler_create(entry::<H>(), top)
+    crate::sys::handler_create(entry::<H>(), crate::portal::stack(stack))
 }
 
 // SAFETY of both: the nucleus enters them, nobody else does. It does so with the handler's stack, 16-byte aligned and unused, and the cookie, code and word in the

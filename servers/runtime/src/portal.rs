@@ -27,9 +27,14 @@ pub fn entry<S: Serve>() -> u64 {
 /// A portal to `S` with a stack of so many bytes from the heap, which stays taken.
 #[cfg(target_os = "none")]
 pub fn open<S: Serve>(badge: u64, stack: usize) -> Result<abi::system::Handle, abi::system::Error> {
-    let words = alloc::vec![0u128; stack.div_ceil(16)].leak();
-    let top = words.as_ptr() as u64 + 16 * words.len() as u64;
-    crate::sys::portal_create(entry::<S>(), top, badge)
+    crate::sys::portal_create(entry::<S>(), self::stack(stack), badge)
+}
+
+/// The end of a new stack of so many bytes from the heap, which stays taken.
+#[cfg(target_os = "none")]
+pub(crate) fn stack(bytes: usize) -> u64 {
+    let words = alloc::vec![0u128; bytes.div_ceil(16)].leak();
+    words.as_ptr() as u64 + 16 * words.len() as u64
 }
 
 // SAFETY of both: the nucleus enters with the portal's stack, 16-byte aligned and unused, the words in the registers

@@ -1,5 +1,6 @@
 //! What lies beside the buffers of a test: it has a pattern before the test, and has to have it afterwards.
 
+use crate::guard::pattern;
 use crate::memory::Pool;
 
 /// Ranges of the pool that requests named; what is in none of them is nobody's.
@@ -13,15 +14,11 @@ const RANGES: usize = 24;
 /// Bytes that are read at once.
 const STEP: usize = 64;
 
-fn pattern(at: u64) -> u8 {
-    at as u8 ^ (at >> 8) as u8 ^ 0x5a
-}
-
 impl Beside {
     /// Fills the pool, of which nothing is used yet.
     pub fn begin(pool: &Pool) -> Beside {
-        for at in 0..pool.size() as u64 {
-            pool.write(at, &[pattern(at)]);
+        for at in 0..pool.size() {
+            pool.write(at as u64, &[pattern(at)]);
         }
         Beside {
             ranges: [(0, 0); RANGES],
@@ -58,7 +55,7 @@ impl Beside {
             let places = (from..).zip(&bytes);
             places
                 .filter(|(at, _)| !used(*at))
-                .any(|(at, byte)| *byte != pattern(at))
+                .any(|(at, byte)| *byte != pattern(at as usize))
         })
     }
 }

@@ -2,28 +2,14 @@
 
 use core::cell::Cell;
 
-pub const R15: usize = 0;
-pub const R14: usize = 1;
-pub const R13: usize = 2;
-pub const R12: usize = 3;
-pub const R11: usize = 4;
-pub const R10: usize = 5;
-pub const R9: usize = 6;
-pub const R8: usize = 7;
-pub const RBP: usize = 8;
-pub const RDI: usize = 9;
-pub const RSI: usize = 10;
-pub const RDX: usize = 11;
-pub const RCX: usize = 12;
-pub const RBX: usize = 13;
-pub const RAX: usize = 14;
+pub use abi::frame::{
+    R10, R11, R12, R13, R14, R15, R8, R9, RAX, RBP, RBX, RCX, RDI, RDX, RFLAGS, RIP, RSI, RSP,
+};
+
 /// What brought the thread in: an exception or interrupt, or [`BY_CALL`].
 pub const VECTOR: usize = 15;
 pub const ERROR: usize = 16;
-pub const RIP: usize = 17;
 pub const CS: usize = 18;
-pub const RFLAGS: usize = 19;
-pub const RSP: usize = 20;
 pub const SS: usize = 21;
 pub const COUNT: usize = 22;
 

@@ -1,6 +1,7 @@
 //! What hardware says at any moment: non-maskable interrupts and machine checks (SDM 3A, 6.7 and 15). They come in the middle of
 //! whatever the nucleus does, so they only leave word; it is said when an interrupt comes next.
 
+use super::model::{read, write};
 use crate::println;
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -36,22 +37,6 @@ const HAS_CONTROL: u64 = 1 << 8;
 const RECOVERS: u64 = 1 << 24;
 /// Of the status: the instruction pointer is where the program can go on.
 const RESTARTS: u64 = 1;
-
-fn read(register: u32) -> u64 {
-    let (low, high): (u32, u32);
-    // SAFETY: called with the registers above only, which are there wherever CPUID tells of machine checks.
-    unsafe {
-        asm!("rdmsr", in("ecx") register, out("eax") low, out("edx") high, options(nomem, nostack))
-    };
-    u64::from(high) << 32 | u64::from(low)
-}
-
-fn write(register: u32, value: u64) {
-    // SAFETY: as in `read`; they hold what was found, and say what is looked for.
-    unsafe {
-        asm!("wrmsr", in("ecx") register, in("eax") value as u32, in("edx") (value >> 32) as u32, options(nostack))
-    };
-}
 
 fn banks() -> u32 {
     read(CAPABILITIES) as u32 & 0xff

@@ -1,6 +1,6 @@
 //! Into the nucleus and out of it.
 
-use super::alarms;
+use super::{alarms, model};
 use crate::{faults, interrupts, leave, platform, println, space, STATE};
 use abi::{boot::vector, system::event};
 use core::arch::{asm, global_asm};
@@ -60,13 +60,6 @@ pub fn set_special(special: bool) {
     unsafe { nucleus_special.set(special.into()) }
 }
 
-fn write_model_register(number: u32, value: u64) {
-    // SAFETY: only called below, with registers that every 64-bit CPU has.
-    unsafe {
-        asm!("wrmsr", in("ecx") number, in("eax") value as u32, in("edx") (value >> 32) as u32, options(nostack));
-    }
-}
-
 /// `syscall` leads to the entry code (SDM 3A, 5.8.8).
 pub fn enable_system_calls() {
     const FEATURES: u32 = 0xc000_0080;
@@ -74,21 +67,13 @@ pub fn enable_system_calls() {
     const TARGET: u32 = 0xc000_0082;
     const CLEARED_FLAGS: u32 = 0xc000_0084;
     const SYSTEM_CALLS_NO_EXECUTE: u64 = 1 | 1 << 11;
-    let (low, high): (u32, u32);
-    // SAFETY: reading the register has no effect.
-    unsafe {
-        asm!("rdmsr", in("ecx") FEATURES, out("eax") low, out("edx") high, options(nomem, nostack))
-    };
-    write_model_register(
-        FEATURES,
-        u64::from(high) << 32 | u64::from(low) | SYSTEM_CALLS_NO_EXECUTE,
-    );
-    write_model_register(
+    model::write(FEATURES, model::read(FEATURES) | SYSTEM_CALLS_NO_EXECUTE);
+    model::write(
         SELECTORS,
         0x10 << 48 | u64::from(super::descriptors::NUCLEUS_CODE) << 32,
     );
-    write_model_register(TARGET, nucleus_syscall as *const () as u64);
-    write_model_register(CLEARED_FLAGS, 0x003f_7fd5);
+    model::write(TARGET, nucleus_syscall as *const () as u64);
+    model::write(CLEARED_FLAGS, 0x003f_7fd5);
 }
 
 /// Goes on with a thread.

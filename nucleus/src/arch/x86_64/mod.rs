@@ -3,6 +3,7 @@
 mod alarms;
 mod descriptors;
 mod entry;
+mod model;
 mod paging;
 mod ports;
 
