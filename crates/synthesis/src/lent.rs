@@ -224,6 +224,9 @@ impl<'a> Specialiser<'a, '_> {
     }
 
     fn choice(&self, id: Id) -> Option<(Id, Id)> {
+        if !matches!(self.out.b.op(id), Op::Local(_)) {
+            return None;
+        }
         let all = &self.entry.reach.chosen;
         let found = all.iter().find(|(one, ..)| *one == id);
         found.map(|(_, a, b)| (*a, *b))
@@ -299,10 +302,9 @@ impl<'a> Specialiser<'a, '_> {
         if !self.mode.gives() {
             return Ok(());
         }
-        let lent = self.addresses(n.id);
         let Some((extent, instance)) = reach.and_then(|r| Some((r.extent?, r.instance))) else {
             // In a first run an address is a number as any other.
-            if self.is_live() || lent.is_empty() && !self.carries_address(n.id) {
+            if self.is_live() || !self.carries_address(n.id) {
                 return Ok(());
             }
             return Err(Error::new(
@@ -311,6 +313,7 @@ impl<'a> Specialiser<'a, '_> {
                 "say `for BYTES` where the place is declared, or `for told`",
             ));
         };
+        let lent = self.addresses(n.id);
         let none = self.out.b.known(n.id) == Some(0);
         let kept = matches!(extent, Extent::Told) && self.is_none_or_kept(n.id);
         if lent.is_empty() && !(none || kept || self.is_live()) {
@@ -558,7 +561,7 @@ impl<'a> Specialiser<'a, '_> {
         let mut open = vec![id];
         let mut seen: Vec<Id> = Vec::new();
         while let Some(id) = open.pop() {
-            if seen.contains(&id) {
+            if matches!(self.out.b.op(id), Op::Const(_)) || seen.contains(&id) {
                 continue;
             }
             seen.push(id);
@@ -592,7 +595,7 @@ impl<'a> Specialiser<'a, '_> {
 
     /// A variable is given a value.
     pub(crate) fn set_variable(&mut self, slot: u16, value: Id) {
-        if self.carries_address(value) {
+        if self.mode.gives() && !self.is_live() && self.carries_address(value) {
             self.entry.reach.variables.push(slot);
         }
         self.out.b.step(Op::SetLocal(slot, value));
