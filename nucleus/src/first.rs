@@ -102,7 +102,11 @@ fn rights(task: &'static Task, boot: &BootInfo, ram: Ram) {
     };
     let set = |handle, object, may| task.rights.set(handle, Right { object, may });
     set(root::SELF, Object::Task(task), root::SELF_MAY);
-    set(root::MEMORY, Object::of(free), may::ALL);
+    let memory = |handle, memory, may| {
+        let extent = objects::extent(task, memory).expect("room for the first task's rights");
+        task.rights.set_memory(task, handle, extent, may)
+    };
+    memory(root::MEMORY, free, may::ALL);
     set(root::PLATFORM, Object::Platform, may::ALL);
     for (n, module) in boot
         .modules
@@ -111,13 +115,13 @@ fn rights(task: &'static Task, boot: &BootInfo, ram: Ram) {
         .enumerate()
     {
         let size = module.size.next_multiple_of(PAGE);
-        let memory = Memory {
+        let read_only = may::COPY | may::READ | may::EXECUTE;
+        let whole = Memory {
             base: module.base,
             size,
             device: false,
         };
-        let read_only = may::COPY | may::READ | may::EXECUTE;
-        set(root::MODULE_0 + n as u32, Object::of(memory), read_only);
+        memory(root::MODULE_0 + n as u32, whole, read_only);
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{arch, memory, space, STATE};
 use abi::system::Error;
 use nucleus_core::{
+    extent::{Extent, Mapped},
     rights::Memory,
     task::{Pool, Task},
 };
@@ -19,6 +20,22 @@ pub fn place<T>(task: &Task, value: T) -> Result<&'static T, Error> {
     unsafe {
         at.write(value);
         Ok(&*at)
+    }
+}
+
+/// What stands behind a right to memory that `holder` gets.
+pub fn extent(holder: &Task, memory: Memory) -> Result<&'static Extent, Error> {
+    match holder.spare_extent(memory) {
+        Some(extent) => Ok(extent),
+        None => place(holder, Extent::new(memory)),
+    }
+}
+
+/// For what will be mapped into a task.
+pub fn mapped(task: &Task) -> Result<&'static Mapped, Error> {
+    match task.spare_mapped() {
+        Some(mapped) => Ok(mapped),
+        None => place(task, Mapped::new()),
     }
 }
 

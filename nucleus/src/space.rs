@@ -8,6 +8,7 @@ use crate::{
 use abi::{boot::Range, layout::PAGE, system::Error};
 use nucleus_core::{
     allegation::UserRange,
+    extent::Budget,
     paging::{self, Access},
     rights::Memory,
     task::Task,
@@ -78,6 +79,28 @@ pub fn unmap(task: &Task, range: UserRange) {
             task.mapped.set(task.mapped.get() - PAGE);
         }
     }
+}
+
+/// Unmaps those pages of a range that `wanted` wants, until the budget is spent. How far it came.
+pub fn unmap_those(
+    task: &Task,
+    range: (u64, u64),
+    budget: &mut Budget,
+    wanted: impl Fn(u64) -> bool,
+) -> u64 {
+    let words = Direct(None);
+    paging::unmap_those::<Entries>(
+        &words,
+        task.root,
+        range,
+        budget,
+        wanted,
+        |address, physical| {
+            STATE.frames.unmap(physical);
+            arch::forget_page(task.space.get(), address);
+            task.mapped.set(task.mapped.get() - PAGE);
+        },
+    )
 }
 
 /// The end of an address space.

@@ -91,7 +91,11 @@ pub mod call {
     /// (thread): a sleeping or foreign thread comes to its handler with the code KICKED, at once or, if it is in a handler, when
     /// that is done.
     pub const THREAD_KICK: u64 = 36;
-    pub const COUNT: u64 = 37;
+    /// (memory) → 1 if there is more to do, 0 if not: takes back everything that was made from this right, whoever has it: rights
+    /// (MEMORY_PART, RIGHT_COPY), what is mapped with them, frame pages, and tasks that live in it. Each call does a bounded
+    /// step. The right itself, and what is mapped with it, stays.
+    pub const MEMORY_REVOKE: u64 = 37;
+    pub const COUNT: u64 = 38;
 }
 
 /// What may be done with a right, one bit a deed. RIGHT_COPY leaves of these what both the right and the call have, so that a

@@ -162,7 +162,6 @@ impl State {
             Object::Thread(thread) => owns(core::ptr::from_ref::<Thread>(thread).cast()),
             Object::None
             | Object::Memory(_)
-            | Object::Registers(_)
             | Object::Platform
             | Object::Lines(_)
             | Object::Messages(_)
@@ -182,6 +181,7 @@ impl State {
             |notification| owns(core::ptr::from_ref(notification).cast()),
             lines,
         );
+        task.forget_memory();
         self.tasks.remove(task);
         if self
             .current

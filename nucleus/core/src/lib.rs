@@ -7,6 +7,7 @@
 
 pub mod allegation;
 pub mod destroy;
+pub mod extent;
 pub mod frames;
 pub mod handler;
 pub mod interrupt;

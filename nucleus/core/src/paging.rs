@@ -1,5 +1,6 @@
 //! Four levels of tables of 512 entries, 4 KiB pages: the shape both architectures share.
 
+use crate::extent::Budget;
 use abi::{layout::PAGE, system::Error};
 
 /// Physical memory as words.
@@ -94,6 +95,52 @@ pub fn unmap<E: Entries>(words: &impl Words, root: u64, address: u64) -> Option<
             Some(entry & E::ADDRESS)
         }
     }
+}
+
+/// Removes those pages from `from` on, below `to`, that `wanted` wants (by physical address), and says each to `then` (virtual and
+/// physical address). How far it came before the budget was spent; `to` if all is done.
+pub fn unmap_those<E: Entries>(
+    words: &impl Words,
+    root: u64,
+    (from, to): (u64, u64),
+    budget: &mut Budget,
+    wanted: impl Fn(u64) -> bool,
+    mut then: impl FnMut(u64, u64),
+) -> u64 {
+    let mut at = from;
+    'tables: while at < to {
+        if budget.is_spent() {
+            return at;
+        }
+        budget.spend(4);
+        let mut table = root;
+        for level in [3, 2, 1] {
+            table = match words.load(slot(table, at, level)) {
+                0 => {
+                    let reach = PAGE << (9 * level);
+                    at = (at / reach + 1) * reach;
+                    continue 'tables;
+                }
+                entry => entry & E::ADDRESS,
+            };
+        }
+        let end = (at / (512 * PAGE) + 1) * 512 * PAGE;
+        while at < end.min(to) {
+            if budget.is_spent() {
+                return at;
+            }
+            budget.spend(1);
+            let place = slot(table, at, 0);
+            let entry = words.load(place);
+            if entry != 0 && wanted(entry & E::ADDRESS) {
+                words.store(place, 0);
+                then(at, entry & E::ADDRESS);
+                budget.spend(Budget::PAGE);
+            }
+            at += PAGE;
+        }
+    }
+    to
 }
 
 /// Physical address of each page mapped in the user's half (the lower 256 entries of the root).

@@ -1,6 +1,8 @@
 //! A task's table of rights: what each names, and what may be done with it.
 
-use crate::{notification::Notification, portal::Portal, task::Task, thread::Thread};
+use crate::{
+    extent::Extent, notification::Notification, portal::Portal, same, task::Task, thread::Thread,
+};
 use abi::boot::Range;
 use abi::layout::PAGE;
 use abi::system::{may, Error, Handle};
@@ -42,10 +44,8 @@ pub enum Object {
     Notification(&'static Notification) = 2,
     Task(&'static Task) = 3,
     Thread(&'static Thread) = 4,
-    /// RAM.
-    Memory(Range) = 5,
-    /// Registers of devices.
-    Registers(Range) = 6,
+    /// RAM, or registers of devices.
+    Memory(&'static Extent) = 5,
     /// All of the machine that is not memory.
     Platform = 7,
     /// Interrupt lines by number.
@@ -58,19 +58,6 @@ pub enum Object {
     Handler(&'static Portal) = 11,
 }
 pub const PORTAL: u32 = 1;
-
-impl Object {
-    pub fn of(memory: Memory) -> Object {
-        let range = Range {
-            base: memory.base,
-            size: memory.size,
-        };
-        match memory.device {
-            true => Object::Registers(range),
-            false => Object::Memory(range),
-        }
-    }
-}
 
 /// What the numbers of a part of the platform are numbers of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,19 +214,17 @@ impl Rights {
     }
 
     #[inline]
-    pub fn memory(&self, handle: u64, need: u32) -> Result<Memory, Error> {
+    pub fn extent(&self, handle: u64, need: u32) -> Result<&'static Extent, Error> {
         let right = self.get(handle)?;
-        let (range, device) = match right.object {
-            Object::Memory(range) => (range, false),
-            Object::Registers(range) => (range, true),
-            _ => return Err(Error::BadHandle),
-        };
-        right.allows(need)?;
-        Ok(Memory {
-            base: range.base,
-            size: range.size,
-            device,
-        })
+        match right.object {
+            Object::Memory(extent) => right.allows(need).map(|()| extent),
+            _ => Err(Error::BadHandle),
+        }
+    }
+
+    #[inline]
+    pub fn memory(&self, handle: u64, need: u32) -> Result<Memory, Error> {
+        self.extent(handle, need).map(Extent::memory)
     }
 
     /// The whole platform.
@@ -293,12 +278,51 @@ impl Rights {
         }
     }
 
+    /// A right to memory for `task`, whose table this is. If there is no place for it, the extent is forgotten.
+    pub fn add_memory(
+        &self,
+        task: &'static Task,
+        extent: &'static Extent,
+        may: u32,
+    ) -> Result<Handle, Error> {
+        debug_assert!(same(self, &task.rights));
+        let object = Object::Memory(extent);
+        let handle = self.add(Right { object, may });
+        extent.held(task, handle.unwrap_or(0));
+        handle.inspect_err(|_| extent.forget())
+    }
+
+    /// As [`Rights::add_memory`], where the first task expects it.
+    pub fn set_memory(
+        &self,
+        task: &'static Task,
+        handle: Handle,
+        extent: &'static Extent,
+        may: u32,
+    ) {
+        let object = Object::Memory(extent);
+        self.set(handle, Right { object, may });
+        extent.held(task, handle);
+    }
+
     pub fn drop_right(&self, handle: u64) -> Result<(), Error> {
-        match self.get(handle)?.object {
-            Object::None => Err(Error::BadHandle),
-            _ => {
-                self.set(handle as Handle, Right::NONE);
-                Ok(())
+        let object = self.get(handle)?.object;
+        if let Object::None = object {
+            return Err(Error::BadHandle);
+        }
+        self.set(handle as Handle, Right::NONE);
+        if let Object::Memory(extent) = object {
+            extent.forget();
+        }
+        Ok(())
+    }
+
+    /// Drops all rights to memory.
+    pub(crate) fn forget_all(&self) {
+        for slot in &self.0 {
+            if let Object::Memory(extent) = slot.0.get().object {
+                slot.0.set(Right::NONE);
+                extent.forget();
             }
         }
     }

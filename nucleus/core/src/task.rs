@@ -1,6 +1,12 @@
 //! Tasks: an address space, a table of rights, and the memory all of it is kept in.
 
-use crate::{handler::Handlers, notification::Notification, rights::Rights, thread::Thread};
+use crate::{
+    extent::{Extent, Mapped},
+    handler::Handlers,
+    notification::Notification,
+    rights::Rights,
+    thread::Thread,
+};
 use abi::{layout::PAGE, system::Error};
 use core::cell::Cell;
 
@@ -98,6 +104,14 @@ pub struct Task {
     pub mapped: Cell<u64>,
     /// Nanoseconds of CPU time.
     pub time: Cell<u64>,
+    /// With which rights something is mapped here.
+    pub(crate) mapped_with: Cell<Option<&'static Mapped>>,
+    /// The right to the memory that this is made in, and the next task that is made in it.
+    pub(crate) donor: Cell<Option<&'static Extent>>,
+    pub(crate) next_donated: Cell<Option<&'static Task>>,
+    /// Objects in the pool that are no longer used, for the next of their kind.
+    pub(crate) spare_extents: Cell<Option<&'static Extent>>,
+    pub(crate) spare_mapped: Cell<Option<&'static Mapped>>,
 }
 
 impl Task {
@@ -125,6 +139,11 @@ impl Task {
             }),
             mapped: Cell::new(0),
             time: Cell::new(0),
+            mapped_with: Cell::new(None),
+            donor: Cell::new(None),
+            next_donated: Cell::new(None),
+            spare_extents: Cell::new(None),
+            spare_mapped: Cell::new(None),
         }
     }
 

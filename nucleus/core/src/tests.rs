@@ -2,6 +2,7 @@
 
 use crate::{
     allegation::Allegation,
+    extent::Extent,
     frames::Frames,
     interrupt::{Line, MESSAGE},
     notification::{Notification, Wait},
@@ -19,6 +20,7 @@ use abi::{boot::Range, layout, layout::PAGE, system::may, system::Error};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
+mod extents;
 mod handlers;
 
 fn keep<T>(value: T) -> &'static T {
@@ -476,11 +478,11 @@ fn handles_are_checked() {
 #[test]
 fn a_right_that_is_passed_on_allows_no_more_than_before() {
     let rights = Rights::new();
-    let ram = Object::of(Memory {
+    let ram = Object::Memory(keep(Extent::new(Memory {
         base: 0x10_0000,
         size: PAGE,
         device: false,
-    });
+    })));
     let whole = Right::whole(ram);
     let read = whole.passed_on(may::READ | may::COPY).unwrap();
     let again = read.passed_on(may::ALL).unwrap();

@@ -1,6 +1,6 @@
 //! Handlers of faults and of foreign system calls.
 
-use super::{tasks, Answer};
+use super::{memory, tasks, Answer};
 use crate::{clock, faults, memory::direct, objects, STATE};
 use abi::{layout::PAGE, system::may, system::Error};
 use nucleus_core::{
@@ -46,12 +46,14 @@ pub fn frame_bind(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [whose, memory, offset] = [0, 1, 2].map(|n| thread.registers.word(n));
     let whose = rights.thread(whose, may::FAULTS)?;
-    let allowed = rights.memory(memory, may::READ | may::WRITE);
-    let page = rights.memory(memory, 0)?.part(offset, PAGE)?;
+    let allowed = rights.extent(memory, may::READ | may::WRITE);
+    let extent = rights.extent(memory, 0)?;
+    let page = extent.memory().part(offset, PAGE)?;
     allowed?;
     if page.device {
         return Err(Error::Denied);
     }
+    memory::seen(whose.home, extent, None)?;
     // Counted like a mapping, so that nobody donates it.
     STATE.frames.map(page.base, PAGE, false)?;
     if let Some(before) = whose.page.replace(Some(page.base)) {
@@ -60,10 +62,13 @@ pub fn frame_bind(thread: &'static Thread) -> Answer {
     Ok(0)
 }
 
-/// The task's threads have no frame pages any more.
-pub fn forget_pages(task: &Task) {
-    for page in task.threads().filter_map(|thread| thread.page.take()) {
-        STATE.frames.unmap(page);
+/// The task's threads have no frame pages any more among those that `gone` says.
+pub fn forget_pages(task: &Task, gone: impl Fn(u64) -> bool) {
+    for thread in task.threads() {
+        if let Some(page) = thread.page.get().filter(|page| gone(*page)) {
+            thread.page.set(None);
+            STATE.frames.unmap(page);
+        }
     }
 }
 

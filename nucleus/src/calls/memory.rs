@@ -1,15 +1,17 @@
 //! Memory objects and mappings.
 
-use super::Answer;
-use crate::{space, STATE};
+use super::{handlers, tasks, Answer};
+use crate::{objects, space, STATE};
 use abi::{
     layout::PAGE,
     system::{map as flag, may, Error},
 };
 use nucleus_core::{
-    allegation::Allegation,
+    allegation::{Allegation, UserRange},
+    extent::{Budget, Extent, Machine, Revoked},
     paging::Access,
-    rights::{Memory, Object, Right},
+    rights::Memory,
+    task::Task,
     thread::Thread,
 };
 
@@ -19,10 +21,18 @@ const PHYSICAL_END: u64 = 1 << 48;
 pub fn part(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [memory, offset, length] = [0, 1, 2].map(|n| thread.registers.word(n));
-    let part = rights.memory(memory, may::COPY)?.part(offset, length)?;
+    let whole = rights.extent(memory, may::COPY)?;
+    let part = whole.memory().part(offset, length)?;
     let may = rights.get(memory)?.may;
-    let object = Object::of(part);
-    rights.add(Right { object, may }).map(u64::from)
+    derive(thread.task.get(), whole, part, may)
+}
+
+/// A right of `holder` to what is `memory` or a part of it, made from another.
+pub fn derive(holder: &'static Task, from: &'static Extent, memory: Memory, may: u32) -> Answer {
+    let extent = objects::extent(holder, memory)?;
+    let handle = holder.rights.add_memory(holder, extent, may)?;
+    from.derive(extent);
+    Ok(handle.into())
 }
 
 pub fn map(thread: &'static Thread) -> Answer {
@@ -34,8 +44,9 @@ pub fn map(thread: &'static Thread) -> Answer {
     let need = may::READ | needs(flag::WRITE, may::WRITE) | needs(flag::EXECUTE, may::EXECUTE);
     let task = rights.task(task, may::MAP)?;
     // What it allows is looked at last, so that an answer tells what is wrong with the call first.
-    let allowed = rights.memory(memory, need);
-    let memory = rights.memory(memory, 0)?.part(offset, length)?;
+    let allowed = rights.extent(memory, need);
+    let extent = rights.extent(memory, 0)?;
+    let memory = extent.memory().part(offset, length)?;
     let range = Allegation::new(address, length).check_pages(flag::MOST)?;
     let access = Access {
         write: has(flag::WRITE),
@@ -51,7 +62,60 @@ pub fn map(thread: &'static Thread) -> Answer {
     if access.execute && memory.device {
         return Err(Error::Denied);
     }
+    seen(task, extent, Some(range))?;
     space::map(task, memory, range, access).map(|()| 0)
+}
+
+/// Something of the extent is shown to `task` in this range of its addresses, or bound as a thread's frame page.
+pub fn seen(
+    task: &'static Task,
+    extent: &'static Extent,
+    range: Option<UserRange>,
+) -> Result<(), Error> {
+    // A range that is part of any, without bytes.
+    let (from, to) = range.map_or((u64::MAX, 0), |range| {
+        (range.address(), range.address() + range.length())
+    });
+    match extent.mapped_in(task) {
+        Some(mapped) => mapped.widen(from, to),
+        None => objects::mapped(task)?.start(task, extent, from, to),
+    }
+    Ok(())
+}
+
+/// Page tables and frame pages.
+struct Spaces;
+
+impl Machine for Spaces {
+    fn unmap(
+        &self,
+        task: &'static Task,
+        memory: Memory,
+        from: u64,
+        to: u64,
+        budget: &mut Budget,
+    ) -> u64 {
+        let within = |physical: u64| physical.wrapping_sub(memory.base) < memory.size;
+        handlers::forget_pages(task, within);
+        space::unmap_those(task, (from, to), budget, within)
+    }
+}
+
+/// Goes a step further. What was taken back, if that was a task, may have been the caller.
+pub fn revoke(thread: &'static Thread) {
+    let handle = thread.registers.word(0);
+    let rights = &thread.task.get().rights;
+    // Not more than what may be given: who cannot pass it on has nothing to take back.
+    let extent = match rights.extent(handle, may::COPY) {
+        Ok(extent) => extent,
+        Err(error) => return thread.registers.answer(Err(error)),
+    };
+    let mut budget = Budget::STEP;
+    match extent.revoke(&Spaces, &mut budget) {
+        Revoked::All => thread.registers.answer(Ok(0)),
+        Revoked::Part => thread.registers.answer(Ok(1)),
+        Revoked::Task(task) => tasks::take_apart(thread, task, 1),
+    }
 }
 
 pub fn unmap(thread: &'static Thread) -> Answer {
@@ -78,12 +142,14 @@ pub fn device(thread: &'static Thread) -> Answer {
     if STATE.frames.any(base, size) {
         return Err(Error::Denied);
     }
-    let registers = Object::of(Memory {
+    let registers = Memory {
         base,
         size,
         device: true,
-    });
-    rights.add(Right::whole(registers)).map(u64::from)
+    };
+    let holder = thread.task.get();
+    let extent = objects::extent(holder, registers)?;
+    rights.add_memory(holder, extent, may::ALL).map(u64::from)
 }
 
 pub fn address(thread: &'static Thread) -> Answer {

@@ -56,6 +56,7 @@ pub const MOVING: u64 = 1 << call::PORTAL_CALL
     | 1 << call::WAIT
     | 1 << call::YIELD
     | 1 << call::TASK_DESTROY
+    | 1 << call::MEMORY_REVOKE
     | 1 << call::PORTS_GRANT
     | 1 << call::HANDLER_FRAME
     | 1 << call::HANDLER_RESUME
@@ -113,6 +114,7 @@ extern "C" fn nucleus_move(thread: &'static Thread, number: u64) -> &'static Thr
         }
         call::PORTS_GRANT => thread.registers.answer(interrupts::ports(thread)),
         call::TASK_DESTROY => tasks::destroy(thread),
+        call::MEMORY_REVOKE => memory::revoke(thread),
         call::EXIT => exit(thread),
         _ => thread.registers.set_status(Err(Error::NoCall)),
     }

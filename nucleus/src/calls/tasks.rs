@@ -1,6 +1,6 @@
 //! Tasks, threads and rights.
 
-use super::{handlers, Answer};
+use super::{handlers, memory, Answer};
 use crate::{account, arch, interrupts, objects, space, STATE};
 use abi::{
     layout::USER_END,
@@ -23,7 +23,8 @@ pub fn check_start(entry: u64, stack: u64) -> Result<(), Error> {
 pub fn create(thread: &'static Thread) -> Answer {
     let maker = thread.task.get();
     let [donated, ceiling] = [0, 1].map(|n| thread.registers.word(n));
-    let donated = maker.rights.memory(donated, may::DONATE | may::WRITE)?;
+    let donor = maker.rights.extent(donated, may::DONATE | may::WRITE)?;
+    let donated = donor.memory();
     if ceiling >= PRIORITIES {
         return Err(Error::BadArgument);
     }
@@ -40,6 +41,7 @@ pub fn create(thread: &'static Thread) -> Answer {
         may: root::SELF_MAY,
     };
     task.rights.set(root::SELF, own);
+    donor.donate(task);
     maker
         .rights
         .add(Right::whole(Object::Task(task)))
@@ -51,7 +53,7 @@ pub fn create(thread: &'static Thread) -> Answer {
 fn remove(task: &'static nucleus_core::task::Task) {
     STATE.destroy(task, interrupts::settle);
     account::forget(task);
-    handlers::forget_pages(task);
+    handlers::forget_pages(task, |_| true);
     space::destroy(task);
     STATE.frames.release(task.pool.base, task.pool.size);
 }
@@ -60,16 +62,18 @@ pub fn destroy(thread: &'static Thread) {
     let task = thread.registers.word(0);
     match thread.task.get().rights.task(task, may::DESTROY) {
         Err(error) => thread.registers.answer(Err(error)),
-        Ok(task) => {
-            // A caller inside of the task is cut off and gets its answer there; one of its threads is gone.
-            let answered =
-                same(thread.home, task) || same(thread.task.get(), task) || inside(thread, task);
-            if !answered {
-                thread.registers.answer(Ok(0));
-            }
-            remove(task);
-        }
+        Ok(task) => take_apart(thread, task, 0),
     }
+}
+
+/// Destroys a task; its destroyer is answered, if it is still there.
+pub fn take_apart(thread: &'static Thread, task: &'static nucleus_core::task::Task, answer: u64) {
+    // A caller inside of the task is cut off and gets its answer there; one of its threads is gone.
+    let answered = same(thread.home, task) || same(thread.task.get(), task) || inside(thread, task);
+    if !answered {
+        thread.registers.answer(Ok(answer));
+    }
+    remove(task);
 }
 
 /// Whether `thread` is in a call that `task` answers, or in an event that it handles.
@@ -115,7 +119,10 @@ pub fn right_copy(thread: &'static Thread) -> Answer {
     let task = rights.task(task, may::GIVE)?;
     let allowed = u32::try_from(allowed).map_err(|_| Error::BadArgument)?;
     let right = rights.get(right)?.passed_on(allowed)?;
-    task.rights.add(right).map(u64::from)
+    match right.object {
+        Object::Memory(extent) => memory::derive(task, extent, extent.memory(), right.may),
+        _ => task.rights.add(right).map(u64::from),
+    }
 }
 
 pub fn right_drop(thread: &'static Thread) -> Answer {

@@ -131,6 +131,12 @@ pub fn memory_unmap(task: Handle, address: u64, length: u64) -> Result<(), Error
     }
 }
 
+/// Takes back everything that was made from a right to memory: rights, what is mapped with them, tasks that live in it.
+pub fn memory_revoke(memory: Handle) -> Result<(), Error> {
+    while plain(call::MEMORY_REVOKE, [memory.into(), 0, 0, 0, 0, 0])? != 0 {}
+    Ok(())
+}
+
 /// A memory object of device registers.
 pub fn memory_device(platform: Handle, base: u64, length: u64) -> Result<Handle, Error> {
     plain(
