@@ -30,7 +30,7 @@ impl Words for Direct<'_> {
     }
 
     fn table(&self) -> Result<u64, abi::system::Error> {
-        let page = self.0.ok_or(abi::system::Error::NoRoom)?.pool.page()?;
+        let page = self.0.ok_or(abi::system::Error::NoRoom)?.pool.page(self)?;
         // SAFETY: the pool gave this page of its memory, which only the nucleus may touch, for a table alone.
         unsafe {
             zero(Range {

@@ -1,6 +1,6 @@
 //! Puts objects into donated memory.
 
-use crate::{arch, memory, space, STATE};
+use crate::{arch, memory, memory::Direct, space, STATE};
 use abi::system::Error;
 use nucleus_core::{
     extent::{Extent, Mapped},
@@ -14,7 +14,7 @@ const LEAST: u64 = 16 * abi::layout::PAGE;
 /// Moves `value` into the task's pool.
 pub fn place<T>(task: &Task, value: T) -> Result<&'static T, Error> {
     const { assert!(size_of::<T>() <= 2048 && align_of::<T>() <= 64) };
-    let at = memory::direct(task.pool.carve(size_of::<T>() as u64)?) as *mut T;
+    let at = memory::direct(task.pool.carve(&Direct(None), size_of::<T>() as u64)?) as *mut T;
     // SAFETY: `carve` gave room for a `T` that nothing else uses, aligned to 64, inside RAM that only the nucleus
     // may touch (`Frames`). It stays until the task is destroyed, which first drops every reference to it.
     unsafe {
@@ -45,7 +45,7 @@ pub fn task(donated: Memory, number: u32, ceiling: u64) -> Result<&'static Task,
         return Err(Error::NoRoom);
     }
     let pool = Pool::new(donated.base, donated.size, size_of::<Task>() as u64);
-    let root = pool.page()?;
+    let root = pool.page(&Direct(None))?;
     // SAFETY: the pool gave this page of donated memory, which only the nucleus may touch, for a table alone.
     unsafe { space::new_root(root) };
     let value = arch::space(root)?;

@@ -9,7 +9,7 @@ use abi::{boot::Range, layout::PAGE, system::Error};
 use nucleus_core::{
     allegation::UserRange,
     extent::Budget,
-    paging::{self, Access},
+    paging::{self, Access, Freed},
     rights::Memory,
     task::Task,
 };
@@ -57,11 +57,15 @@ pub fn map(task: &Task, memory: Memory, range: UserRange, access: Access) -> Res
     Ok(())
 }
 
-/// Undoes `map` up to `end`.
+/// Undoes `map`, which failed at `end`.
 fn take_back(task: &Task, memory: Memory, range: UserRange, end: u64) {
+    let words = Direct(None);
+    let freed = paging::tidy::<Entries>(&words, task.root, end);
+    forget(task, end, freed);
     for page in range.pages().take_while(|page| *page < end) {
-        paging::unmap::<Entries>(&Direct(None), task.root, page);
-        arch::forget_page(task.space.get(), page);
+        if let Some((_, freed)) = paging::unmap::<Entries>(&words, task.root, page) {
+            forget(task, page, freed);
+        }
     }
     if !memory.device {
         (memory.base..memory.base + memory.size)
@@ -70,15 +74,45 @@ fn take_back(task: &Task, memory: Memory, range: UserRange, end: u64) {
     }
 }
 
+/// The processor forgets a page that was unmapped; the tables that only led to it are the task's to use again.
+#[inline]
+fn forget(task: &Task, address: u64, freed: Freed) {
+    arch::forget_page(task.space.get(), address);
+    for page in freed.pages() {
+        task.pool.give_page(&Direct(None), page);
+    }
+}
+
 /// Unmaps what is mapped in the range.
 pub fn unmap(task: &Task, range: UserRange) {
     for page in range.pages() {
-        if let Some(physical) = paging::unmap::<Entries>(&Direct(None), task.root, page) {
+        if let Some((physical, freed)) = paging::unmap::<Entries>(&Direct(None), task.root, page) {
             STATE.frames.unmap(physical);
-            arch::forget_page(task.space.get(), page);
+            forget(task, page, freed);
             task.mapped.set(task.mapped.get() - PAGE);
         }
     }
+}
+
+/// Changes what may be done with a range that shows `memory`, which is as long. Nothing changes if anything else is there.
+pub fn protect(task: &Task, memory: Memory, range: UserRange, access: Access) -> Result<(), Error> {
+    let places = || range.pages().zip((memory.base..).step_by(PAGE as usize));
+    let shown = |(page, physical): (u64, u64)| {
+        lookup(task, page)
+            .is_some_and(|(found, access)| found == physical && access.device == memory.device)
+    };
+    if !places().all(shown) {
+        return Err(Error::BadArgument);
+    }
+    if access.execute {
+        STATE.frames.executed(memory.base, memory.size);
+        arch::publish(direct(memory.base), memory.size);
+    }
+    for page in range.pages() {
+        paging::protect::<Entries>(&Direct(None), task.root, page, access);
+        arch::forget_page(task.space.get(), page);
+    }
+    Ok(())
 }
 
 /// Unmaps those pages of a range that `wanted` wants, until the budget is spent. How far it came.
@@ -95,9 +129,9 @@ pub fn unmap_those(
         range,
         budget,
         wanted,
-        |address, physical| {
+        |address, physical, freed| {
             STATE.frames.unmap(physical);
-            arch::forget_page(task.space.get(), address);
+            forget(task, address, freed);
             task.mapped.set(task.mapped.get() - PAGE);
         },
     )

@@ -150,6 +150,20 @@ fn mappings(this: Handle, memory: &mut Memory, empty: u64) -> Result<(), abi::sy
     for (name, ticks) in [("map", middle - start), ("unmap", end - middle)] {
         figure(name, empty, ticks * machine::INSTRUCTIONS_A_TICK / PAGES);
     }
+    // A thousand mappings by a right that was made from another are taken back with it.
+    const MANY: u64 = 1000;
+    let copy = sys::right_copy(this, page, may::ALL)?;
+    for n in 0..MANY {
+        sys::memory_map(this, copy, 0, PAGE, at(n), map::WRITE)?;
+    }
+    let start = machine::counter();
+    sys::memory_revoke(page)?;
+    let ticks = machine::counter() - start;
+    figure(
+        "revoke_1000",
+        0,
+        ticks * machine::INSTRUCTIONS_A_TICK / MANY,
+    );
     Ok(())
 }
 

@@ -95,7 +95,9 @@ pub mod call {
     /// (MEMORY_PART, RIGHT_COPY), what is mapped with them, frame pages, and tasks that live in it. Each call does a bounded
     /// step. The right itself, and what is mapped with it, stays.
     pub const MEMORY_REVOKE: u64 = 37;
-    pub const COUNT: u64 = 38;
+    /// (task, memory, offset, length, address, flags): what may be done with pages that show this part of the memory, from now on.
+    pub const MEMORY_PROTECT: u64 = 38;
+    pub const COUNT: u64 = 39;
 }
 
 /// What may be done with a right, one bit a deed. RIGHT_COPY leaves of these what both the right and the call have, so that a
@@ -107,7 +109,7 @@ pub mod may {
     pub const RING: u32 = 1 << 1;
     /// Notification: WAIT and INTERRUPT_DONE.
     pub const WAIT: u32 = 1 << 2;
-    /// Task: MEMORY_MAP and MEMORY_UNMAP in it.
+    /// Task: MEMORY_MAP, MEMORY_PROTECT and MEMORY_UNMAP in it.
     pub const MAP: u32 = 1 << 3;
     /// Task: THREAD_CREATE.
     pub const START: u32 = 1 << 4;
@@ -235,7 +237,7 @@ pub mod map {
     pub const EXECUTE: u64 = 2;
     /// Device memory: uncached, strongly ordered.
     pub const DEVICE: u64 = 4;
-    /// Most bytes of one MEMORY_MAP or MEMORY_UNMAP: a call is not preempted.
+    /// Most bytes of one MEMORY_MAP, MEMORY_PROTECT or MEMORY_UNMAP: a call is not preempted.
     pub const MOST: u64 = 0x100_0000;
 }
 

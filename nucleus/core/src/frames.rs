@@ -91,6 +91,15 @@ impl Frames {
         Ok(())
     }
 
+    /// Mapped pages can be executed now.
+    pub fn executed(&self, base: u64, size: u64) {
+        let frames = self.range(base, size).unwrap_or(&[]);
+        for frame in frames.iter().filter(|frame| frame.get() & EXECUTED == 0) {
+            frame.set(frame.get() | EXECUTED);
+            self.executed.set(self.executed.get() + 1);
+        }
+    }
+
     /// One mapping less of a page; nothing for what is not RAM.
     #[inline]
     pub fn unmap(&self, base: u64) {

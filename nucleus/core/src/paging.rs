@@ -22,6 +22,8 @@ pub struct Access {
 /// How an architecture writes entries. 0 is "nothing there".
 pub trait Entries {
     const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
+    /// The lowest of ten bits of an entry that leads to a table which the processor ignores: how many entries that table has.
+    const COUNT: u32;
     fn table(physical: u64) -> u64;
     fn page(physical: u64, access: Access) -> u64;
     fn access(entry: u64) -> Access;
@@ -32,38 +34,114 @@ fn slot(table: u64, address: u64, level: u32) -> u64 {
     table + ((address >> (12 + 9 * level)) & 511) * 8
 }
 
-/// Physical address of the entry for a page, if there are tables down to it.
-fn find<E: Entries>(words: &impl Words, root: u64, address: u64) -> Option<u64> {
+/// The way from the root to the entry of a page: where the entries lie that lead to the tables of levels 2, 1 and 0, and the
+/// page's own entry.
+struct Path {
+    tables: [u64; 3],
+    page: u64,
+}
+
+/// The way to a page's entry, if there are tables down to it.
+#[inline]
+fn find<E: Entries>(words: &impl Words, root: u64, address: u64) -> Option<Path> {
     let mut table = root;
-    for level in [3, 2, 1] {
-        table = match words.load(slot(table, address, level)) {
+    let mut tables = [0; 3];
+    for (n, level) in [3, 2, 1].into_iter().enumerate() {
+        tables[n] = slot(table, address, level);
+        table = match words.load(tables[n]) {
             0 => return None,
             entry => entry & E::ADDRESS,
         };
     }
-    Some(slot(table, address, 0))
+    let page = slot(table, address, 0);
+    Some(Path { tables, page })
 }
 
 /// As [`find`], making tables.
-fn make<E: Entries>(words: &impl Words, root: u64, address: u64) -> Result<u64, Error> {
+#[inline]
+fn make<E: Entries>(words: &impl Words, root: u64, address: u64) -> Result<Path, Error> {
     let mut table = root;
-    for level in [3, 2, 1] {
-        let at = slot(table, address, level);
-        table = match words.load(at) {
+    let mut tables = [0; 3];
+    for (n, level) in [3, 2, 1].into_iter().enumerate() {
+        tables[n] = slot(table, address, level);
+        table = match words.load(tables[n]) {
             0 => {
                 let new = words.table()?;
-                words.store(at, E::table(new));
+                words.store(tables[n], E::table(new));
+                if n > 0 {
+                    count::<E>(words, tables[n - 1], 1);
+                }
                 new
             }
             entry => entry & E::ADDRESS,
         };
     }
-    Ok(slot(table, address, 0))
+    let page = slot(table, address, 0);
+    Ok(Path { tables, page })
+}
+
+/// A table has one entry more (1) or less (-1): that stands in the entry that leads to it. How many it has.
+#[inline]
+fn count<E: Entries>(words: &impl Words, at: u64, more: i64) -> u64 {
+    let entry = words.load(at).wrapping_add_signed(more << E::COUNT);
+    words.store(at, entry);
+    entry >> E::COUNT & 1023
+}
+
+/// Tables that have no entries any more. Whoever forgets what the processor may have remembered of them may use their pages.
+#[must_use]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Freed([u64; 3]);
+
+impl Freed {
+    /// Physical addresses.
+    #[inline]
+    pub fn pages(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.iter().copied().take_while(|page| *page != 0)
+    }
+}
+
+/// Takes the tables on the way out that have no entries, from the last of these on.
+#[inline]
+fn prune<E: Entries>(words: &impl Words, tables: &[u64]) -> Freed {
+    let mut freed = Freed::default();
+    for (n, at) in tables.iter().enumerate().rev() {
+        let entry = words.load(*at);
+        if entry >> E::COUNT & 1023 != 0 {
+            break;
+        }
+        words.store(*at, 0);
+        if let Some(place) = freed.0.iter_mut().find(|place| **place == 0) {
+            *place = entry & E::ADDRESS;
+        }
+        if n > 0 {
+            count::<E>(words, tables[n - 1], -1);
+        }
+    }
+    freed
+}
+
+/// After a page could not be mapped: takes out what tables were made for it.
+pub fn tidy<E: Entries>(words: &impl Words, root: u64, address: u64) -> Freed {
+    let mut table = root;
+    let mut tables = [0; 3];
+    let mut depth = 0;
+    for level in [3, 2, 1] {
+        let at = slot(table, address, level);
+        let entry = words.load(at);
+        if entry == 0 {
+            break;
+        }
+        tables[depth] = at;
+        depth += 1;
+        table = entry & E::ADDRESS;
+    }
+    prune::<E>(words, &tables[..depth])
 }
 
 /// Page and what it allows at `address`.
 pub fn lookup<E: Entries>(words: &impl Words, root: u64, address: u64) -> Option<(u64, Access)> {
-    match words.load(find::<E>(words, root, address)?) {
+    match words.load(find::<E>(words, root, address)?.page) {
         0 => None,
         entry => Some(((entry & E::ADDRESS) | (address % PAGE), E::access(entry))),
     }
@@ -77,35 +155,54 @@ pub fn map<E: Entries>(
     page: u64,
     access: Access,
 ) -> Result<(), Error> {
-    let at = make::<E>(words, root, address)?;
-    if words.load(at) != 0 {
+    let path = make::<E>(words, root, address)?;
+    if words.load(path.page) != 0 {
         return Err(Error::Exists);
     }
-    words.store(at, E::page(page, access));
+    words.store(path.page, E::page(page, access));
+    count::<E>(words, path.tables[2], 1);
     Ok(())
 }
 
-/// Removes the page at `address`; its physical address.
-pub fn unmap<E: Entries>(words: &impl Words, root: u64, address: u64) -> Option<u64> {
-    let at = find::<E>(words, root, address)?;
-    match words.load(at) {
+/// Changes what may be done with the page at `address`, which is there.
+pub fn protect<E: Entries>(words: &impl Words, root: u64, address: u64, access: Access) {
+    if let Some(path) = find::<E>(words, root, address) {
+        let page = words.load(path.page) & E::ADDRESS;
+        words.store(path.page, E::page(page, access));
+    }
+}
+
+/// Removes the page at `address`; its physical address, and what tables are free now.
+#[inline]
+pub fn unmap<E: Entries>(words: &impl Words, root: u64, address: u64) -> Option<(u64, Freed)> {
+    let path = find::<E>(words, root, address)?;
+    match words.load(path.page) {
         0 => None,
         entry => {
-            words.store(at, 0);
-            Some(entry & E::ADDRESS)
+            words.store(path.page, 0);
+            Some((entry & E::ADDRESS, less::<E>(words, &path)))
         }
     }
 }
 
-/// Removes those pages from `from` on, below `to`, that `wanted` wants (by physical address), and says each to `then` (virtual and
-/// physical address). How far it came before the budget was spent; `to` if all is done.
+/// The last table on the way has one entry less.
+#[inline]
+fn less<E: Entries>(words: &impl Words, path: &Path) -> Freed {
+    match count::<E>(words, path.tables[2], -1) {
+        0 => prune::<E>(words, &path.tables),
+        _ => Freed::default(),
+    }
+}
+
+/// Removes those pages from `from` on, below `to`, that `wanted` wants (by physical address), and says each to `then`: its
+/// virtual and physical address, and what tables are free now. How far it came before the budget was spent; `to` if all is done.
 pub fn unmap_those<E: Entries>(
     words: &impl Words,
     root: u64,
     (from, to): (u64, u64),
     budget: &mut Budget,
     wanted: impl Fn(u64) -> bool,
-    mut then: impl FnMut(u64, u64),
+    mut then: impl FnMut(u64, u64, Freed),
 ) -> u64 {
     let mut at = from;
     'tables: while at < to {
@@ -113,9 +210,14 @@ pub fn unmap_those<E: Entries>(
             return at;
         }
         budget.spend(4);
+        let mut path = Path {
+            tables: [0; 3],
+            page: 0,
+        };
         let mut table = root;
-        for level in [3, 2, 1] {
-            table = match words.load(slot(table, at, level)) {
+        for (n, level) in [3, 2, 1].into_iter().enumerate() {
+            path.tables[n] = slot(table, at, level);
+            table = match words.load(path.tables[n]) {
                 0 => {
                     let reach = PAGE << (9 * level);
                     at = (at / reach + 1) * reach;
@@ -130,14 +232,21 @@ pub fn unmap_those<E: Entries>(
                 return at;
             }
             budget.spend(1);
-            let place = slot(table, at, 0);
-            let entry = words.load(place);
-            if entry != 0 && wanted(entry & E::ADDRESS) {
-                words.store(place, 0);
-                then(at, entry & E::ADDRESS);
-                budget.spend(Budget::PAGE);
-            }
+            let address = at;
             at += PAGE;
+            path.page = slot(table, address, 0);
+            let entry = words.load(path.page);
+            if entry == 0 || !wanted(entry & E::ADDRESS) {
+                continue;
+            }
+            words.store(path.page, 0);
+            budget.spend(Budget::PAGE);
+            let freed = less::<E>(words, &path);
+            let over = freed != Freed::default();
+            then(address, entry & E::ADDRESS, freed);
+            if over {
+                continue 'tables;
+            }
         }
     }
     to

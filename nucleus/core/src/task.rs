@@ -4,6 +4,7 @@ use crate::{
     extent::{Extent, Mapped},
     handler::Handlers,
     notification::Notification,
+    paging::Words,
     rights::Rights,
     thread::Thread,
 };
@@ -22,6 +23,9 @@ pub struct Pool {
     next_page: Cell<u64>,
     object: Cell<u64>,
     object_end: Cell<u64>,
+    /// The first page that came back, which says in its first word which is the next, and how many there are.
+    spare: Cell<u64>,
+    spares: Cell<u64>,
 }
 
 impl Pool {
@@ -33,11 +37,19 @@ impl Pool {
             next_page: Cell::new(used.next_multiple_of(PAGE)),
             object: Cell::new(0),
             object_end: Cell::new(0),
+            spare: Cell::new(0),
+            spares: Cell::new(0),
         }
     }
 
     /// Physical address of a page that nothing else uses.
-    pub fn page(&self) -> Result<u64, Error> {
+    pub fn page(&self, words: &impl Words) -> Result<u64, Error> {
+        let spare = self.spare.get();
+        if spare != 0 {
+            self.spare.set(words.load(spare));
+            self.spares.set(self.spares.get() - 1);
+            return Ok(spare);
+        }
         let at = self.next_page.get();
         if at + PAGE > self.size {
             return Err(Error::NoRoom);
@@ -46,11 +58,17 @@ impl Pool {
         Ok(self.base + at)
     }
 
+    /// A page that [`Pool::page`] gave, and nothing uses any more.
+    pub fn give_page(&self, words: &impl Words, page: u64) {
+        words.store(page, self.spare.replace(page));
+        self.spares.set(self.spares.get() + 1);
+    }
+
     /// Physical address of `size` bytes (at most a page), 64-byte aligned, that nothing else uses.
-    pub fn carve(&self, size: u64) -> Result<u64, Error> {
+    pub fn carve(&self, words: &impl Words, size: u64) -> Result<u64, Error> {
         let size = size.next_multiple_of(64);
         if self.object.get() + size > self.object_end.get() {
-            let page = self.page()?;
+            let page = self.page(words)?;
             self.object.set(page);
             self.object_end.set(page + PAGE);
         }
@@ -60,7 +78,7 @@ impl Pool {
     }
 
     pub fn used(&self) -> u64 {
-        self.next_page.get()
+        self.next_page.get() - self.spares.get() * PAGE
     }
 
     pub fn holds(&self, physical: u64) -> bool {

@@ -642,6 +642,7 @@ impl Words for Fake {
 
 struct Plain;
 impl paging::Entries for Plain {
+    const COUNT: u32 = 52;
     fn table(physical: u64) -> u64 {
         physical | 1
     }
@@ -682,11 +683,129 @@ fn pages_are_found_where_they_were_mapped() {
     let mut pages = Vec::new();
     paging::each::<Plain>(&words, root, |page| pages.push(page));
     assert_eq!(pages, [0xabc000, 0xdef000]);
+    // The tables that were made for what found no room are known, and so are those of a last page.
+    let tables = |freed: paging::Freed| freed.pages().count();
+    let tidied = paging::tidy::<Plain>(&words, root, 0x4000_0000_0000);
+    assert_eq!(tables(tidied), 0, "there was no room for any");
+    paging::protect::<Plain>(&words, root, 0x40_0000, Access::default());
     assert_eq!(
-        paging::unmap::<Plain>(&words, root, 0x40_0000),
-        Some(0xabc000)
+        paging::lookup::<Plain>(&words, root, 0x40_0123),
+        Some((0xabc123, Access::default()))
     );
+    paging::map::<Plain>(&words, root, 0x40_1000, 0x123000, write).unwrap();
+    let (page, freed) = paging::unmap::<Plain>(&words, root, 0x40_0000).unwrap();
+    assert_eq!((page, tables(freed)), (0xabc000, 0));
     assert_eq!(paging::unmap::<Plain>(&words, root, 0x40_0000), None);
+    let (_, freed) = paging::unmap::<Plain>(&words, root, 0x40_1000).unwrap();
+    assert_eq!(tables(freed), 3);
+    assert_eq!(paging::lookup::<Plain>(&words, root, 0x40_1000), None);
+    assert!(paging::lookup::<Plain>(&words, root, 0x7fff_ffff_e000).is_some());
+}
+
+/// Page tables in a map, whose pages come from a pool.
+struct Pooled(Fake, Pool);
+
+impl Words for Pooled {
+    fn load(&self, physical: u64) -> u64 {
+        self.0.load(physical)
+    }
+    fn store(&self, physical: u64, word: u64) {
+        self.0.store(physical, word)
+    }
+    fn table(&self) -> Result<u64, Error> {
+        let page = self.1.page(self)?;
+        (page..page + PAGE)
+            .step_by(8)
+            .for_each(|at| self.0 .0.borrow_mut().remove(&at).map_or((), drop));
+        Ok(page)
+    }
+}
+
+/// Against a plain map of pages: what is mapped is found, and nothing else; the tables are exactly those that lead to something.
+#[test]
+fn page_tables_come_and_go_with_what_they_show() {
+    let words = Pooled(
+        Fake(RefCell::default(), Cell::new(0)),
+        Pool::new(0x100_0000, 24 * PAGE, PAGE),
+    );
+    let (root, mut model, mut dice) = (0x1000, HashMap::<u64, u64>::new(), 1u64);
+    let mut roll = |sides: u64| {
+        dice = dice.wrapping_mul(6364136223846793005).wrapping_add(99);
+        (dice >> 33) % sides
+    };
+    let give = |freed: paging::Freed| {
+        freed
+            .pages()
+            .for_each(|page| words.1.give_page(&words, page))
+    };
+    let mut refused = 0;
+    for _ in 0..1_500 {
+        // Few places, in tables of every level.
+        let address = roll(3) << 39 | roll(3) << 30 | roll(3) << 21 | (1 + roll(3)) << 12;
+        match roll(8) {
+            0..=3 => match paging::map::<Plain>(
+                &words,
+                root,
+                address,
+                address << 1 | PAGE,
+                Access::default(),
+            ) {
+                Ok(()) => assert!(model.insert(address, address << 1 | PAGE).is_none()),
+                Err(Error::Exists) => assert!(model.contains_key(&address)),
+                Err(error) => {
+                    assert_eq!(error, Error::NoRoom);
+                    refused += 1;
+                    give(paging::tidy::<Plain>(&words, root, address));
+                }
+            },
+            4..=6 => match paging::unmap::<Plain>(&words, root, address) {
+                Some((page, freed)) => {
+                    assert_eq!(model.remove(&address), Some(page));
+                    give(freed);
+                }
+                None => assert!(!model.contains_key(&address)),
+            },
+            _ => {
+                let (low, to) = (address & !0x1f_ffff, address + roll(1 << 31) / PAGE * PAGE);
+                let odd = roll(2) << 22;
+                let wanted = |page: u64| page & 1 << 22 == odd;
+                let mut from = low;
+                while from < to {
+                    let mut budget = crate::extent::Budget(1 + roll(40) as i64);
+                    from = paging::unmap_those::<Plain>(
+                        &words,
+                        root,
+                        (from, to),
+                        &mut budget,
+                        wanted,
+                        |at, page, freed| {
+                            assert_eq!(model.remove(&at), Some(page));
+                            give(freed);
+                        },
+                    );
+                }
+                let left = model
+                    .iter()
+                    .filter(|(at, page)| (low..to).contains(*at) && wanted(**page));
+                assert_eq!(left.count(), 0);
+            }
+        }
+        let mut pages = Vec::new();
+        paging::each::<Plain>(&words, root, |page| pages.push(page));
+        pages.sort_unstable();
+        let mut known: Vec<u64> = model.values().copied().collect();
+        known.sort_unstable();
+        assert_eq!(pages, known);
+        let tables = [39, 30, 21].map(|shift| {
+            model
+                .keys()
+                .map(|at| at >> shift)
+                .collect::<std::collections::HashSet<_>>()
+                .len() as u64
+        });
+        assert_eq!(words.1.used(), PAGE + tables.iter().sum::<u64>() * PAGE);
+    }
+    assert!(refused > 10, "the pool was never full: {refused}");
 }
 
 #[test]
@@ -720,11 +839,20 @@ fn allegations_are_not_believed() {
 #[test]
 fn pools_end() {
     let pool = Pool::new(0x8000, 3 * PAGE, 100);
-    assert_eq!(pool.carve(65), Ok(0x9000));
-    assert_eq!(pool.carve(64), Ok(0x9080));
-    assert_eq!(pool.page(), Ok(0xa000));
-    assert_eq!(pool.carve(4000), Err(Error::NoRoom));
-    assert_eq!(pool.carve(64), Ok(0x90c0));
+    let words = Fake(RefCell::default(), Cell::new(0));
+    assert_eq!(pool.carve(&words, 65), Ok(0x9000));
+    assert_eq!(pool.carve(&words, 64), Ok(0x9080));
+    assert_eq!(pool.page(&words), Ok(0xa000));
+    assert_eq!(pool.carve(&words, 4000), Err(Error::NoRoom));
+    assert_eq!(pool.carve(&words, 64), Ok(0x90c0));
+    assert_eq!(
+        (pool.page(&words), pool.used()),
+        (Err(Error::NoRoom), 3 * PAGE)
+    );
+    pool.give_page(&words, 0xa000);
+    assert_eq!(pool.used(), 2 * PAGE);
+    assert_eq!(pool.page(&words), Ok(0xa000));
+    assert_eq!(pool.page(&words), Err(Error::NoRoom));
     assert!(pool.holds(0x8000) && pool.holds(0xafff) && !pool.holds(0xb000) && !pool.holds(0x7fff));
 }
 

@@ -35,7 +35,16 @@ pub fn derive(holder: &'static Task, from: &'static Extent, memory: Memory, may:
     Ok(handle.into())
 }
 
-pub fn map(thread: &'static Thread) -> Answer {
+/// What MEMORY_MAP and MEMORY_PROTECT say.
+struct Mapping {
+    task: &'static Task,
+    extent: &'static Extent,
+    part: Memory,
+    range: UserRange,
+    access: Access,
+}
+
+fn mapping(thread: &'static Thread) -> Result<Mapping, Error> {
     let rights = &thread.task.get().rights;
     let [task, memory, offset, length, address, flags] =
         [0, 1, 2, 3, 4, 5].map(|n| thread.registers.word(n));
@@ -46,24 +55,54 @@ pub fn map(thread: &'static Thread) -> Answer {
     // What it allows is looked at last, so that an answer tells what is wrong with the call first.
     let allowed = rights.extent(memory, need);
     let extent = rights.extent(memory, 0)?;
-    let memory = extent.memory().part(offset, length)?;
+    let part = extent.memory().part(offset, length)?;
     let range = Allegation::new(address, length).check_pages(flag::MOST)?;
     let access = Access {
         write: has(flag::WRITE),
         execute: has(flag::EXECUTE),
-        device: memory.device,
+        device: part.device,
     };
     let known = flags & !(flag::WRITE | flag::EXECUTE | flag::DEVICE) == 0;
-    let sensible = !(access.write && access.execute) && (memory.device || !has(flag::DEVICE));
+    let sensible = !(access.write && access.execute) && (part.device || !has(flag::DEVICE));
     if !known || !sensible {
         return Err(Error::BadArgument);
     }
     allowed?;
-    if access.execute && memory.device {
+    if access.execute && part.device {
         return Err(Error::Denied);
     }
+    Ok(Mapping {
+        task,
+        extent,
+        part,
+        range,
+        access,
+    })
+}
+
+pub fn map(thread: &'static Thread) -> Answer {
+    let Mapping {
+        task,
+        extent,
+        part,
+        range,
+        access,
+    } = mapping(thread)?;
     seen(task, extent, Some(range))?;
-    space::map(task, memory, range, access).map(|()| 0)
+    space::map(task, part, range, access).map(|()| 0)
+}
+
+pub fn protect(thread: &'static Thread) -> Answer {
+    let Mapping {
+        task,
+        extent,
+        part,
+        range,
+        access,
+    } = mapping(thread)?;
+    // From now on it is with this right that it is mapped: perhaps it was with a narrower one.
+    seen(task, extent, Some(range))?;
+    space::protect(task, part, range, access).map(|()| 0)
 }
 
 /// Something of the extent is shown to `task` in this range of its addresses, or bound as a thread's frame page.

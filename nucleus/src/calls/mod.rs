@@ -30,6 +30,7 @@ const CALLS: [Call; call::COUNT as usize] = {
     table[call::MEMORY_PART as usize] = memory::part;
     table[call::MEMORY_MAP as usize] = memory::map;
     table[call::MEMORY_UNMAP as usize] = memory::unmap;
+    table[call::MEMORY_PROTECT as usize] = memory::protect;
     table[call::MEMORY_DEVICE as usize] = memory::device;
     table[call::MEMORY_ADDRESS as usize] = memory::address;
     table[call::RIGHT_COPY as usize] = tasks::right_copy;

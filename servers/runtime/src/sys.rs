@@ -115,6 +115,35 @@ pub fn memory_map(
     }
 }
 
+/// What may be done from now on with the pages at `address` of `task`, which show `length` bytes from `offset` of `memory`. All
+/// or nothing in each 16 MiB.
+pub fn memory_protect(
+    task: Handle,
+    memory: Handle,
+    offset: u64,
+    length: u64,
+    address: u64,
+    flags: u64,
+) -> Result<(), Error> {
+    let mut done = 0;
+    loop {
+        let piece = (length - done).min(MOST_AT_ONCE);
+        let words = [
+            task.into(),
+            memory.into(),
+            offset.wrapping_add(done),
+            piece,
+            address.wrapping_add(done),
+            flags,
+        ];
+        plain(call::MEMORY_PROTECT, words)?;
+        done += piece;
+        if done >= length {
+            return Ok(());
+        }
+    }
+}
+
 /// Unmaps whatever is mapped in the range.
 pub fn memory_unmap(task: Handle, address: u64, length: u64) -> Result<(), Error> {
     let mut done = 0;

@@ -55,6 +55,8 @@ fn handles(report: &mut Report, ground: &Ground) {
         call::MEMORY_PART,
         call::MEMORY_MAP,
         call::MEMORY_UNMAP,
+        call::MEMORY_REVOKE,
+        call::MEMORY_PROTECT,
         call::MEMORY_DEVICE,
         call::MEMORY_ADDRESS,
         call::RIGHT_COPY,

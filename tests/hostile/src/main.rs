@@ -6,6 +6,7 @@
 mod arguments;
 mod deeds;
 mod handlers;
+mod memory;
 mod report;
 mod rights;
 mod tasks;
@@ -54,6 +55,7 @@ fn main(_argument: u64) {
     let mut report = Report::default();
     arguments::all(&mut report, &mut ground);
     rights::all(&mut report, &mut ground);
+    memory::all(&mut report, &mut ground);
     tasks::all(&mut report, &mut ground);
     handlers::all(&mut report, &mut ground);
     runtime::println!(

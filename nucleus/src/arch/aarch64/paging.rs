@@ -21,6 +21,9 @@ const USER_NO_EXECUTE: u64 = 1 << 54;
 pub struct Entries;
 
 impl paging::Entries for Entries {
+    /// DDI 0487, D8.3.1: bits 2 to 11 of a table descriptor are ignored.
+    const COUNT: u32 = 2;
+
     fn table(physical: u64) -> u64 {
         physical | TABLE
     }

@@ -19,6 +19,9 @@ const NO_EXECUTE: u64 = 1 << 63;
 pub struct Entries;
 
 impl paging::Entries for Entries {
+    /// SDM volume 3A, table 4-15 and its neighbours: bits 52 to 62 of an entry that leads to a table are ignored.
+    const COUNT: u32 = 52;
+
     fn table(physical: u64) -> u64 {
         physical | PRESENT | WRITE | USER
     }
