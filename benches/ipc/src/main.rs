@@ -114,21 +114,47 @@ fn measure(this: Handle, memory: &mut Memory) -> Result<(), abi::system::Error> 
     // The ponger ends at this.
     sys::notify(ping, 2)?;
 
-    // Two threads of two tasks at the same priority, above this one: each round is a switch there and one back.
-    let other = child::create(this, memory, PRIORITY + 2)?;
-    for right in [this, bell, ping, server] {
-        sys::right_copy(other, right, may::ALL)?;
-    }
-    child::run::<Yielder>(other, empty, PRIORITY + 2)?;
-    child::run::<Partner>(server, 0, PRIORITY + 2)?;
-    figure("thread_switch", 0, sys::wait(bell, sys::FOREVER)?);
-    sys::task_destroy(other)?;
+    sys::task_destroy(server)?;
+    let start = memory.next;
+    let plain = switch(this, memory, [bell, ping], empty, false)?;
+    figure("thread_switch", 0, plain);
+    memory.next = start;
+    // What it costs more when both use floating-point registers between.
+    let float = switch(this, memory, [bell, ping], empty, true)?;
+    figure("fp_switch", plain, float);
     mappings(this, memory, empty)?;
     let now = each(|| {
         core::hint::black_box(sys::now());
     });
     figure("now", empty, now);
     foreign::measure(this, memory)
+}
+
+/// Two threads of two tasks at the same priority, above this one: each round is a switch there and one back. Of one.
+fn switch(
+    this: Handle,
+    memory: &mut Memory,
+    [bell, ping]: [Handle; 2],
+    empty: u64,
+    float: bool,
+) -> Result<u64, abi::system::Error> {
+    let partner = child::create(this, memory, PRIORITY + 2)?;
+    let other = child::create(this, memory, PRIORITY + 2)?;
+    if float {
+        sys::float_allow(partner)?;
+        sys::float_allow(other)?;
+    }
+    for right in [this, bell, ping] {
+        sys::right_copy(partner, right, may::ALL)?;
+        sys::right_copy(other, right, may::ALL)?;
+    }
+    sys::right_copy(other, partner, may::ALL)?;
+    let argument = empty << 1 | u64::from(float);
+    child::run::<Yielder>(other, argument, PRIORITY + 2)?;
+    child::run::<Partner>(partner, argument, PRIORITY + 2)?;
+    let cost = sys::wait(bell, sys::FOREVER)?;
+    sys::task_destroy(other)?;
+    Ok(cost)
 }
 
 /// One page mapped at each page of a table's reach, the table being there already.
@@ -190,13 +216,21 @@ impl Run for Ponger {
     }
 }
 
-/// Measures yielding to its partner, whose task it ends then. `empty` is what a round costs without yielding.
+/// Measures yielding to its partner, whose task it ends then. The argument: what a round costs without yielding, times two, and
+/// whether to use floating point between.
 struct Yielder;
 
 impl Run for Yielder {
-    fn run(empty: u64) {
+    fn run(argument: u64) {
         let _ = sys::wait(PING, sys::FOREVER);
-        let round = each(sys::yield_now).saturating_sub(empty);
+        let round = match argument & 1 {
+            0 => each(sys::yield_now),
+            _ => each(|| {
+                machine::touch();
+                sys::yield_now();
+            }),
+        };
+        let round = round.saturating_sub(argument >> 1);
         let _ = sys::task_destroy(PARTNER);
         let _ = sys::notify(BELL, round / 2);
     }
@@ -206,9 +240,12 @@ impl Run for Yielder {
 struct Partner;
 
 impl Run for Partner {
-    fn run(_argument: u64) {
+    fn run(argument: u64) {
         let _ = sys::notify(PING, 1);
         loop {
+            if argument & 1 != 0 {
+                machine::touch();
+            }
             sys::yield_now();
         }
     }

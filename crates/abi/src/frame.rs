@@ -3,7 +3,23 @@
 //! (HANDLER_SLEEP), and reads it when the thread goes on from there (HANDLER_RESUME, THREAD_WAKE).
 //!
 //! What is read is not believed: of the flags only those count that a program may set itself, and an instruction pointer outside
-//! of the user's half is refused. Words that are not named here are ignored.
+//! of the user's half is refused, as is the beginning of a segment there. Words that are not named here are ignored.
+//!
+//! FLOAT_FRAME stores floating-point and SIMD registers at [`FLOAT`], and loads them from there: on x86-64 as an XSAVE area in
+//! standard form with the state of x87, SSE and AVX (SDM 1, 13.4), on arm64 q0 to q31, then FPSR and FPCR in a word each.
+
+/// Offset in bytes of the floating-point registers.
+pub const FLOAT: usize = 512;
+const _: () =
+    assert!(WORDS * 8 <= FLOAT && FLOAT + float::WORDS * 8 <= crate::layout::PAGE as usize);
+
+/// Floating-point and SIMD registers, as words.
+pub mod float {
+    #[cfg(target_arch = "x86_64")]
+    pub const WORDS: usize = 832 / 8;
+    #[cfg(target_arch = "aarch64")]
+    pub const WORDS: usize = 2 * 32 + 2;
+}
 
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::*;
@@ -32,7 +48,11 @@ mod x86_64 {
     pub const RIP: usize = 17;
     pub const RFLAGS: usize = 19;
     pub const RSP: usize = 20;
-    pub const WORDS: usize = 22;
+    /// Where `fs` and `gs` begin.
+    pub const FS_BASE: usize = 22;
+    pub const GS_BASE: usize = 23;
+    pub const WORDS: usize = 24;
+    pub const BASES: [usize; 2] = [FS_BASE, GS_BASE];
 
     /// What a system call's number was in, and where its result goes.
     pub const NUMBER: usize = RAX;
@@ -50,7 +70,10 @@ mod aarch64 {
     pub const SP: usize = 31;
     pub const PC: usize = 32;
     pub const PSTATE: usize = 33;
-    pub const WORDS: usize = 34;
+    /// TPIDR_EL0.
+    pub const TPIDR: usize = 34;
+    pub const WORDS: usize = 35;
+    pub const BASES: [usize; 1] = [TPIDR];
 
     /// What a system call's number was in, and where its result goes.
     pub const NUMBER: usize = 8;

@@ -97,7 +97,11 @@ pub mod call {
     pub const MEMORY_REVOKE: u64 = 37;
     /// (task, memory, offset, length, address, flags): what may be done with pages that show this part of the memory, from now on.
     pub const MEMORY_PROTECT: u64 = 38;
-    pub const COUNT: u64 = 39;
+    /// (task, which has no thread yet): its threads may use floating-point and SIMD registers, in its own code.
+    pub const FLOAT_ALLOW: u64 = 39;
+    /// (thread, 0 stores, 1 loads): its floating-point and SIMD registers, in its frame page ([`crate::frame::FLOAT`]).
+    pub const FLOAT_FRAME: u64 = 40;
+    pub const COUNT: u64 = 41;
 }
 
 /// What may be done with a right, one bit a deed. RIGHT_COPY leaves of these what both the right and the call have, so that a
@@ -111,12 +115,13 @@ pub mod may {
     pub const WAIT: u32 = 1 << 2;
     /// Task: MEMORY_MAP, MEMORY_PROTECT and MEMORY_UNMAP in it.
     pub const MAP: u32 = 1 << 3;
-    /// Task: THREAD_CREATE.
+    /// Task: THREAD_CREATE and FLOAT_ALLOW.
     pub const START: u32 = 1 << 4;
     /// Task: RIGHT_COPY and PORTS_GRANT to it.
     pub const GIVE: u32 = 1 << 5;
     pub const DESTROY: u32 = 1 << 6;
-    /// Task: FAULT_BIND and HANDLER_BIND. Thread: HANDLER_BIND, FRAME_BIND, THREAD_WAKE and THREAD_KICK.
+    /// Task: FAULT_BIND and HANDLER_BIND. Thread: HANDLER_BIND, FRAME_BIND, FLOAT_FRAME, THREAD_WAKE and
+    /// THREAD_KICK.
     pub const FAULTS: u32 = 1 << 7;
     /// Task and platform: INFO.
     pub const TELL: u32 = 1 << 8;
@@ -149,7 +154,7 @@ pub mod event {
     pub const READ: u64 = 1;
     pub const WRITE: u64 = 2;
     pub const EXECUTE: u64 = 3;
-    /// Also floating point, which programs do not have.
+    /// Also floating point where a thread may not use it (FLOAT_ALLOW).
     pub const ILLEGAL: u64 = 4;
     /// The address is the port.
     pub const PORT: u64 = 5;

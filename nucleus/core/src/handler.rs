@@ -5,12 +5,13 @@
 
 use crate::{
     portal::Portal,
-    registers::{Registers, COUNT, SAVED},
+    registers::{Registers, SAVED},
     same,
     task::{Task, TaskState},
     thread::{Status, Thread},
     State,
 };
+use abi::frame::WORDS;
 use abi::system::{event, Error};
 use core::cell::Cell;
 
@@ -374,23 +375,23 @@ impl State {
     }
 
     /// HANDLER_FRAME: the thread's registers as they are, which nobody has changed but the handler.
-    pub fn frame(&self, thread: &Thread) -> Result<[u64; COUNT], Error> {
+    pub fn frame(&self, thread: &Thread) -> Result<[u64; WORDS], Error> {
         let (event, code) = thread.handling()?;
         let registers = thread.registers.copy();
         registers.restore(event, code);
-        Ok(registers.export())
+        Ok(thread.export(&registers))
     }
 
     /// HANDLER_RESUME
     pub fn resume(
         &'static self,
         thread: &'static Thread,
-        words: &[u64; COUNT],
+        words: &[u64; WORDS],
     ) -> Result<(), Error> {
         thread.handling()?;
         Registers::acceptable(words)?;
         let code = self.drop_event(thread);
-        thread.registers.import(words);
+        thread.import(words);
         self.go_on(thread, code);
         Ok(())
     }
@@ -401,7 +402,7 @@ impl State {
         thread: &'static Thread,
         deadline: u64,
         now: impl FnOnce() -> u64,
-        page: impl FnOnce(&[u64; COUNT]),
+        page: impl FnOnce(&[u64; WORDS]),
     ) -> Result<Sleep, Error> {
         let (event, code) = thread.handling()?;
         // Inside of a portal call others wait for it.
@@ -409,7 +410,7 @@ impl State {
             return Err(Error::Denied);
         }
         thread.registers.restore(event, code);
-        page(&thread.registers.export());
+        page(&thread.export(&thread.registers));
         let code = self.drop_event(thread);
         let again = match (code & LATCH != 0, deadline) {
             (true, _) => event::KICKED,
@@ -466,14 +467,14 @@ impl State {
     pub fn awaken(
         &'static self,
         thread: &'static Thread,
-        words: &[u64; COUNT],
+        words: &[u64; WORDS],
     ) -> Result<bool, Error> {
         if thread.status.get() != Status::Asleep {
             return Ok(false);
         }
         Registers::acceptable(words)?;
         self.sleepers.remove(thread);
-        thread.registers.import(words);
+        thread.import(words);
         self.make_ready(thread);
         Ok(true)
     }

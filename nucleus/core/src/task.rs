@@ -114,6 +114,8 @@ pub struct Task {
     /// Its system calls are events, for good.
     pub foreign: Cell<bool>,
     pub handlers: Handlers,
+    /// Its threads may use floating point.
+    pub floats: Cell<bool>,
     /// To be stopped: the handler of one of its threads ended ([`State::settle`](crate::State::settle)).
     pub orphaned: Cell<bool>,
     pub fault_bound: Cell<Option<(&'static Notification, u64)>>,
@@ -148,6 +150,7 @@ impl Task {
             ports: [const { Cell::new((0, 0)) }; PORT_RANGES],
             foreign: Cell::new(false),
             handlers: Handlers::new(),
+            floats: Cell::new(false),
             orphaned: Cell::new(false),
             fault_bound: Cell::new(None),
             fault: Cell::new(abi::system::info::Fault {

@@ -7,6 +7,7 @@ use crate::{
     registers::Registers,
     task::Task,
 };
+use abi::frame;
 use core::cell::Cell;
 
 /// Calls one thread can be inside of at once.
@@ -27,6 +28,30 @@ pub enum Status {
     Stopped,
     /// Ended; only its memory is left.
     Ended,
+}
+
+/// Memory for the floating-point and SIMD registers of a thread ([`frame::FLOAT`]).
+#[repr(C, align(64))]
+pub struct Float(pub [Cell<u64>; frame::float::WORDS]);
+
+impl Float {
+    /// As a new program finds them.
+    pub fn new() -> Float {
+        let float = Float([const { Cell::new(0) }; frame::float::WORDS]);
+        // The x87 control word and MXCSR, with all exceptions masked (SDM 1, tables 8-1 and 11-6).
+        #[cfg(target_arch = "x86_64")]
+        {
+            float.0[0].set(0x37f);
+            float.0[3].set(0x1f80);
+        }
+        float
+    }
+}
+
+impl Default for Float {
+    fn default() -> Self {
+        Float::new()
+    }
 }
 
 /// Where a portal call returns to.
@@ -72,6 +97,12 @@ pub struct Thread {
     /// What happened in the handler of the outer event, and is handled by another.
     pub inner: Event,
     pub handlers: Handlers,
+    /// Not 0: the way out to it has more to load, of what follows.
+    pub special: Cell<u64>,
+    /// Floating-point and SIMD registers, while they are in no processor; none if it may not use them.
+    pub float: Cell<Option<&'static Float>>,
+    /// Where the program's segments begin (x86-64), or TPIDR_EL0; used by a foreign thread alone.
+    pub bases: [Cell<u64>; frame::BASES.len()],
     /// Physical address of the page that it shares with its handler.
     pub page: Cell<Option<u64>>,
     /// Who it belongs to.
@@ -100,6 +131,9 @@ impl Thread {
             frames: [const { Frame::new() }; DEPTH],
             inner: Event::new(),
             handlers: Handlers::new(),
+            special: Cell::new(home.foreign.get().into()),
+            float: Cell::new(None),
+            bases: [const { Cell::new(0) }; frame::BASES.len()],
             page: Cell::new(None),
             home,
             priority: Cell::new(priority),
@@ -108,6 +142,35 @@ impl Thread {
             deadline: Cell::new(u64::MAX),
             next_sleeper: Cell::new(None),
             sibling: Cell::new(None),
+        }
+    }
+
+    /// It may use floating point from now on.
+    pub fn give_float(&self, float: &'static Float) {
+        self.float.set(Some(float));
+        self.special.set(1);
+    }
+
+    /// Whether the code that it runs now may use its floating-point registers: its own, not a portal's or a handler's.
+    pub fn may_float(&self) -> Option<&'static Float> {
+        let own = self.depth.get() == 0 && self.event.get() == 0;
+        self.float.get().filter(|_| own)
+    }
+
+    /// Registers of it, with the beginnings of segments, as words of a frame page.
+    pub(crate) fn export(&self, registers: &Registers) -> [u64; frame::WORDS] {
+        let mut words = registers.export();
+        for (at, base) in frame::BASES.iter().zip(&self.bases) {
+            words[*at] = base.get();
+        }
+        words
+    }
+
+    /// From acceptable words of a frame page.
+    pub(crate) fn import(&self, words: &[u64; frame::WORDS]) {
+        self.registers.import(words);
+        for (at, base) in frame::BASES.iter().zip(&self.bases) {
+            base.set(words[*at]);
         }
     }
 }

@@ -1,15 +1,20 @@
 //! Handlers of faults and of foreign system calls.
 
 use super::{memory, tasks, Answer};
-use crate::{clock, faults, memory::direct, objects, STATE};
-use abi::{layout::PAGE, system::may, system::Error};
+use crate::{arch, clock, faults, memory::direct, objects, STATE};
+use abi::{
+    frame::{FLOAT, WORDS},
+    layout::PAGE,
+    system::may,
+    system::Error,
+};
 use nucleus_core::{
     handler::{self, Sleep},
     portal::Portal,
-    registers::{self, COUNT},
+    registers,
     rights::{Object, Right},
     task::Task,
-    thread::Thread,
+    thread::{Float, Thread},
 };
 
 pub fn create(thread: &'static Thread) -> Answer {
@@ -72,8 +77,8 @@ pub fn forget_pages(task: &Task, gone: impl Fn(u64) -> bool) {
     }
 }
 
-fn store(page: u64, words: &[u64; COUNT]) {
-    const { assert!(size_of::<[u64; COUNT]>() <= PAGE as usize) };
+fn store(page: u64, words: &[u64; WORDS]) {
+    const { assert!(size_of::<[u64; WORDS]>() <= PAGE as usize) };
     for (n, word) in words.iter().enumerate() {
         // SAFETY: the page is RAM (`frame_bind`), counted as mapped, so that it is neither the nucleus's nor to be donated until
         // it is bound no more; the direct map shows it, and the words fit. User programs may write it meanwhile.
@@ -81,30 +86,57 @@ fn store(page: u64, words: &[u64; COUNT]) {
     }
 }
 
+/// Floating-point registers into a frame page, and out of it: each word once.
+pub fn store_float(page: u64, float: &Float) {
+    for (n, word) in float.0.iter().enumerate() {
+        // SAFETY: as in `store`; the words fit behind the others (`abi::frame`).
+        unsafe {
+            (direct(page) as *mut u64)
+                .add(FLOAT / 8 + n)
+                .write_volatile(word.get())
+        }
+    }
+}
+
+pub fn load_float(page: u64, float: &Float) {
+    for (n, word) in float.0.iter().enumerate() {
+        // SAFETY: as in `store_float`; every bit pattern is a word.
+        word.set(unsafe {
+            (direct(page) as *const u64)
+                .add(FLOAT / 8 + n)
+                .read_volatile()
+        })
+    }
+}
+
 /// Each word once: what is looked at afterwards is the copy.
-fn load(page: u64) -> [u64; COUNT] {
+fn load(page: u64) -> [u64; WORDS] {
     // SAFETY: as in `store`; every bit pattern is a word.
     core::array::from_fn(|n| unsafe { (direct(page) as *const u64).add(n).read_volatile() })
 }
 
-/// The handled thread's page.
-fn page(thread: &Thread) -> Result<u64, Error> {
+/// A thread's frame page.
+pub fn page(thread: &Thread) -> Result<u64, Error> {
     thread.page.get().ok_or(Error::Denied)
 }
 
 pub fn frame(thread: &'static Thread) -> Answer {
     let page = page(thread)?;
+    arch::bases_store(thread);
     store(page, &STATE.frame(thread)?);
     Ok(thread.registers.word(0))
 }
 
 pub fn resume(thread: &'static Thread) -> Result<(), Error> {
-    STATE.resume(thread, &load(page(thread)?))
+    STATE.resume(thread, &load(page(thread)?))?;
+    arch::bases_drop(thread);
+    Ok(())
 }
 
 pub fn sleep(thread: &'static Thread) -> Result<(), Error> {
     let deadline = thread.registers.0[registers::DEADLINE].get();
     let page = page(thread)?;
+    arch::bases_store(thread);
     match STATE.sleep(thread, deadline, clock::now, |words| store(page, words))? {
         Sleep::Asleep => clock::deadline(deadline),
         Sleep::Handled => {}
@@ -123,7 +155,11 @@ pub fn pass(thread: &'static Thread) -> Result<(), Error> {
 pub fn wake(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let whose = rights.thread(thread.registers.word(0), may::FAULTS)?;
-    STATE.awaken(whose, &load(page(whose)?)).map(u64::from)
+    let woken = STATE.awaken(whose, &load(page(whose)?))?;
+    if woken {
+        arch::bases_drop(whose);
+    }
+    Ok(woken.into())
 }
 
 pub fn kick(thread: &'static Thread) -> Answer {

@@ -1,5 +1,6 @@
 //! System calls: one table. Each function gets the calling thread and gives the result's first word.
 
+mod floats;
 mod handlers;
 mod interrupts;
 mod machine;
@@ -48,6 +49,8 @@ const CALLS: [Call; call::COUNT as usize] = {
     table[call::THREAD_WAKE as usize] = handlers::wake;
     table[call::THREAD_KICK as usize] = handlers::kick;
     table[call::PLATFORM_PART as usize] = machine::part;
+    table[call::FLOAT_ALLOW as usize] = floats::allow;
+    table[call::FLOAT_FRAME as usize] = floats::frame;
     table
 };
 

@@ -9,7 +9,7 @@ use abi::{
 use nucleus_core::{
     rights::{Object, Right},
     same,
-    thread::{Thread, PRIORITIES},
+    thread::{Float, Thread, PRIORITIES},
 };
 
 /// Where a thread or a portal starts: user addresses, the stack aligned.
@@ -53,6 +53,7 @@ pub fn create(thread: &'static Thread) -> Answer {
 fn remove(task: &'static nucleus_core::task::Task) {
     STATE.destroy(task, interrupts::settle);
     account::forget(task);
+    arch::float_forget(task);
     handlers::forget_pages(task, |_| true);
     space::destroy(task);
     STATE.frames.release(task.pool.base, task.pool.size);
@@ -101,6 +102,9 @@ pub fn thread_create(thread: &'static Thread) -> Answer {
         return Err(Error::Denied);
     }
     let new = objects::place(task, Thread::new(task, priority))?;
+    if task.floats.get() {
+        new.give_float(objects::place(task, Float::new())?);
+    }
     let handle = rights.add(Right {
         object: Object::Thread(new),
         may: if faults { may::ALL } else { !may::FAULTS },

@@ -294,6 +294,16 @@ pub fn frame_bind(thread: Handle, memory: Handle, offset: u64) -> Result<(), Err
     .map(drop)
 }
 
+/// Threads of a task that has none yet may use floating-point and SIMD registers.
+pub fn float_allow(task: Handle) -> Result<(), Error> {
+    plain(call::FLOAT_ALLOW, [task.into(), 0, 0, 0, 0, 0]).map(drop)
+}
+
+/// Stores these registers of a thread in its frame page, or loads them from there.
+pub fn float_frame(thread: Handle, load: bool) -> Result<(), Error> {
+    plain(call::FLOAT_FRAME, [thread.into(), load.into(), 0, 0, 0, 0]).map(drop)
+}
+
 /// A thread that sleeps goes on as its frame page says; whether it slept.
 pub fn thread_wake(thread: Handle) -> Result<bool, Error> {
     plain(call::THREAD_WAKE, [thread.into(), 0, 0, 0, 0, 0]).map(|slept| slept != 0)

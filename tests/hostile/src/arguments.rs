@@ -72,6 +72,8 @@ fn handles(report: &mut Report, ground: &Ground) {
         call::FRAME_BIND,
         call::THREAD_WAKE,
         call::THREAD_KICK,
+        call::FLOAT_ALLOW,
+        call::FLOAT_FRAME,
     ];
     for number in first_word {
         for handle in [

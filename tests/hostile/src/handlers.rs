@@ -213,11 +213,13 @@ const END: u64 = 1005;
 const START_OTHER: u64 = 1006;
 /// Of the other program: it ends, and nobody is told.
 const END_OTHER: u64 = 1007;
+/// Goes on with another beginning of its thread-local storage.
+const BASE: u64 = 1008;
 /// What any other call gives.
 const RESULT: u64 = 0x7777;
 
 /// What is told, one bit each; all must be told.
-const TOLD: [&str; 14] = [
+const TOLD: [&str; 16] = [
     "calls of all numbers came back with the handler's result",
     "no register but the result was changed by them",
     "a page that was not there",
@@ -232,7 +234,12 @@ const TOLD: [&str; 14] = [
     "another register by the frame",
     "a call that was interrupted in its handler by one that waited for it",
     "a call that waited for the handler",
+    "the beginning of its thread-local storage by the frame",
+    "the same after others had run",
 ];
+
+/// Where the foreign program's thread-local storage begins.
+static STORAGE: AtomicU64 = AtomicU64::new(0x5707_a6e5);
 
 static BITS: AtomicU64 = AtomicU64::new(0);
 static CALLS: AtomicU64 = AtomicU64::new(0);
@@ -301,8 +308,8 @@ impl handler::Handle for Personality {
                 }
             }
             (event::SYSTEM_CALL, SLEEP_WHILE) => Answer::Sleep(sys::now() + 1_000_000),
-            (event::SYSTEM_CALL, FRAME) => {
-                ASKED.store(FRAME, Relaxed);
+            (event::SYSTEM_CALL, FRAME | BASE) => {
+                ASKED.store(event.word, Relaxed);
                 Answer::Frame
             }
             (event::SYSTEM_CALL, END) => {
@@ -340,6 +347,8 @@ fn framed(status: u64) -> Answer {
             set_frame_word(frame::POINTER, frame_word(BACK));
             set_frame_word(frame::FLAGS, !UNWANTED);
         }
+        // The same program is at the same addresses there.
+        BASE => set_frame_word(frame::BASES[0], &raw const STORAGE as u64),
         _ => return Answer::Pass,
     }
     Answer::Resume
@@ -559,6 +568,8 @@ impl Run for Stranger {
         tell(5, true);
         tell(6, division());
         tell(7, interrupt_call());
+        call_with(BASE, 0);
+        tell(14, is_storage(&STORAGE));
         tell(8, stranger_call(SLEEP_WAKE) == (RESULT, true));
         tell(9, stranger_call(SLEEP_KICK) == (RESULT + 1, true));
         // Without a clock nothing expires.
@@ -566,6 +577,7 @@ impl Run for Stranger {
         tell(10, expired);
         tell(11, register_after(FRAME) == 99);
         tell(12, stranger_call(START_OTHER) == (RESULT, true));
+        tell(15, is_storage(&STORAGE));
         call_with(TELL, told);
         call_with(END, 0);
     }
@@ -574,6 +586,7 @@ impl Run for Stranger {
 #[cfg(target_arch = "x86_64")]
 mod machine {
     use core::arch::asm;
+    use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
     pub const ILLEGAL_LENGTH: u64 = 2;
     /// A breakpoint is behind itself.
@@ -605,6 +618,14 @@ mod machine {
         unsafe {
             asm!("syscall", inlateout("rax") number => _, in("rdi") word, lateout("rcx") _, lateout("r11") _)
         }
+    }
+
+    /// Whether thread-local storage begins there.
+    pub fn is_storage(storage: &AtomicU64) -> bool {
+        let found: u64;
+        // SAFETY: reads a word where `fs` begins, which is one of this program's, or the program is stopped.
+        unsafe { asm!("mov {}, fs:[0]", out(reg) found, options(nostack, readonly)) };
+        found == storage.load(Relaxed)
     }
 
     /// What the handler put into a register by the frame.
@@ -651,6 +672,7 @@ mod machine {
 #[cfg(target_arch = "aarch64")]
 mod machine {
     use core::arch::asm;
+    use core::sync::atomic::AtomicU64;
 
     pub const ILLEGAL_LENGTH: u64 = 4;
     pub const DEBUG_LENGTH: u64 = 4;
@@ -679,6 +701,14 @@ mod machine {
     pub fn call_with(number: u64, word: u64) {
         // SAFETY: as above.
         unsafe { asm!("svc #0", in("x8") number, inlateout("x0") word => _) }
+    }
+
+    /// Whether thread-local storage begins there.
+    pub fn is_storage(storage: &AtomicU64) -> bool {
+        let found: *const AtomicU64;
+        // SAFETY: reading the register has no effect.
+        unsafe { asm!("mrs {}, tpidr_el0", out(reg) found, options(nostack, nomem)) };
+        core::ptr::eq(found, storage)
     }
 
     /// What the handler put into a register by the frame.

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod deeds;
+mod floats;
 mod handlers;
 mod memory;
 mod report;
@@ -57,6 +58,7 @@ fn main(_argument: u64) {
     rights::all(&mut report, &mut ground);
     memory::all(&mut report, &mut ground);
     tasks::all(&mut report, &mut ground);
+    floats::all(&mut report, &mut ground);
     handlers::all(&mut report, &mut ground);
     runtime::println!(
         "hostile: {} passed, {} failed",

@@ -13,7 +13,8 @@ pub use x86_64::*;
 use crate::handler::Event;
 use abi::{frame, layout::USER_END, system::Error};
 
-const _: () = assert!(COUNT == frame::WORDS && POINTER == frame::POINTER && STACK == frame::STACK);
+const _: () =
+    assert!(COUNT == frame::BASES[0] && POINTER == frame::POINTER && STACK == frame::STACK);
 const _: () =
     assert!(FLAGS_AT == frame::FLAGS && NUMBER == frame::NUMBER && RESULT == frame::RESULT);
 
@@ -131,25 +132,29 @@ impl Registers {
         }
     }
 
-    /// As words of a frame page.
-    pub fn export(&self) -> [u64; COUNT] {
-        core::array::from_fn(|n| match frame_has(n) {
+    /// As words of a frame page; the beginnings of segments are 0.
+    pub fn export(&self) -> [u64; frame::WORDS] {
+        core::array::from_fn(|n| match n < COUNT && frame_has(n) {
             true => self.0[n].get(),
             false => 0,
         })
     }
 
     /// Whether a thread may go on with these words of a frame page.
-    pub fn acceptable(words: &[u64; COUNT]) -> Result<(), Error> {
-        match words[POINTER] < USER_END {
+    pub fn acceptable(words: &[u64; frame::WORDS]) -> Result<(), Error> {
+        // TPIDR_EL0 is a number as any other.
+        let bases =
+            cfg!(target_arch = "aarch64") || frame::BASES.iter().all(|at| words[*at] < USER_END);
+        match words[POINTER] < USER_END && bases {
             true => Ok(()),
             false => Err(Error::BadArgument),
         }
     }
 
     /// From words of a frame page that are [acceptable](Registers::acceptable).
-    pub fn import(&self, words: &[u64; COUNT]) {
-        for (n, word) in words.iter().enumerate().filter(|(n, _)| frame_has(*n)) {
+    pub fn import(&self, words: &[u64; frame::WORDS]) {
+        let stored = words.iter().take(COUNT).enumerate();
+        for (n, word) in stored.filter(|(n, _)| frame_has(*n)) {
             self.0[n].set(*word);
         }
         let flags = words[FLAGS_AT] & frame::FLAGS_ALLOWED | FLAGS;

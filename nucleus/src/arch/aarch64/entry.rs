@@ -1,5 +1,6 @@
 //! Into the nucleus and out of it.
 
+use super::float;
 use crate::{faults, interrupts, leave, platform, println, STATE};
 use abi::system::event;
 use core::arch::{asm, global_asm};
@@ -15,6 +16,7 @@ use nucleus_core::{
 global_asm!(
     include_str!("entry.s"),
     ELR = const r::ELR * 8,
+    THREAD_SPECIAL = const offset_of!(Thread, special),
     MOVING = const crate::calls::MOVING,
     EVENT = const offset_of!(Thread, event), FOREIGN = const offset_of!(Thread, foreign),
     HOME = const offset_of!(Thread, home), SYSTEM_CALL = const event::SYSTEM_CALL,
@@ -118,6 +120,7 @@ extern "C" fn nucleus_exception(
         POINTER_ALIGNMENT | STACK_ALIGNMENT => {
             faults::raise(thread, event::OTHER, at, "misaligned pointer")
         }
+        FLOATING_POINT if float::take(thread) => {}
         FLOATING_POINT => faults::raise(thread, event::ILLEGAL, at, "floating point"),
         UNKNOWN | SYSTEM_REGISTER => {
             faults::raise(thread, event::ILLEGAL, at, "illegal instruction")

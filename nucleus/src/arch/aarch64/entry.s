@@ -188,6 +188,9 @@ nucleus_synchronous:
     b.eq    40f
     ldp     x14, x15, [x13, #{SPACE}]
     cbnz    x15, 40f
+    adrp    x15, nucleus_guarded
+    ldr     x15, [x15, :lo12:nucleus_guarded]
+    cbnz    x15, 40f
     ldr     x15, [sp, #{DEPTH}]
     cmp     x15, #{MOST_DEPTH}
     b.hs    40f
@@ -318,7 +321,12 @@ nucleus_moving:
 // Goes on with the thread in x0.
 .global nucleus_resume
 nucleus_resume:
-    mov     sp, x0
+    adrp    x16, nucleus_guarded
+    ldr     x16, [x16, :lo12:nucleus_guarded]
+    ldr     x17, [x0, #{THREAD_SPECIAL}]
+    orr     x16, x16, x17
+    cbnz    x16, 3f
+2:  mov     sp, x0
     ldr     x16, [x0, #{TASK}]
     ldr     x17, [x16, #{SPACE}]
     mrs     x16, ttbr0_el1
@@ -347,6 +355,10 @@ nucleus_resume:
     ldp     x26, x27, [sp, #208]
     ldp     x28, x29, [sp, #224]
     eret
+3:  str     x0, [sp, #-16]!
+    bl      nucleus_more
+    ldr     x0, [sp], #16
+    b       2b
 
 // Nobody runs.
 .global nucleus_idle
@@ -369,4 +381,7 @@ nucleus_stack:
     .skip 32768
 nucleus_stack_top:
 nucleus_idles:
+    .skip 8
+.global nucleus_guarded
+nucleus_guarded:                        // not 0: floating-point registers may be used
     .skip 8

@@ -1,6 +1,6 @@
 //! Into the nucleus and out of it.
 
-use super::{alarms, model};
+use super::{alarms, float, model};
 use crate::{faults, interrupts, leave, platform, println, space, STATE};
 use abi::{boot::vector, system::event};
 use core::arch::{asm, global_asm};
@@ -40,6 +40,7 @@ global_asm!(
     EVENT_FLAGS = const offset_of!(Thread, outer) + offset_of!(Event, flags),
     EVENT_STACK = const offset_of!(Thread, outer) + offset_of!(Event, stack),
     EVENT_PORTAL = const offset_of!(Thread, outer) + offset_of!(Event, portal),
+    THREAD_SPECIAL = const offset_of!(Thread, special),
     SAVED = const offset_of!(Thread, outer) + offset_of!(Event, saved),
     ACTIVE = const offset_of!(Portal, active), CALLERS = const offset_of!(Portal, callers),
 );
@@ -53,11 +54,16 @@ extern "C" {
     fn nucleus_idle() -> !;
     /// Not 0: the bitmap of I/O ports is shown to user mode.
     static nucleus_special: Kernel<Cell<u64>>;
+    /// Not 0: that, or floating-point registers may be used, which no server may.
+    static nucleus_guarded: Kernel<Cell<u64>>;
 }
 
-pub fn set_special(special: bool) {
-    // SAFETY: a word of the entry code's data, used only with interrupts off.
-    unsafe { nucleus_special.set(special.into()) }
+pub fn set_guards(ports: bool, float: bool) {
+    // SAFETY: words of the entry code's data, used only with interrupts off.
+    unsafe {
+        nucleus_special.set(ports.into());
+        nucleus_guarded.set((ports || float).into());
+    }
 }
 
 /// `syscall` leads to the entry code (SDM 3A, 5.8.8).
@@ -140,6 +146,7 @@ fn exception(thread: &'static Thread, number: u64) {
         thread.registers.pointer(),
     );
     match number {
+        NO_FLOATING_POINT if float::take(thread) => {}
         PAGE => {
             let code = match error {
                 _ if error & 1 << 4 != 0 => event::EXECUTE,

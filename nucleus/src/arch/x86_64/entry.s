@@ -95,7 +95,7 @@ nucleus_syscall:
     je      25f
     cmp     qword ptr [r15 + {SPECIAL}], 0
     jne     25f
-    cmp     qword ptr [rip + nucleus_special], 0
+    cmp     qword ptr [rip + nucleus_guarded], 0
     jne     25f
     cmp     qword ptr [rbx + {DEPTH}], {MOST_DEPTH}
     jae     25f
@@ -259,8 +259,9 @@ nucleus_resume:
     mov     rax, [rdi + {FOREIGN}]
     mov     [rip + nucleus_foreign], rax
     mov     rax, [rdi + {TASK}]
-    mov     rcx, [rip + nucleus_special]
+    mov     rcx, [rip + nucleus_guarded]
     or      rcx, [rax + {SPECIAL}]
+    or      rcx, [rdi + {THREAD_SPECIAL}]
     jnz     5f
 2:  lea     rdx, [rdi + {REGISTERS}]
     mov     [rip + NUCLEUS_TSS + 4], rdx
@@ -309,7 +310,7 @@ nucleus_resume:
 5:  lea     rsp, [rip + nucleus_stack_top]
     push    rdi
     push    rdi
-    call    nucleus_ports
+    call    nucleus_more
     pop     rdi
     pop     rdi
     mov     rax, [rdi + {TASK}]
@@ -429,5 +430,8 @@ nucleus_alarms:                         # non-maskable interrupts that came
 nucleus_foreign:                        # not 0: system calls of who runs are events
     .skip 8
 .global nucleus_special
-nucleus_special:
+nucleus_special:                        # not 0: the bitmap of I/O ports is shown
+    .skip 8
+.global nucleus_guarded
+nucleus_guarded:                        # not 0: that, or floating-point registers may be used
     .skip 8

@@ -3,11 +3,13 @@
 mod alarms;
 mod descriptors;
 mod entry;
+mod float;
 mod model;
 mod paging;
 mod ports;
 
 pub use entry::{idle, resume};
+pub use float::{bases_drop, bases_store, float_check, float_drop, float_forget, float_store};
 pub use paging::{
     forget_identity, forget_page, forget_space, publish, share_kernel_half, space, tables_written,
     Entries,
@@ -49,6 +51,7 @@ pub fn start() {
     descriptors::load();
     entry::enable_system_calls();
     protect();
+    float::start();
     alarms::start();
 }
 
@@ -56,13 +59,10 @@ fn cpuid(leaf: u32) -> core::arch::x86_64::CpuidResult {
     core::arch::x86_64::__cpuid_count(leaf, 0)
 }
 
-/// Supervisor-mode execution and access prevention, write protection; no floating point (SDM 3A, 2.5).
+/// Supervisor-mode execution and access prevention, write protection (SDM 3A, 2.5).
 fn protect() {
     const WRITE_PROTECT: u64 = 1 << 16;
-    const NO_FLOATING_POINT: u64 = 1 << 2 | 1 << 3;
-    const MONITOR: u64 = 1 << 1;
     const GLOBAL_PAGES: u64 = 1 << 7;
-    const SIMD: u64 = 1 << 9 | 1 << 10;
     const SMEP: u64 = 1 << 20;
     const SMAP: u64 = 1 << 21;
     const UMIP: u64 = 1 << 11;
@@ -82,13 +82,13 @@ fn protect() {
         more |= if there != 0 { bit } else { 0 };
     }
     // SAFETY: these bits forbid things that the nucleus does not do: it runs no user code and reads user memory
-    // through the direct map only, writes no read-only page, and has no floating point.
+    // through the direct map only, and writes no read-only page.
     unsafe {
         let (mut cr0, mut cr4): (u64, u64);
         asm!("mov {}, cr0", out(reg) cr0, options(nomem, nostack));
         asm!("mov {}, cr4", out(reg) cr4, options(nomem, nostack));
-        cr0 = (cr0 | WRITE_PROTECT | NO_FLOATING_POINT) & !MONITOR;
-        cr4 = (cr4 | more) & !SIMD;
+        cr0 |= WRITE_PROTECT;
+        cr4 |= more;
         asm!("mov cr0, {}", in(reg) cr0, options(nostack));
         asm!("mov cr4, {}", in(reg) cr4, options(nostack));
     }
