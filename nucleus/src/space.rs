@@ -32,12 +32,6 @@ pub unsafe fn new_root(root: u64) {
 /// Maps all of `memory` at the start of `range`, which is as long. All or nothing.
 pub fn map(task: &Task, memory: Memory, range: UserRange, access: Access) -> Result<(), Error> {
     let words = Direct(Some(task));
-    if range
-        .pages()
-        .any(|page| paging::lookup::<Entries>(&words, task.root, page).is_some())
-    {
-        return Err(Error::Exists);
-    }
     if !memory.device {
         STATE.frames.map(memory.base, memory.size, access.execute)?;
     }
