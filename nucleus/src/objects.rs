@@ -6,6 +6,7 @@ use nucleus_core::{
     extent::{Extent, Mapped},
     rights::Memory,
     task::{Pool, Task},
+    thread::{Float, Thread},
 };
 
 /// Pages a task needs before it can do anything: itself, its root table and a few more.
@@ -37,6 +38,39 @@ pub fn mapped(task: &Task) -> Result<&'static Mapped, Error> {
         Some(mapped) => Ok(mapped),
         None => place(task, Mapped::new()),
     }
+}
+
+/// A thread, in the list of its task's, which runs nothing yet; perhaps where another was that has ended.
+pub fn thread(task: &'static Task, priority: u64) -> Result<&'static Thread, Error> {
+    let Some(old) = task.reusable_thread() else {
+        let new = place(task, Thread::new(task, priority))?;
+        if task.floats.get() {
+            new.give_float(place(task, Float::new())?);
+        }
+        task.add_thread(new);
+        return Ok(new);
+    };
+    arch::float_drop(old);
+    arch::bases_drop(old);
+    if let Some(page) = old.page.get() {
+        STATE.frames.unmap(page);
+    }
+    let (sibling, float) = (old.sibling.get(), old.float.get());
+    let at = core::ptr::from_ref(old).cast_mut();
+    // SAFETY: the thread has ended, so it is in no queue, call or event, and no right names it; the processor's registers are
+    // not its own (above). What still refers to it is its place in the task's list, where the new one is found from now on.
+    let new: &'static Thread = unsafe {
+        at.write(Thread::new(task, priority));
+        &*at
+    };
+    new.sibling.set(sibling);
+    if let Some(float) = float {
+        for (word, first) in float.0.iter().zip(&Float::new().0) {
+            word.set(first.get());
+        }
+        new.give_float(float);
+    }
+    Ok(new)
 }
 
 /// A task in donated memory, whose frames are the nucleus's already, with threads of at most priority `ceiling`.

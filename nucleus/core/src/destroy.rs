@@ -26,7 +26,7 @@ impl State {
     pub fn end(&'static self, thread: &'static Thread) {
         self.sleepers.remove(thread);
         thread.leave_queue();
-        thread.status.set(Status::Ended);
+        thread.ended();
         while thread.top().is_some() {
             self.drop_event(thread);
         }

@@ -143,6 +143,17 @@ impl Right {
 pub struct Slot(Cell<Right>);
 const _: () = assert!(size_of::<Slot>() == 32 && size_of::<Right>() == 32);
 
+impl Slot {
+    fn put(&self, right: Right) {
+        if let Object::Thread(thread) = right.object {
+            thread.named(true);
+        }
+        if let Object::Thread(thread) = self.0.replace(right).object {
+            thread.named(false);
+        }
+    }
+}
+
 #[repr(C)]
 pub struct Rights([Slot; COUNT]);
 
@@ -267,14 +278,14 @@ impl Rights {
             .iter()
             .position(|slot| matches!(slot.0.get().object, Object::None));
         let handle = free.ok_or(Error::NoRoom)?;
-        self.0[handle].0.set(right);
+        self.0[handle].put(right);
         Ok(handle as Handle)
     }
 
     /// Puts `right` where the first task expects it.
     pub fn set(&self, handle: Handle, right: Right) {
         if let Some(slot) = self.0.get(handle as usize) {
-            slot.0.set(right)
+            slot.put(right)
         }
     }
 
@@ -321,7 +332,7 @@ impl Rights {
     pub(crate) fn forget_all(&self) {
         for slot in &self.0 {
             if let Object::Memory(extent) = slot.0.get().object {
-                slot.0.set(Right::NONE);
+                slot.put(Right::NONE);
                 extent.forget();
             }
         }
@@ -331,7 +342,7 @@ impl Rights {
     pub fn sweep(&self, dead: impl Fn(&Object) -> bool) {
         for slot in &self.0 {
             if dead(&slot.0.get().object) {
-                slot.0.set(Right::NONE)
+                slot.put(Right::NONE)
             }
         }
     }

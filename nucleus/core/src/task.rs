@@ -114,6 +114,8 @@ pub struct Task {
     /// Its system calls are events, for good.
     pub foreign: Cell<bool>,
     pub handlers: Handlers,
+    /// How many of its threads have ended and are named by no right.
+    pub(crate) reusable: Cell<u32>,
     /// Its threads may use floating point.
     pub floats: Cell<bool>,
     /// To be stopped: the handler of one of its threads ended ([`State::settle`](crate::State::settle)).
@@ -150,6 +152,7 @@ impl Task {
             ports: [const { Cell::new((0, 0)) }; PORT_RANGES],
             foreign: Cell::new(false),
             handlers: Handlers::new(),
+            reusable: Cell::new(0),
             floats: Cell::new(false),
             orphaned: Cell::new(false),
             fault_bound: Cell::new(None),

@@ -892,6 +892,35 @@ fn time_is_exact_enough_and_wraps() {
 }
 
 #[test]
+fn a_thread_that_ended_and_that_nothing_names_gives_its_place() {
+    let state = state();
+    let (home, other) = (World::new(state, 1), World::new(state, 2));
+    let [first, second] = [1, 2].map(|priority| home.thread(state, priority));
+    let right = |thread| Right::whole(Object::Thread(thread));
+    let one = home.task.rights.add(right(first)).unwrap();
+    let two = other.task.rights.add(right(first)).unwrap();
+    let third = other.task.rights.add(right(second)).unwrap();
+    let reusable = || {
+        home.task
+            .reusable_thread()
+            .is_some_and(|thread| same(thread, first))
+    };
+    assert!(!reusable());
+    home.task.rights.drop_right(one.into()).unwrap();
+    state.end(first);
+    assert!(!reusable(), "somebody names it");
+    other.task.rights.drop_right(two.into()).unwrap();
+    assert!(reusable());
+    assert!(!reusable(), "once");
+    // The other way round: first unnamed, then ended, and ended again.
+    other.task.rights.drop_right(third.into()).unwrap();
+    assert!(home.task.reusable_thread().is_none(), "it runs");
+    state.end(second);
+    state.end(second);
+    assert!(home.task.reusable_thread().is_some());
+}
+
+#[test]
 fn ports_are_granted_in_ranges() {
     let state = state();
     let world = World::new(state, 1);

@@ -113,6 +113,8 @@ pub struct Thread {
     /// When a wait ends by itself, and the next sleeper in that order.
     pub deadline: Cell<u64>,
     pub next_sleeper: Cell<Option<&'static Thread>>,
+    /// How many rights name it.
+    rights: Cell<u32>,
     /// The next thread of its home.
     pub sibling: Cell<Option<&'static Thread>>,
 }
@@ -141,8 +143,30 @@ impl Thread {
             place: Place::new(),
             deadline: Cell::new(u64::MAX),
             next_sleeper: Cell::new(None),
+            rights: Cell::new(0),
             sibling: Cell::new(None),
         }
+    }
+
+    /// One right more names it, or one less.
+    pub(crate) fn named(&self, more: bool) {
+        let rights = self.rights.get();
+        self.rights.set(if more { rights + 1 } else { rights - 1 });
+        if !more && self.is_reusable() {
+            self.home.reusable.set(self.home.reusable.get() + 1);
+        }
+    }
+
+    /// It comes to its end; not again if it has.
+    pub(crate) fn ended(&self) {
+        if self.status.replace(Status::Ended) != Status::Ended && self.is_reusable() {
+            self.home.reusable.set(self.home.reusable.get() + 1);
+        }
+    }
+
+    /// Whether it has ended and nothing names it.
+    fn is_reusable(&self) -> bool {
+        self.status.get() == Status::Ended && self.rights.get() == 0
     }
 
     /// It may use floating point from now on.
@@ -172,5 +196,15 @@ impl Thread {
         for (at, base) in frame::BASES.iter().zip(&self.bases) {
             base.set(words[*at]);
         }
+    }
+}
+
+impl Task {
+    /// A thread of it that has ended and that nothing names: another may have its memory, in the same place of the list.
+    pub fn reusable_thread(&self) -> Option<&'static Thread> {
+        let left = self.reusable.get().checked_sub(1)?;
+        let found = self.threads().find(|thread| thread.is_reusable())?;
+        self.reusable.set(left);
+        Some(found)
     }
 }

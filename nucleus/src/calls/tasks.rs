@@ -9,7 +9,7 @@ use abi::{
 use nucleus_core::{
     rights::{Object, Right},
     same,
-    thread::{Float, Thread, PRIORITIES},
+    thread::{Thread, PRIORITIES},
 };
 
 /// Where a thread or a portal starts: user addresses, the stack aligned.
@@ -101,17 +101,14 @@ pub fn thread_create(thread: &'static Thread) -> Answer {
     if priority > task.ceiling {
         return Err(Error::Denied);
     }
-    let new = objects::place(task, Thread::new(task, priority))?;
-    if task.floats.get() {
-        new.give_float(objects::place(task, Float::new())?);
-    }
-    let handle = rights.add(Right {
+    let new = objects::thread(task, priority)?;
+    let right = Right {
         object: Object::Thread(new),
         may: if faults { may::ALL } else { !may::FAULTS },
-    })?;
+    };
+    let handle = rights.add(right).inspect_err(|_| STATE.end(new))?;
     new.registers.enter(entry, stack);
     new.registers.set_word(0, argument);
-    task.add_thread(new);
     STATE.make_ready(new);
     arch::tables_written();
     Ok(handle.into())

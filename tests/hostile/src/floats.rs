@@ -98,6 +98,13 @@ fn store() -> Values {
     values
 }
 
+/// Whether all are as a new thread finds them. They are not afterwards.
+pub fn are_zero() -> bool {
+    let zero = store() == [0; WORDS];
+    load(&values(5));
+    zero
+}
+
 fn values(of: u64) -> Values {
     core::array::from_fn(|n| (of << 32 | n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }

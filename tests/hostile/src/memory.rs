@@ -3,6 +3,7 @@
 use crate::{report::Report, tasks, Ground};
 use abi::layout::{PAGE, PROGRAM};
 use abi::system::{call, info, map, may, Error, Handle};
+use runtime::child::{self, Run};
 use runtime::sys;
 
 /// Where this program maps what it tries.
@@ -18,6 +19,7 @@ pub fn all(report: &mut Report, ground: &mut Ground) {
     frame_pages(report, ground);
     protection(report, ground);
     nothing_is_used_up(report, ground);
+    threads_come_and_go(report, ground);
 }
 
 /// Memory of its own, which is given up at the end of `trial`.
@@ -283,6 +285,40 @@ fn protection(report: &mut Report, ground: &mut Ground) {
         report.yes("as it was", writable(AT) && writable(AT + PAGE));
         report.same("unmapping", sys::memory_unmap(this, AT, 4 * PAGE), Ok(()));
     });
+}
+
+/// Threads that end, and whose rights are dropped, leave their memory to the next: with their registers, all zero again.
+fn threads_come_and_go(report: &mut Report, ground: &mut Ground) {
+    let Ok(bell) = sys::notification_create() else {
+        return report.yes("a notification", false);
+    };
+    let start = ground.memory.next;
+    let Some(child) = tasks::child(report, ground, bell) else {
+        return;
+    };
+    report.same("with floating point", sys::float_allow(child), Ok(()));
+    let mut used = None;
+    let mut well = true;
+    for n in 0..300 {
+        let thread = child::run::<Ends>(child, n, 17);
+        well &= sys::wait(bell, sys::FOREVER) == Ok(1);
+        // It ends before anybody of less priority runs.
+        well &= thread.and_then(sys::right_drop).is_ok();
+        let now = sys::info_task(child).map(|told| told.donated_used);
+        well &= *used.get_or_insert(now) == now;
+    }
+    report.yes("300 threads in the place of one", well);
+    report.same("its end", sys::task_destroy(child), Ok(()));
+    ground.memory.next = start;
+    let _ = sys::right_drop(bell);
+}
+
+struct Ends;
+
+impl Run for Ends {
+    fn run(_argument: u64) {
+        let _ = sys::notify(2, if crate::floats::are_zero() { 1 } else { 2 });
+    }
 }
 
 /// What is made and taken back again and again takes no more of the donated memory than once.

@@ -54,7 +54,7 @@ fn at_home(thread: &Thread) {
     thread.registers.0[r::FLAGS_AT].set(frame::FLAGS_ALLOWED & 0x8000_0041 | r::FLAGS);
 }
 
-fn registers(thread: &Thread) -> [u64; COUNT] {
+fn registers(thread: &Thread) -> [u64; frame::WORDS] {
     thread.registers.export()
 }
 
@@ -214,8 +214,9 @@ fn a_sleeper_wakes_with_its_result_in_the_frame() {
     } = ground();
     thread.page.set(Some(0x7000));
     let before = registers(thread);
+    thread.bases[0].set(0x1234);
     assert!(state.raise(thread, event::SYSTEM_CALL, 0));
-    let page = Cell::new([0; COUNT]);
+    let page = Cell::new([0; frame::WORDS]);
     let slept = state.sleep(thread, u64::MAX, || 0, |words| page.set(*words));
     assert_eq!(slept, Ok(Sleep::Asleep));
     assert!(handler.active.get().is_none() && state.choose().is_none());
@@ -225,6 +226,12 @@ fn a_sleeper_wakes_with_its_result_in_the_frame() {
     words[frame::POINTER] = USER_END;
     assert_eq!(state.awaken(thread, &words), Err(Error::BadArgument));
     words[frame::POINTER] = 0x4444;
+    assert_eq!(words[frame::BASES[0]], 0x1234);
+    if cfg!(target_arch = "x86_64") {
+        words[frame::BASES[0]] = USER_END;
+        assert_eq!(state.awaken(thread, &words), Err(Error::BadArgument));
+    }
+    words[frame::BASES[0]] = 0x5678;
     words[frame::RESULT] = 17;
     words[frame::FLAGS] = u64::MAX;
     assert_eq!(state.awaken(thread, &words), Ok(true));
@@ -232,6 +239,7 @@ fn a_sleeper_wakes_with_its_result_in_the_frame() {
     assert!(same(state.choose().unwrap(), thread));
     let after = registers(thread);
     assert_eq!((after[frame::RESULT], after[frame::POINTER]), (17, 0x4444));
+    assert_eq!(thread.bases[0].get(), 0x5678);
     assert_eq!(after[frame::FLAGS], frame::FLAGS_ALLOWED | r::FLAGS);
 }
 
