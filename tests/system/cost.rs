@@ -97,8 +97,9 @@ fn no_image_is_larger_than_it_is_allowed_to_be() {
     }
 }
 
-/// KiB that can be executed at the prompt, each page counted once (`memory --json`).
-const EXECUTABLE: &[(&str, u64)] = &[("q35-virtio", 568), ("virt-gicv3", 452)];
+/// KiB that can be executed at the prompt, each page counted once (`memory --json`). That the nucleus takes memory back, and moves
+/// floating-point registers, took 12.
+const EXECUTABLE: &[(&str, u64)] = &[("q35-virtio", 580), ("virt-gicv3", 464)];
 
 #[test]
 fn no_more_can_be_executed_than_is_allowed() {
