@@ -48,6 +48,8 @@ const IPC: &[&str] = &[
     "ipc.ARCH.notify_no_waiter",
     "ipc.ARCH.notify_pingpong",
     "ipc.ARCH.thread_switch",
+    "ipc.ARCH.fp_switch",
+    "ipc.ARCH.revoke_1000",
     "ipc.ARCH.map",
     "ipc.ARCH.unmap",
     "ipc.ARCH.now",
