@@ -14,6 +14,7 @@ mod calls;
 mod clock;
 mod faults;
 mod first;
+mod float;
 mod interrupts;
 mod log;
 mod memory;

@@ -1,6 +1,6 @@
 //! Puts objects into donated memory.
 
-use crate::{arch, memory, memory::Direct, space, STATE};
+use crate::{arch, float, memory, memory::Direct, space, STATE};
 use abi::system::Error;
 use nucleus_core::{
     extent::{Extent, Mapped},
@@ -50,12 +50,12 @@ pub fn thread(task: &'static Task, priority: u64) -> Result<&'static Thread, Err
         task.add_thread(new);
         return Ok(new);
     };
-    arch::float_drop(old);
-    arch::bases_drop(old);
+    float::drop(old);
+    float::bases_drop(old);
     if let Some(page) = old.page.get() {
         STATE.frames.unmap(page);
     }
-    let (sibling, float) = (old.sibling.get(), old.float.get());
+    let (sibling, registers) = (old.sibling.get(), old.float.get());
     let at = core::ptr::from_ref(old).cast_mut();
     // SAFETY: the thread has ended, so it is in no queue, call or event, and no right names it; the processor's registers are
     // not its own (above). What still refers to it is its place in the task's list, where the new one is found from now on.
@@ -64,11 +64,11 @@ pub fn thread(task: &'static Task, priority: u64) -> Result<&'static Thread, Err
         &*at
     };
     new.sibling.set(sibling);
-    if let Some(float) = float {
-        for (word, first) in float.0.iter().zip(&Float::new().0) {
+    if let Some(registers) = registers {
+        for (word, first) in registers.0.iter().zip(&Float::new().0) {
             word.set(first.get());
         }
-        new.give_float(float);
+        new.give_float(registers);
     }
     Ok(new)
 }

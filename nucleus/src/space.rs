@@ -77,13 +77,19 @@ fn forget(task: &Task, address: u64, freed: Freed) {
     }
 }
 
+/// A page is out of the tables.
+#[inline]
+fn unmapped(task: &Task, address: u64, physical: u64, freed: Freed) {
+    STATE.frames.unmap(physical);
+    forget(task, address, freed);
+    task.mapped.set(task.mapped.get() - PAGE);
+}
+
 /// Unmaps what is mapped in the range.
 pub fn unmap(task: &Task, range: UserRange) {
     for page in range.pages() {
         if let Some((physical, freed)) = paging::unmap::<Entries>(&Direct(None), task.root, page) {
-            STATE.frames.unmap(physical);
-            forget(task, page, freed);
-            task.mapped.set(task.mapped.get() - PAGE);
+            unmapped(task, page, physical, freed);
         }
     }
 }
@@ -123,11 +129,7 @@ pub fn unmap_those(
         range,
         budget,
         wanted,
-        |address, physical, freed| {
-            STATE.frames.unmap(physical);
-            forget(task, address, freed);
-            task.mapped.set(task.mapped.get() - PAGE);
-        },
+        |address, physical, freed| unmapped(task, address, physical, freed),
     )
 }
 

@@ -35,7 +35,7 @@ pub struct Mapped {
     later: Cell<Option<&'static Mapped>>,
 }
 
-/// What is left to do of a call that is not done at once: less than nothing ends it.
+/// How much one step of a long call may still do: the step ends when nothing is left.
 pub struct Budget(pub i64);
 
 impl Budget {
@@ -224,7 +224,8 @@ impl Extent {
     }
 
     /// How many were made from it, and from these.
-    pub fn descendants(&'static self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn descendants(&'static self) -> usize {
         let mut count = 0;
         let mut at = self;
         loop {

@@ -34,50 +34,71 @@ fn slot(table: u64, address: u64, level: u32) -> u64 {
     table + ((address >> (12 + 9 * level)) & 511) * 8
 }
 
-/// The way from the root to the entry of a page: where the entries lie that lead to the tables of levels 2, 1 and 0, and the
-/// page's own entry.
+/// The way from the root to the entry of a page: where the entries lie that lead to the tables of levels 2, 1 and 0, as far as
+/// there are tables, how many these are, and the last one's place.
 struct Path {
     tables: [u64; 3],
-    page: u64,
+    depth: usize,
+    table: u64,
+}
+
+impl Path {
+    /// Where the entry of the page at `address` lies, in the table of level 0.
+    #[inline]
+    fn page(&self, address: u64) -> u64 {
+        slot(self.table, address, 0)
+    }
+}
+
+/// As far as there are tables.
+#[inline]
+fn walk<E: Entries>(words: &impl Words, root: u64, address: u64) -> Path {
+    let mut path = Path {
+        tables: [0; 3],
+        depth: 0,
+        table: root,
+    };
+    for level in [3, 2, 1] {
+        let at = slot(path.table, address, level);
+        let entry = words.load(at);
+        if entry == 0 {
+            break;
+        }
+        path.tables[path.depth] = at;
+        path.depth += 1;
+        path.table = entry & E::ADDRESS;
+    }
+    path
 }
 
 /// The way to a page's entry, if there are tables down to it.
 #[inline]
 fn find<E: Entries>(words: &impl Words, root: u64, address: u64) -> Option<Path> {
-    let mut table = root;
-    let mut tables = [0; 3];
-    for (n, level) in [3, 2, 1].into_iter().enumerate() {
-        tables[n] = slot(table, address, level);
-        table = match words.load(tables[n]) {
-            0 => return None,
-            entry => entry & E::ADDRESS,
-        };
-    }
-    let page = slot(table, address, 0);
-    Some(Path { tables, page })
+    let path = walk::<E>(words, root, address);
+    (path.depth == path.tables.len()).then_some(path)
 }
 
-/// As [`find`], making tables.
+/// Where the entry of a page lies, and the entry that leads to its table; tables are made as they are needed.
 #[inline]
-fn make<E: Entries>(words: &impl Words, root: u64, address: u64) -> Result<Path, Error> {
-    let mut table = root;
-    let mut tables = [0; 3];
-    for (n, level) in [3, 2, 1].into_iter().enumerate() {
-        tables[n] = slot(table, address, level);
-        table = match words.load(tables[n]) {
+fn make<E: Entries>(words: &impl Words, root: u64, address: u64) -> Result<(u64, u64), Error> {
+    let (mut table, mut leads) = (root, 0);
+    for level in [3, 2, 1] {
+        let at = slot(table, address, level);
+        table = match words.load(at) {
             0 => {
                 let new = words.table()?;
-                words.store(tables[n], E::table(new));
-                if n > 0 {
-                    count::<E>(words, tables[n - 1], 1);
+                words.store(at, E::table(new));
+                // Nothing leads to the root.
+                if table != root {
+                    count::<E>(words, leads, 1);
                 }
                 new
             }
             entry => entry & E::ADDRESS,
         };
+        leads = at;
     }
-    let page = slot(table, address, 0);
-    Ok(Path { tables, page })
+    Ok((slot(table, address, 0), leads))
 }
 
 /// A table has one entry more (1) or less (-1): that stands in the entry that leads to it. How many it has.
@@ -123,25 +144,13 @@ fn prune<E: Entries>(words: &impl Words, tables: &[u64]) -> Freed {
 
 /// After a page could not be mapped: takes out what tables were made for it.
 pub fn tidy<E: Entries>(words: &impl Words, root: u64, address: u64) -> Freed {
-    let mut table = root;
-    let mut tables = [0; 3];
-    let mut depth = 0;
-    for level in [3, 2, 1] {
-        let at = slot(table, address, level);
-        let entry = words.load(at);
-        if entry == 0 {
-            break;
-        }
-        tables[depth] = at;
-        depth += 1;
-        table = entry & E::ADDRESS;
-    }
-    prune::<E>(words, &tables[..depth])
+    let path = walk::<E>(words, root, address);
+    prune::<E>(words, &path.tables[..path.depth])
 }
 
 /// Page and what it allows at `address`.
 pub fn lookup<E: Entries>(words: &impl Words, root: u64, address: u64) -> Option<(u64, Access)> {
-    match words.load(find::<E>(words, root, address)?.page) {
+    match words.load(find::<E>(words, root, address)?.page(address)) {
         0 => None,
         entry => Some(((entry & E::ADDRESS) | (address % PAGE), E::access(entry))),
     }
@@ -155,20 +164,20 @@ pub fn map<E: Entries>(
     page: u64,
     access: Access,
 ) -> Result<(), Error> {
-    let path = make::<E>(words, root, address)?;
-    if words.load(path.page) != 0 {
+    let (at, leads) = make::<E>(words, root, address)?;
+    if words.load(at) != 0 {
         return Err(Error::Exists);
     }
-    words.store(path.page, E::page(page, access));
-    count::<E>(words, path.tables[2], 1);
+    words.store(at, E::page(page, access));
+    count::<E>(words, leads, 1);
     Ok(())
 }
 
 /// Changes what may be done with the page at `address`, which is there.
 pub fn protect<E: Entries>(words: &impl Words, root: u64, address: u64, access: Access) {
     if let Some(path) = find::<E>(words, root, address) {
-        let page = words.load(path.page) & E::ADDRESS;
-        words.store(path.page, E::page(page, access));
+        let at = path.page(address);
+        words.store(at, E::page(words.load(at) & E::ADDRESS, access));
     }
 }
 
@@ -176,18 +185,17 @@ pub fn protect<E: Entries>(words: &impl Words, root: u64, address: u64, access: 
 #[inline]
 pub fn unmap<E: Entries>(words: &impl Words, root: u64, address: u64) -> Option<(u64, Freed)> {
     let path = find::<E>(words, root, address)?;
-    match words.load(path.page) {
+    let at = path.page(address);
+    match words.load(at) {
         0 => None,
-        entry => {
-            words.store(path.page, 0);
-            Some((entry & E::ADDRESS, less::<E>(words, &path)))
-        }
+        entry => Some((entry & E::ADDRESS, clear::<E>(words, &path, at))),
     }
 }
 
-/// The last table on the way has one entry less.
+/// The entry at `at` of the last table on the way goes; what tables are free now.
 #[inline]
-fn less<E: Entries>(words: &impl Words, path: &Path) -> Freed {
+fn clear<E: Entries>(words: &impl Words, path: &Path, at: u64) -> Freed {
+    words.store(at, 0);
     match count::<E>(words, path.tables[2], -1) {
         0 => prune::<E>(words, &path.tables),
         _ => Freed::default(),
@@ -210,21 +218,12 @@ pub fn unmap_those<E: Entries>(
             return at;
         }
         budget.spend(4);
-        let mut path = Path {
-            tables: [0; 3],
-            page: 0,
-        };
-        let mut table = root;
-        for (n, level) in [3, 2, 1].into_iter().enumerate() {
-            path.tables[n] = slot(table, at, level);
-            table = match words.load(path.tables[n]) {
-                0 => {
-                    let reach = PAGE << (9 * level);
-                    at = (at / reach + 1) * reach;
-                    continue 'tables;
-                }
-                entry => entry & E::ADDRESS,
-            };
+        let path = walk::<E>(words, root, at);
+        if path.depth < path.tables.len() {
+            // Nothing is mapped as far as the entry reaches that is not there.
+            let reach = PAGE << (9 * (path.tables.len() - path.depth));
+            at = (at / reach + 1) * reach;
+            continue;
         }
         let end = (at / (512 * PAGE) + 1) * 512 * PAGE;
         while at < end.min(to) {
@@ -234,14 +233,13 @@ pub fn unmap_those<E: Entries>(
             budget.spend(1);
             let address = at;
             at += PAGE;
-            path.page = slot(table, address, 0);
-            let entry = words.load(path.page);
+            let place = path.page(address);
+            let entry = words.load(place);
             if entry == 0 || !wanted(entry & E::ADDRESS) {
                 continue;
             }
-            words.store(path.page, 0);
             budget.spend(Budget::PAGE);
-            let freed = less::<E>(words, &path);
+            let freed = clear::<E>(words, &path, place);
             let over = freed != Freed::default();
             then(address, entry & E::ADDRESS, freed);
             if over {

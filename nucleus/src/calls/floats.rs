@@ -1,7 +1,7 @@
 //! Floating-point and SIMD registers.
 
 use super::{handlers, Answer};
-use crate::arch;
+use crate::{arch, float};
 use abi::system::{may, Error};
 use nucleus_core::thread::Thread;
 
@@ -19,17 +19,17 @@ pub fn frame(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let [whose, load] = [0, 1].map(|n| thread.registers.word(n));
     let whose = rights.thread(whose, may::FAULTS)?;
-    let float = whose.float.get().ok_or(Error::Denied)?;
+    let registers = whose.float.get().ok_or(Error::Denied)?;
     let page = handlers::page(whose)?;
     match load {
         0 => {
-            arch::float_store(whose);
-            handlers::store_float(page, float);
+            float::store(whose);
+            handlers::store_float(page, registers);
         }
         1 => {
-            arch::float_drop(whose);
-            handlers::load_float(page, float);
-            arch::float_check(float);
+            float::drop(whose);
+            handlers::load_float(page, registers);
+            arch::float::check(registers);
         }
         _ => return Err(Error::BadArgument),
     }

@@ -1,13 +1,14 @@
 //! Handlers of faults and of foreign system calls.
 
 use super::{memory, tasks, Answer};
-use crate::{arch, clock, faults, memory::direct, objects, STATE};
+use crate::{clock, faults, float, memory::direct, objects, STATE};
 use abi::{
-    frame::{FLOAT, WORDS},
+    frame::{self, FLOAT},
     layout::PAGE,
     system::may,
     system::Error,
 };
+use core::cell::Cell;
 use nucleus_core::{
     handler::{self, Sleep},
     portal::Portal,
@@ -77,42 +78,36 @@ pub fn forget_pages(task: &Task, gone: impl Fn(u64) -> bool) {
     }
 }
 
-fn store(page: u64, words: &[u64; WORDS]) {
-    const { assert!(size_of::<[u64; WORDS]>() <= PAGE as usize) };
-    for (n, word) in words.iter().enumerate() {
+/// Puts words into a frame page, from its word `first` on.
+fn store(page: u64, first: usize, words: impl IntoIterator<Item = u64>) {
+    for (n, value) in words.into_iter().enumerate() {
         // SAFETY: the page is RAM (`frame_bind`), counted as mapped, so that it is neither the nucleus's nor to be donated until
-        // it is bound no more; the direct map shows it, and the words fit. User programs may write it meanwhile.
-        unsafe { (direct(page) as *mut u64).add(n).write_volatile(*word) }
-    }
-}
-
-/// Floating-point registers into a frame page, and out of it: each word once.
-pub fn store_float(page: u64, float: &Float) {
-    for (n, word) in float.0.iter().enumerate() {
-        // SAFETY: as in `store`; the words fit behind the others (`abi::frame`).
+        // it is bound no more; the direct map shows it, and all that is stored there fits (`abi::frame`). User programs may write it
+        // meanwhile.
         unsafe {
             (direct(page) as *mut u64)
-                .add(FLOAT / 8 + n)
-                .write_volatile(word.get())
+                .add(first + n)
+                .write_volatile(value)
         }
     }
 }
 
-pub fn load_float(page: u64, float: &Float) {
-    for (n, word) in float.0.iter().enumerate() {
-        // SAFETY: as in `store_float`; every bit pattern is a word.
-        word.set(unsafe {
-            (direct(page) as *const u64)
-                .add(FLOAT / 8 + n)
-                .read_volatile()
-        })
-    }
+/// Words of a frame page, from its word `first` on: each is read once, and what is looked at afterwards is the copy.
+fn load<const N: usize>(page: u64, first: usize) -> [u64; N] {
+    // SAFETY: as in `store`; every bit pattern is a word.
+    core::array::from_fn(|n| unsafe { (direct(page) as *const u64).add(first + n).read_volatile() })
 }
 
-/// Each word once: what is looked at afterwards is the copy.
-fn load(page: u64) -> [u64; WORDS] {
-    // SAFETY: as in `store`; every bit pattern is a word.
-    core::array::from_fn(|n| unsafe { (direct(page) as *const u64).add(n).read_volatile() })
+/// Floating-point registers into a frame page, and out of it.
+pub fn store_float(page: u64, float: &Float) {
+    store(page, FLOAT / 8, float.0.iter().map(Cell::get));
+}
+
+pub fn load_float(page: u64, float: &Float) {
+    let words: [u64; frame::float::WORDS] = load(page, FLOAT / 8);
+    for (to, word) in float.0.iter().zip(words) {
+        to.set(word);
+    }
 }
 
 /// A thread's frame page.
@@ -122,22 +117,22 @@ pub fn page(thread: &Thread) -> Result<u64, Error> {
 
 pub fn frame(thread: &'static Thread) -> Answer {
     let page = page(thread)?;
-    arch::bases_store(thread);
-    store(page, &STATE.frame(thread)?);
+    float::bases_store(thread);
+    store(page, 0, STATE.frame(thread)?);
     Ok(thread.registers.word(0))
 }
 
 pub fn resume(thread: &'static Thread) -> Result<(), Error> {
-    STATE.resume(thread, &load(page(thread)?))?;
-    arch::bases_drop(thread);
+    STATE.resume(thread, &load(page(thread)?, 0))?;
+    float::bases_drop(thread);
     Ok(())
 }
 
 pub fn sleep(thread: &'static Thread) -> Result<(), Error> {
     let deadline = thread.registers.0[registers::DEADLINE].get();
     let page = page(thread)?;
-    arch::bases_store(thread);
-    match STATE.sleep(thread, deadline, clock::now, |words| store(page, words))? {
+    float::bases_store(thread);
+    match STATE.sleep(thread, deadline, clock::now, |words| store(page, 0, *words))? {
         Sleep::Asleep => clock::deadline(deadline),
         Sleep::Handled => {}
         Sleep::Unhandled(left) => faults::unhandled(thread, left),
@@ -155,9 +150,9 @@ pub fn pass(thread: &'static Thread) -> Result<(), Error> {
 pub fn wake(thread: &'static Thread) -> Answer {
     let rights = &thread.task.get().rights;
     let whose = rights.thread(thread.registers.word(0), may::FAULTS)?;
-    let woken = STATE.awaken(whose, &load(page(whose)?))?;
+    let woken = STATE.awaken(whose, &load(page(whose)?, 0))?;
     if woken {
-        arch::bases_drop(whose);
+        float::bases_drop(whose);
     }
     Ok(woken.into())
 }

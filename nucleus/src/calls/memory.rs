@@ -81,28 +81,23 @@ fn mapping(thread: &'static Thread) -> Result<Mapping, Error> {
 }
 
 pub fn map(thread: &'static Thread) -> Answer {
-    let Mapping {
-        task,
-        extent,
-        part,
-        range,
-        access,
-    } = mapping(thread)?;
-    seen(task, extent, Some(range))?;
-    space::map(task, part, range, access).map(|()| 0)
+    show(thread, space::map)
 }
 
 pub fn protect(thread: &'static Thread) -> Answer {
-    let Mapping {
-        task,
-        extent,
-        part,
-        range,
-        access,
-    } = mapping(thread)?;
+    show(thread, space::protect)
+}
+
+/// Inlined, because MEMORY_MAP is one of the calls whose cost is measured.
+#[inline(always)]
+fn show(
+    thread: &'static Thread,
+    how: fn(&Task, Memory, UserRange, Access) -> Result<(), Error>,
+) -> Answer {
+    let asked = mapping(thread)?;
     // From now on it is with this right that it is mapped: perhaps it was with a narrower one.
-    seen(task, extent, Some(range))?;
-    space::protect(task, part, range, access).map(|()| 0)
+    seen(asked.task, asked.extent, Some(asked.range))?;
+    how(asked.task, asked.part, asked.range, asked.access).map(|()| 0)
 }
 
 /// Something of the extent is shown to `task` in this range of its addresses, or bound as a thread's frame page.

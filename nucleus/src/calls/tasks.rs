@@ -1,7 +1,7 @@
 //! Tasks, threads and rights.
 
 use super::{handlers, memory, Answer};
-use crate::{account, arch, interrupts, objects, space, STATE};
+use crate::{account, arch, float, interrupts, objects, space, STATE};
 use abi::{
     layout::USER_END,
     system::{may, root, Error},
@@ -53,7 +53,7 @@ pub fn create(thread: &'static Thread) -> Answer {
 fn remove(task: &'static nucleus_core::task::Task) {
     STATE.destroy(task, interrupts::settle);
     account::forget(task);
-    arch::float_forget(task);
+    float::forget(task);
     handlers::forget_pages(task, |_| true);
     space::destroy(task);
     STATE.frames.release(task.pool.base, task.pool.size);

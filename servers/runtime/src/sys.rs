@@ -82,6 +82,22 @@ pub fn memory_part(memory: Handle, offset: u64, length: u64) -> Result<Handle, E
     plain(call::MEMORY_PART, [memory.into(), offset, length, 0, 0, 0]).map(handle)
 }
 
+/// Says offset and length of one piece after the other of what is too long for one call. An error comes with what was done before.
+fn in_pieces(
+    length: u64,
+    mut one: impl FnMut(u64, u64) -> Result<u64, Error>,
+) -> Result<(), (Error, u64)> {
+    let mut done = 0;
+    loop {
+        let piece = (length - done).min(MOST_AT_ONCE);
+        one(done, piece).map_err(|error| (error, done))?;
+        done += piece;
+        if done >= length {
+            return Ok(());
+        }
+    }
+}
+
 /// Maps `length` bytes from `offset` of `memory` at `address` of `task`. All or nothing.
 pub fn memory_map(
     task: Handle,
@@ -91,28 +107,13 @@ pub fn memory_map(
     address: u64,
     flags: u64,
 ) -> Result<(), Error> {
-    let mut done = 0;
-    loop {
-        let piece = (length - done).min(MOST_AT_ONCE);
-        let words = [
-            task.into(),
-            memory.into(),
-            offset.wrapping_add(done),
-            piece,
-            address.wrapping_add(done),
-            flags,
-        ];
-        if let Err(error) = plain(call::MEMORY_MAP, words) {
-            if done > 0 {
-                memory_unmap(task, address, done)?;
-            }
-            return Err(error);
+    let words = [task.into(), memory.into(), offset, length, address, flags];
+    show(call::MEMORY_MAP, words).or_else(|(error, done)| {
+        if done > 0 {
+            memory_unmap(task, address, done)?;
         }
-        done += piece;
-        if done >= length {
-            return Ok(());
-        }
-    }
+        Err(error)
+    })
 }
 
 /// What may be done from now on with the pages at `address` of `task`, which show `length` bytes from `offset` of `memory`. All
@@ -125,39 +126,26 @@ pub fn memory_protect(
     address: u64,
     flags: u64,
 ) -> Result<(), Error> {
-    let mut done = 0;
-    loop {
-        let piece = (length - done).min(MOST_AT_ONCE);
-        let words = [
-            task.into(),
-            memory.into(),
-            offset.wrapping_add(done),
-            piece,
-            address.wrapping_add(done),
-            flags,
-        ];
-        plain(call::MEMORY_PROTECT, words)?;
-        done += piece;
-        if done >= length {
-            return Ok(());
-        }
-    }
+    let words = [task.into(), memory.into(), offset, length, address, flags];
+    show(call::MEMORY_PROTECT, words).map_err(|(error, _)| error)
+}
+
+/// MEMORY_MAP or MEMORY_PROTECT with these words, in pieces.
+fn show(number: u64, words: [u64; 6]) -> Result<(), (Error, u64)> {
+    let [task, memory, offset, length, address, flags] = words;
+    in_pieces(length, |done, piece| {
+        let (from, at) = (offset.wrapping_add(done), address.wrapping_add(done));
+        plain(number, [task, memory, from, piece, at, flags])
+    })
 }
 
 /// Unmaps whatever is mapped in the range.
 pub fn memory_unmap(task: Handle, address: u64, length: u64) -> Result<(), Error> {
-    let mut done = 0;
-    loop {
-        let piece = (length - done).min(MOST_AT_ONCE);
-        plain(
-            call::MEMORY_UNMAP,
-            [task.into(), address.wrapping_add(done), piece, 0, 0, 0],
-        )?;
-        done += piece;
-        if done >= length {
-            return Ok(());
-        }
-    }
+    let unmapped = in_pieces(length, |done, piece| {
+        let at = address.wrapping_add(done);
+        plain(call::MEMORY_UNMAP, [task.into(), at, piece, 0, 0, 0])
+    });
+    unmapped.map_err(|(error, _)| error)
 }
 
 /// Takes back everything that was made from a right to memory: rights, what is mapped with them, tasks that live in it.

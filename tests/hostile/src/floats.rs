@@ -41,31 +41,39 @@ const AT: usize = frame::FLOAT;
 
 type Values = [u64; WORDS];
 
+/// An instruction for each register of the machine, whose number is `\n` in it; `{0}` is where their values are.
+#[cfg(target_arch = "x86_64")]
+macro_rules! each {
+    ($instruction:literal, $at:expr) => {
+        asm!(
+            ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+            $instruction, ".endr", in(reg) $at, options(nostack)
+        )
+    };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! each {
+    ($instruction:literal, $at:expr) => {
+        asm!(
+            ".arch armv8-a+fp+simd",
+            ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31",
+            $instruction, ".endr", in(reg) $at, options(nostack)
+        )
+    };
+}
+
 /// Puts values into all registers. A program that is compiled without floating point has nothing in them.
 fn load(values: &Values) {
     let at = values.as_ptr();
     // SAFETY: the registers are used by nothing else, and the values are as many as are loaded.
     #[cfg(target_arch = "x86_64")]
     unsafe {
-        asm!(
-            "movups xmm0, [{0}]", "movups xmm1, [{0} + 16]", "movups xmm2, [{0} + 32]", "movups xmm3, [{0} + 48]",
-            "movups xmm4, [{0} + 64]", "movups xmm5, [{0} + 80]", "movups xmm6, [{0} + 96]", "movups xmm7, [{0} + 112]",
-            "movups xmm8, [{0} + 128]", "movups xmm9, [{0} + 144]", "movups xmm10, [{0} + 160]", "movups xmm11, [{0} + 176]",
-            "movups xmm12, [{0} + 192]", "movups xmm13, [{0} + 208]", "movups xmm14, [{0} + 224]", "movups xmm15, [{0} + 240]",
-            in(reg) at, options(nostack)
-        )
+        each!("movups xmm\\n, [{0} + 16 * \\n]", at)
     };
     // SAFETY: as above.
     #[cfg(target_arch = "aarch64")]
     unsafe {
-        asm!(
-            ".arch armv8-a+fp+simd",
-            "ldp q0, q1, [{0}]", "ldp q2, q3, [{0}, #32]", "ldp q4, q5, [{0}, #64]", "ldp q6, q7, [{0}, #96]",
-            "ldp q8, q9, [{0}, #128]", "ldp q10, q11, [{0}, #160]", "ldp q12, q13, [{0}, #192]", "ldp q14, q15, [{0}, #224]",
-            "ldp q16, q17, [{0}, #256]", "ldp q18, q19, [{0}, #288]", "ldp q20, q21, [{0}, #320]", "ldp q22, q23, [{0}, #352]",
-            "ldp q24, q25, [{0}, #384]", "ldp q26, q27, [{0}, #416]", "ldp q28, q29, [{0}, #448]", "ldp q30, q31, [{0}, #480]",
-            in(reg) at, options(nostack)
-        )
+        each!("ldr q\\n, [{0}, #(16 * \\n)]", at)
     };
 }
 
@@ -75,25 +83,12 @@ fn store() -> Values {
     // SAFETY: as in `load`; there is room for all.
     #[cfg(target_arch = "x86_64")]
     unsafe {
-        asm!(
-            "movups [{0}], xmm0", "movups [{0} + 16], xmm1", "movups [{0} + 32], xmm2", "movups [{0} + 48], xmm3",
-            "movups [{0} + 64], xmm4", "movups [{0} + 80], xmm5", "movups [{0} + 96], xmm6", "movups [{0} + 112], xmm7",
-            "movups [{0} + 128], xmm8", "movups [{0} + 144], xmm9", "movups [{0} + 160], xmm10", "movups [{0} + 176], xmm11",
-            "movups [{0} + 192], xmm12", "movups [{0} + 208], xmm13", "movups [{0} + 224], xmm14", "movups [{0} + 240], xmm15",
-            in(reg) at, options(nostack)
-        )
+        each!("movups [{0} + 16 * \\n], xmm\\n", at)
     };
     // SAFETY: as above.
     #[cfg(target_arch = "aarch64")]
     unsafe {
-        asm!(
-            ".arch armv8-a+fp+simd",
-            "stp q0, q1, [{0}]", "stp q2, q3, [{0}, #32]", "stp q4, q5, [{0}, #64]", "stp q6, q7, [{0}, #96]",
-            "stp q8, q9, [{0}, #128]", "stp q10, q11, [{0}, #160]", "stp q12, q13, [{0}, #192]", "stp q14, q15, [{0}, #224]",
-            "stp q16, q17, [{0}, #256]", "stp q18, q19, [{0}, #288]", "stp q20, q21, [{0}, #320]", "stp q22, q23, [{0}, #352]",
-            "stp q24, q25, [{0}, #384]", "stp q26, q27, [{0}, #416]", "stp q28, q29, [{0}, #448]", "stp q30, q31, [{0}, #480]",
-            in(reg) at, options(nostack)
-        )
+        each!("str q\\n, [{0}, #(16 * \\n)]", at)
     };
     values
 }

@@ -277,7 +277,7 @@ fn rights_to_memory_are_as_a_list_of_them_says() {
     }
 }
 
-/// What is taken back comes back: a thousand rounds need no more memory than a few.
+/// What is taken back comes back: a hundred rounds need no more memory than one.
 #[test]
 fn nothing_is_used_up() {
     let mut trial = Trial::new(7);

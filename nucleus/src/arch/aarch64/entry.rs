@@ -1,12 +1,13 @@
 //! Into the nucleus and out of it.
 
-use super::float;
-use crate::{faults, interrupts, leave, platform, println, STATE};
+use crate::{faults, float, interrupts, leave, platform, println, STATE};
 use abi::system::event;
 use core::arch::{asm, global_asm};
+use core::cell::Cell;
 use core::mem::offset_of;
 use nucleus_core::{
     handler::{Event, Handler},
+    kernel::Kernel,
     portal::Portal,
     registers as r, rights,
     task::Task,
@@ -56,6 +57,20 @@ extern "C" {
     static nucleus_vectors: u8;
     fn nucleus_resume(thread: *const core::ffi::c_void) -> !;
     fn nucleus_idle() -> !;
+    /// Not 0: floating-point registers may be used, which no server may.
+    static nucleus_guarded: Kernel<Cell<u64>>;
+}
+
+/// What the entry code must not leave as it is.
+pub fn guard() {
+    // SAFETY: a word of the entry code's data, used only with interrupts off.
+    unsafe { nucleus_guarded.set(float::is_usable().into()) }
+}
+
+/// From the entry code, when there is more to load for the thread that is about to run, or to take away after the one before it.
+#[no_mangle]
+extern "C" fn nucleus_more(thread: &'static Thread) {
+    float::leave_to(thread);
 }
 
 pub fn load_vectors() {

@@ -1,11 +1,10 @@
 //! arm64: Arm Architecture Reference Manual for A-profile (DDI 0487), chapters D1, D8, D19.
 
 mod entry;
-mod float;
+pub mod float;
 mod paging;
 
-pub use entry::{idle, resume};
-pub use float::{bases_drop, bases_store, float_check, float_drop, float_forget, float_store};
+pub use entry::{guard, idle, resume};
 pub use paging::{
     forget_identity, forget_page, forget_space, publish, share_kernel_half, space, tables_written,
     Entries,

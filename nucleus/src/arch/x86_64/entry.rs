@@ -1,7 +1,7 @@
 //! Into the nucleus and out of it.
 
-use super::{alarms, float, model};
-use crate::{faults, interrupts, leave, platform, println, space, STATE};
+use super::{alarms, model};
+use crate::{faults, float, interrupts, leave, platform, println, space, STATE};
 use abi::{boot::vector, system::event};
 use core::arch::{asm, global_asm};
 use core::cell::Cell;

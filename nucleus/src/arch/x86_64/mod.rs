@@ -3,18 +3,17 @@
 mod alarms;
 mod descriptors;
 mod entry;
-mod float;
+pub mod float;
 mod model;
 mod paging;
 mod ports;
 
 pub use entry::{idle, resume};
-pub use float::{bases_drop, bases_store, float_check, float_drop, float_forget, float_store};
 pub use paging::{
     forget_identity, forget_page, forget_space, publish, share_kernel_half, space, tables_written,
     Entries,
 };
-pub use ports::ports_changed;
+pub use ports::{guard, ports_changed};
 
 use core::arch::asm;
 

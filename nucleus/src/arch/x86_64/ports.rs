@@ -1,7 +1,7 @@
 //! I/O ports: the bitmap holds those of one task, and is shown to that task alone.
 
 use super::descriptors::{allow_bitmap, set_ports};
-use super::float;
+use crate::float;
 use core::cell::Cell;
 use nucleus_core::{
     kernel::Kernel,
