@@ -112,10 +112,14 @@ impl Input {
         count
     }
 
-    /// What FIONREAD says of lines: ends of file are not counted.
+    /// What FIONREAD says of lines: ends of file are not counted, but in a ring that is full to the last byte.
     pub fn in_lines(&self) -> usize {
-        (self.tail..self.canon)
-            .filter(|&at| !self.end_of_file(at))
+        let all = (self.canon - self.tail) as usize;
+        if all == SIZE {
+            return all;
+        }
+        all - (self.tail..self.canon)
+            .filter(|&at| self.end_of_file(at))
             .count()
     }
 }

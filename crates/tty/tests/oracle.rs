@@ -177,7 +177,9 @@ fn flags(random: &mut Random, word: u32, of: &[u32]) -> u32 {
     })
 }
 
-fn settings(random: &mut Random) -> Termios {
+/// `print` is whether ECHOPRT may be set; then ECHOCTL always is. Without it, VLNEXT after an erased character leaves the
+/// kernel's marks of echo crossed, and it shows old echo until no room is left: a fault of Linux that the crate has not.
+fn settings(random: &mut Random, print: bool) -> Termios {
     use {iflag as i, lflag as l, oflag as o};
     let mut to = Termios::new();
     to.iflag = flags(
@@ -222,8 +224,13 @@ fn settings(random: &mut Random) -> Termios {
         l::IEXTEN,
     ];
     to.lflag = flags(random, to.lflag, &local);
+    if print {
+        to.lflag |= lflag::ECHOCTL;
+    } else {
+        to.lflag &= !lflag::ECHOPRT;
+    }
     if random.below(8) == 0 {
-        (to.iflag, to.lflag) = (0, 0);
+        (to.iflag, to.lflag) = (0, if print { lflag::ECHOCTL } else { 0 });
     }
     if random.below(3) == 0 {
         to.cc[cc::VMIN] = random.pick(&[0, 1, 2, 5, 64, 65, 255]);
@@ -238,14 +245,14 @@ fn settings(random: &mut Random) -> Termios {
     to
 }
 
-fn action(random: &mut Random) -> Action {
+fn action(random: &mut Random, print: bool) -> Action {
     match random.below(12) {
         0..=4 => Action::Type(bytes(random, 24)),
         5 | 6 => Action::Write(bytes(random, 24)),
         7 | 8 => Action::Read(random.pick(&[0, 1, 2, 5, 10, 63, 64, 65, 100])),
         9 => Action::Look(random.pick(&[1, 10, 1000])),
         10 => Action::Set(
-            settings(random),
+            settings(random, print),
             random.pick(&[When::Now, When::Drain, When::Flush]),
         ),
         _ if random.below(4) == 0 => {
@@ -270,11 +277,12 @@ fn action(random: &mut Random) -> Action {
 fn random_sequences_are_as_on_linux() {
     let mut random = noise::seeded(0x7474_7901);
     for round in 0..noise::rounds(400) {
+        let print = random.below(2) == 0;
         let mut actions = Vec::new();
         if random.below(3) > 0 {
-            actions.push(Action::Set(settings(&mut random), When::Now));
+            actions.push(Action::Set(settings(&mut random, print), When::Now));
         }
-        actions.extend((0..14).map(|_| action(&mut random)));
+        actions.extend((0..14).map(|_| action(&mut random, print)));
         same(&format!("round {round}"), &actions);
     }
 }
