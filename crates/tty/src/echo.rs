@@ -34,6 +34,10 @@ const BLOCK: usize = 256;
 /// Bytes of steps from which the oldest are forgotten: 4,096 less a block and a little.
 const FULL: usize = 4096 - (BLOCK + 32);
 
+/// Bytes of steps that are never held back. Linux has room for no more; without this many reprints of a long line in
+/// one burst would have no bound.
+const MOST: usize = 4096;
+
 #[derive(Default)]
 pub(crate) struct Echo {
     steps: VecDeque<Step>,
@@ -57,7 +61,8 @@ impl Echo {
     /// A character is complete. Whether a block has come together that is to be shown now.
     pub fn mark(&mut self) -> bool {
         self.mark = (self.steps.len(), self.size);
-        if self.size < BLOCK || self.size % BLOCK > self.commit.1 % BLOCK {
+        let no_block = self.size % BLOCK > self.commit.1 % BLOCK;
+        if self.size < BLOCK || no_block && self.size < MOST {
             return false;
         }
         self.commit = self.mark;

@@ -18,6 +18,7 @@ enum Erase {
 
 impl Tty {
     /// Bytes are typed: the master writes (`O_NONBLOCK`). How many were taken; the signals are in [`Tty::take_due`].
+    /// As in Linux one byte can echo a whole line (VREPRINT), so a caller that must not be long hands over few at once.
     pub fn type_in(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(PENDING - self.pending.len());
         self.pending.extend(&bytes[..count]);
