@@ -78,6 +78,11 @@ impl Pty {
         Pty { master, slave }
     }
 
+    #[allow(dead_code)] // Not each test that has this module hands it to other processes.
+    pub fn slave(&self) -> i32 {
+        self.slave
+    }
+
     pub fn write_master(&self, bytes: &[u8]) -> Result<usize, i32> {
         write(self.master, bytes)
     }
