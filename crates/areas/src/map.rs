@@ -172,7 +172,8 @@ impl Areas {
 
     /// The first area that has a byte in `start..end`.
     pub(crate) fn within(&self, start: u64, end: u64) -> Option<&Area> {
-        self.from(start).filter(|area| area.start < end)
+        self.from(start)
+            .filter(|area| start < end && area.start < end)
     }
 
     pub(crate) fn may_expand(&self, by: u64) -> bool {
