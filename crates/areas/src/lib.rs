@@ -6,6 +6,7 @@ extern crate alloc;
 
 mod advise;
 mod calls;
+pub mod elf;
 mod errno;
 mod fault;
 mod map;
