@@ -120,7 +120,8 @@ impl Protection {
         let level = match stat.kind {
             Kind::Regular => self.regular,
             Kind::Fifo => self.fifos,
-            Kind::Directory | Kind::Symlink => 0,
+            // No setting is asked for a link that is not followed: it is refused there before it is ELOOP.
+            Kind::Directory | Kind::Symlink => 1,
         };
         if level == 0
             || directory.mode & S_ISVTX == 0

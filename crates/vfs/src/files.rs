@@ -129,11 +129,10 @@ impl<F: FileSystem> Call<'_, F> {
     }
 }
 
-/// That an offset and a length end where a file can end: EINVAL for the offset, EOVERFLOW for the sum.
+/// That an offset and a length end where a file can end: EINVAL.
 fn in_range(offset: u64, length: usize) -> Result<()> {
     match offset.checked_add(length as u64) {
-        _ if offset > END => Err(Errno::EINVAL),
         Some(end) if end <= END => Ok(()),
-        _ => Err(Errno::EOVERFLOW),
+        _ => Err(Errno::EINVAL),
     }
 }

@@ -120,12 +120,12 @@ impl<F: FileSystem> Call<'_, F> {
             if flags & O_EXCL != 0 {
                 return Err(Errno::EEXIST);
             }
-            self.vfs
-                .protection
-                .create(who, &self.vfs.fs.stat(directory)?, &stat)?;
             if stat.kind == Kind::Directory {
                 return Err(Errno::EISDIR);
             }
+            self.vfs
+                .protection
+                .create(who, &self.vfs.fs.stat(directory)?, &stat)?;
         }
         let writes = flags & O_ACCMODE != 0;
         let truncates = flags & O_TRUNC != 0;
