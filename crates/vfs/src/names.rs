@@ -89,7 +89,7 @@ impl<F: FileSystem> Call<'_, F> {
 
     /// mkdirat(2): of the mode, permissions and the sticky bit count.
     pub fn mkdirat(&mut self, dirfd: i32, path: &[u8], mode: u32) -> Result<()> {
-        let mode = mode & 0o1777 & !self.process.umask;
+        let mode = mode & 0o1777;
         self.make(dirfd, path, Kind::Directory, mode, b"")
     }
 
@@ -102,7 +102,7 @@ impl<F: FileSystem> Call<'_, F> {
             S_IFDIR | 0o020000 | 0o060000 => return Err(Errno::EPERM),
             _ => return Err(Errno::EINVAL),
         };
-        let mode = mode & 0o7777 & !self.process.umask;
+        let mode = mode & 0o7777;
         self.make(dirfd, path, kind, mode, b"")
     }
 
@@ -160,6 +160,11 @@ impl<F: FileSystem> Call<'_, F> {
     pub fn readlinkat(&self, dirfd: i32, path: &[u8], size: usize) -> Result<Vec<u8>> {
         if size == 0 {
             return Err(Errno::EINVAL);
+        }
+        // An empty path means the descriptor itself, which is no link as long as links cannot be opened.
+        if path.is_empty() {
+            self.place(dirfd, path, AT_EMPTY_PATH)?;
+            return Err(Errno::ENOENT);
         }
         let node = self.find(dirfd, path, false, false)?;
         if self.vfs.fs.stat(node)?.kind != Kind::Symlink {

@@ -72,7 +72,7 @@ impl<F: FileSystem> Call<'_, F> {
         self.process
             .who
             .check(&self.vfs.fs.stat(at)?, WRITE | EXECUTE)?;
-        let new = self.new_node(at, Kind::Regular, mode & 0o7777 & !self.process.umask, b"")?;
+        let new = self.new_node(at, Kind::Regular, mode & 0o7777, b"")?;
         self.vfs
             .fs
             .make(at, &missing, new, self.now)
@@ -105,6 +105,10 @@ impl<F: FileSystem> Call<'_, F> {
             {
                 new.mode &= !S_ISGID;
             }
+        }
+        // The mask comes last: Linux looks at the group's right to execute as it was asked for.
+        if kind != Kind::Symlink {
+            new.mode &= !self.process.umask;
         }
         Ok(new)
     }

@@ -48,6 +48,7 @@ impl Both {
     fn new(base: PathBuf, seed: u64, users: bool) -> Both {
         let mut random = Random::new(seed);
         let mode = random.pick(&[0o777, 0o1777, 0o755, 0o2777, 0o3777]);
+        real::plain(libc::SYS_umask, 0o22, 0, 0).unwrap();
         std::fs::create_dir_all(&base).unwrap();
         std::fs::set_permissions(&base, std::fs::Permissions::from_mode(mode)).unwrap();
         let stat = std::fs::metadata(&base).unwrap();
@@ -72,7 +73,6 @@ impl Both {
         for fd in 0..4 {
             assert_eq!(call.openat(AT_FDCWD, b".", O_DIRECTORY, 0), Ok(fd));
         }
-        real::plain(libc::SYS_umask, 0o22, 0, 0).unwrap();
         real::chdir(base.as_os_str().as_bytes()).unwrap();
         assert_eq!(
             real::at(libc::SYS_openat, AT_FDCWD, b".", O_DIRECTORY.into(), 0),

@@ -165,12 +165,11 @@ pub fn limit_files(most: u64) -> u64 {
         rlim_max: 0,
     };
     // SAFETY: the pointer is to a `rlimit` that lives during the call.
-    assert_eq!(
-        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) },
-        0
-    );
+    let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    assert_eq!(got, 0);
     let before = std::mem::replace(&mut limit.rlim_cur, most);
     // SAFETY: as above.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+    assert_eq!(set, 0);
     before
 }
