@@ -4,6 +4,7 @@
 mod calls;
 mod real;
 mod tree;
+mod words;
 
 use noise::Random;
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ pub struct Both {
     pub base: PathBuf,
     pub inodes: HashMap<u64, u64>,
     pub users: bool,
+    /// Whether links of directories and holes are counted there as tmpfs and ext4 count them.
+    pub exact: bool,
     pub log: Vec<String>,
     pub calls: usize,
     pub fine: usize,
@@ -52,6 +55,7 @@ impl Both {
         std::fs::create_dir_all(&base).unwrap();
         std::fs::set_permissions(&base, std::fs::Permissions::from_mode(mode)).unwrap();
         let stat = std::fs::metadata(&base).unwrap();
+        let exact = real::counts_exactly(&base);
         let memory = Memory::new(stat.mode(), stat.uid(), stat.gid(), 100_000, 10_000, 0);
         let mut vfs = Vfs::new(memory, protection());
         let (uid, gid) = real::ids();
@@ -85,6 +89,7 @@ impl Both {
             base,
             inodes: HashMap::new(),
             users,
+            exact,
             log: Vec::new(),
             calls: 0,
             fine: 0,

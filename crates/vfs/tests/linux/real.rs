@@ -173,3 +173,18 @@ pub fn limit_files(most: u64) -> u64 {
     assert_eq!(set, 0);
     before
 }
+
+/// Whether a directory is on ext4 or tmpfs with pages of 4096 bytes. Others may count a directory as one link, or keep
+/// holes in larger pieces.
+pub fn counts_exactly(path: &std::path::Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+    let mut about = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: both pointers are to memory that lives during the call, the second to a whole `statfs`.
+    let got = unsafe { libc::statfs(path.as_ptr(), about.as_mut_ptr()) };
+    assert_eq!(got, 0);
+    // SAFETY: zeros are a valid `statfs`, and the kernel wrote a whole one.
+    let about = unsafe { about.assume_init() };
+    let known = [0xef53, 0x0102_1994].contains(&about.f_type);
+    known && about.f_bsize == 4096
+}
