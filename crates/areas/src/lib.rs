@@ -11,6 +11,8 @@ mod errno;
 mod fault;
 mod map;
 mod remap;
+pub mod script;
+pub mod stack;
 
 pub use calls::{File, Request};
 pub use errno::Errno;
