@@ -162,6 +162,29 @@ impl Both {
     }
 }
 
+/// A chain of links, each to the one before: how many are followed, random names would hardly show.
+fn chain(both: &mut Both) {
+    for link in 0..45 {
+        let (target, name) = (format!("x{link}"), format!("x{}", link + 1));
+        let target = if link == 0 { "." } else { &target };
+        let ours = both
+            .call()
+            .symlinkat(target.as_bytes(), AT_FDCWD, name.as_bytes());
+        both.same(
+            real::symlinkat(target.as_bytes(), AT_FDCWD, name.as_bytes()),
+            ours.map(|()| 0),
+        );
+        for path in [name.clone(), format!("{name}/x1/.")] {
+            let real = real::stat(AT_FDCWD, path.as_bytes(), 0).map(|_| ());
+            let ours = both
+                .call()
+                .fstatat(AT_FDCWD, path.as_bytes(), 0)
+                .map(|_| ());
+            both.same(real, ours);
+        }
+    }
+}
+
 /// All sequences, in a thread of its own place, mask and descriptors.
 fn run(top: &Path) -> (usize, usize) {
     let alone = i64::from(libc::CLONE_FS | libc::CLONE_FILES);
@@ -179,6 +202,9 @@ fn run(top: &Path) -> (usize, usize) {
             noise::seeded(0x5eed).word() ^ (sequence * 0x9e37_79b9),
             users && sequence % 2 == 1,
         );
+        if sequence == 0 {
+            chain(&mut both);
+        }
         for _ in 0..CALLS {
             calls::step(&mut both);
         }
