@@ -331,10 +331,11 @@ impl Elaborator {
             Of::Named(name) => type_of(&body.scope, name),
         };
         let Some(found) = found else {
-            let Of::Named(name) = &of.of else {
-                unreachable!()
+            let named = match &of.of {
+                Of::Named(name) => name,
+                Of::Defined(_) => &of.name,
             };
-            bail!("{line}:{column}: there is no component `{name}`");
+            bail!("{line}:{column}: there is no component `{named}`");
         };
         let mut node = self.component(found, &of.arguments, &context, place)?;
         node.name.clone_from(&of.name);
