@@ -299,7 +299,7 @@ impl Parser {
                 align: None,
             };
             self.behind(&mut instance)?;
-            into.push((Item::Instance(instance), place));
+            into.push((Item::Instance(Box::new(instance)), place));
             if self.tokens.take(";") {
                 return Ok(());
             }

@@ -58,7 +58,7 @@ pub struct Definition {
 pub enum Item {
     Define(Rc<Definition>),
     Enumeration(String, Vec<(String, Option<Expr>)>),
-    Instance(Instance),
+    Instance(Box<Instance>),
     Property {
         default: bool,
         name: String,
