@@ -2,7 +2,11 @@
 
 use meta::rule_new::skeleton::{self, Bus};
 use meta::rule_new::{description::Description, rdl, svd};
+use rulebook::tree::Effects;
 use std::path::Path;
+
+/// How many descriptions there are with the reference compiler's account.
+const FILES: usize = 16;
 
 const SVD: &str = include_str!("descriptions/dogs.svd");
 const RDL: &str = include_str!("descriptions/dog.rdl");
@@ -98,28 +102,24 @@ fn what_is_wrong_is_told_with_its_place() {
 
     let cases = [
         (
-            "addrmap a { enum b { x; }; };",
-            "1:13: `enum` is not understood here: leave it out",
-        ),
-        (
-            "addrmap a { reg { field {} x[0:3]; } r; };",
-            "1:28: x: bits are written from the highest to the lowest: [7:0]",
-        ),
-        (
-            "addrmap a { reg { field {} x[33]; } r; };",
-            "1:37: r: r.x has 33 bits from bit 0, but r has 32",
-        ),
-        (
             "addrmap a { nothing r; };",
-            "1:13: there is no component `nothing`",
+            "1:21: there is no component `nothing`",
         ),
         (
-            "addrmap a { reg {} r @ 4 + 4; };",
-            "1:26: `;`, `,`, `@`, `+=` or `=` is expected; here stands `+`",
+            "addrmap a { reg {} r @ 4 4; };",
+            "1:26: `;`, `,`, `@`, `+=`, `%=` or `=` is expected; here stands 4",
         ),
         (
             "addrmap a { `include \"b\"",
-            "1:13: preprocessor directives are not understood: expand them first",
+            "1:13: other files are not read: put what `include names into this one",
+        ),
+        (
+            "addrmap a { <% print 1 %>",
+            "1:13: Perl (`<% … %>`) is not run: expand it first",
+        ),
+        (
+            "addrmap a { reg {} r @ 4 / 0; };",
+            "1:20: r: a division by 0",
         ),
         (
             "addrmap a { reg {} r[5000]; };",
@@ -134,6 +134,111 @@ fn what_is_wrong_is_told_with_its_place() {
     for (text, why) in cases {
         assert_eq!(refused(rdl::read(text, None)), why, "{text}");
     }
+}
+
+/// What one field or register has wrong is left out and told; the file is read.
+#[test]
+fn what_no_rule_can_say_is_left_out() {
+    let cases = [
+        (
+            "addrmap a { reg { field {} x[33]; } r; };",
+            "1:28: left out: r.x has 33 bits from bit 0, but r has 32",
+        ),
+        (
+            "addrmap a { reg { field { sw = odd; } x; } r; };",
+            "1:39: left out: r.x: `sw = odd` is no access",
+        ),
+    ];
+    for (text, why) in cases {
+        let read = rdl::read(text, None).expect("it is read");
+        assert_eq!(
+            (read.left_out, read.registers.len()),
+            (vec![why.to_owned()], 1)
+        );
+    }
+}
+
+/// Nesting, chains and macros that would take a stack or a memory of their own are refused.
+#[test]
+fn what_is_too_large_is_refused() {
+    let at = |e: &str| format!("addrmap a {{ reg {{}} r @ {e}; }};");
+    let cases = [
+        at(&"(".repeat(100_000)),
+        at(&"1+".repeat(100_000)),
+        at(&"~".repeat(100_000)),
+        at(&"{1{".repeat(100_000)),
+        at(&"x[".repeat(100_000)),
+        at(&"'{".repeat(100_000)),
+        "regfile { ".repeat(100_000),
+        "addrmap a { a x; };".into(),
+        "`define a `a `a\naddrmap b { `a };".into(),
+        at(&format!("{}1{}", "{".repeat(39), "{1}}".repeat(39))),
+    ];
+    rdl::read(&at(&format!("{}0", "0+".repeat(140))), None).expect("a long sum is read");
+    for text in cases {
+        assert!(
+            rdl::read(&text, None).is_err(),
+            "{}",
+            &text[..40.min(text.len())]
+        );
+    }
+}
+
+/// What the reference compiler (descriptions/reference.py) finds in the same files.
+#[test]
+fn the_reference_compiler_finds_the_same() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/descriptions/reference");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|e| e != "rdl") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("the description");
+        let told = std::fs::read_to_string(path.with_extension("account")).expect("its account");
+        let told: Vec<&str> = told.lines().filter(|l| !l.starts_with('#')).collect();
+        let read = rdl::read(&text, None).unwrap_or_else(|e| panic!("{}: {e:#}", path.display()));
+        assert_eq!(
+            account(&read),
+            told,
+            "{}: {:?}",
+            path.display(),
+            read.left_out
+        );
+        assert!(!told.is_empty());
+        files += 1;
+    }
+    assert!(files >= FILES, "{files}");
+}
+
+/// A line of each register (name, address, bytes) and field (name, lowest bit, width, access, reset).
+fn account(of: &Description) -> Vec<String> {
+    let mut all = Vec::new();
+    for r in &of.registers {
+        for n in 0..r.several.map_or(1, |(count, _)| count) {
+            let step = r.several.map_or(0, |(_, step)| step);
+            let element = r.several.map_or_else(String::new, |_| format!("[{n}]"));
+            let (at, bytes) = (r.offset + n * step, r.bits / 8);
+            let mut text = format!("{:010x} {}{element} {bytes}", at, r.name);
+            for f in &r.fields {
+                let none = format!("TODO {}: software has no access", f.name);
+                let access = match f.effects & (Effects::RO | Effects::WO) {
+                    _ if r.unknown.contains(&none) => "na",
+                    Effects::RO => "r",
+                    Effects::WO => "w",
+                    _ => "rw",
+                };
+                let reset = f.reset.map_or("-".into(), |n| n.to_string());
+                text += &format!("; {} {} {} {access} {reset}", f.name, f.low, f.width);
+                for (name, n) in &f.values {
+                    text += &format!(" {name}={n}");
+                }
+            }
+            all.push(text);
+        }
+    }
+    all.sort();
+    all
 }
 
 /// Pieces of good files, in any order and cut anywhere, give an answer or an error, soon.

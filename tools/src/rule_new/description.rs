@@ -12,6 +12,8 @@ pub struct Description {
     /// What the file calls the device.
     pub title: String,
     pub registers: Vec<Register>,
+    /// What the file says and no rule can: said at the head of the registers.
+    pub left_out: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +39,10 @@ pub struct Field {
     pub low: u64,
     pub width: u64,
     pub effects: u16,
+    /// What it is after a reset, if that is a number.
+    pub reset: Option<u64>,
+    /// Names of values.
+    pub values: Vec<(String, u64)>,
 }
 
 /// Words that mean something where a name of a register or field stands.

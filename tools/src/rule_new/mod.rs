@@ -1,6 +1,7 @@
 //! `meta rule new`: the skeleton of a rule, from a register description or from nothing.
 
 pub mod description;
+mod preprocess;
 pub mod rdl;
 pub mod skeleton;
 pub mod svd;

@@ -43,6 +43,9 @@ pub fn rule(book: &Book, class: &Class, name: &str, bus: Bus, from: &Description
         Bus::Cpu => "model",
     };
     text += &format!("  space r = le {space}\n");
+    for note in &from.left_out {
+        text += &format!("  # {}\n", ascii(note));
+    }
     text += &registers(&from.registers);
     text += "  init { todo(\"stop the device, reset it, and bring it to a known state\") }\n";
     for item in &class.items {

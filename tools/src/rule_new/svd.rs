@@ -75,6 +75,7 @@ pub fn read(text: &str, wanted: Option<&str>) -> Result<Description> {
             .unwrap_or_default()
             .into(),
         registers: reader.registers,
+        left_out: Vec::new(),
     })
 }
 
@@ -232,6 +233,8 @@ impl Reader {
         let own = access(node, None)? | effects(node, &mut register.unknown);
         let Some((count, step)) = several(node)? else {
             register.fields.push(Field {
+                reset: None,
+                values: Vec::new(),
                 name: name.into(),
                 low,
                 width,
@@ -247,6 +250,8 @@ impl Reader {
                 return at(node, "its bits do not fit into 64 bits".into());
             };
             register.fields.push(Field {
+                reset: None,
+                values: Vec::new(),
                 name: name
                     .replace("[%s]", "%s")
                     .replace("%s", &number.to_string()),

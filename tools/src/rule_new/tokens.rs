@@ -1,5 +1,6 @@
 //! Words, numbers, texts and signs of SystemRDL, with their places.
 
+use super::preprocess::Macros;
 use anyhow::{bail, Result};
 
 /// Bytes of a file that are read.
@@ -8,7 +9,8 @@ const MOST: usize = 4 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Token {
     Word(String),
-    Number(u64),
+    /// With its width in bits: 64, if it does not say.
+    Number(u64, u32),
     Text(String),
     Sign(&'static str),
     End,
@@ -20,9 +22,10 @@ pub struct Tokens {
     at: usize,
 }
 
-const SIGNS: [&str; 20] = [
-    "+=", "%=", "->", "::", "{", "}", "[", "]", "(", ")", ";", ":", ",", "=", "@", "#", ".", "'",
-    "-", "+",
+const SIGNS: [&str; 45] = [
+    "+=", "%=", "->", "::", "'{", "**", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "~&", "~|",
+    "~^", "^~", "{", "}", "[", "]", "(", ")", ";", ":", ",", "=", "@", "#", ".", "'", "-", "+",
+    "*", "/", "%", "<", ">", "&", "|", "^", "~", "!", "?",
 ];
 
 impl Tokens {
@@ -33,21 +36,11 @@ impl Tokens {
             bail!("1:1: the file is larger than {} MiB", MOST >> 20);
         }
         let mut list = Vec::new();
-        let mut reader = Reader {
-            rest: text,
-            line: 1,
-            column: 1,
-        };
-        loop {
-            reader.skip()?;
-            let place = (reader.line, reader.column);
-            let token = reader.token()?;
-            let end = token == Token::End;
-            list.push((token, place));
-            if end {
-                return Ok(Tokens { list, at: 0 });
-            }
-        }
+        let mut macros = Macros::default();
+        macros.read(text, None, &mut list)?;
+        let end = super::preprocess::end(text);
+        list.push((Token::End, end));
+        Ok(Tokens { list, at: 0 })
     }
 
     pub fn look(&self) -> &Token {
@@ -86,13 +79,24 @@ impl Tokens {
     }
 
     /// # Errors
-    /// When another token comes next.
-    pub fn number(&mut self) -> Result<u64> {
-        let Token::Number(number) = *self.look() else {
-            return self.wrong("a number is expected (expressions are not understood)".into());
+    /// When no word comes next.
+    pub fn word(&mut self, what: &str) -> Result<String> {
+        let Token::Word(word) = self.look().clone() else {
+            return self.wrong(what.into());
         };
         self.step();
-        Ok(number)
+        Ok(word)
+    }
+
+    /// Goes over a word or this sign.
+    ///
+    /// # Errors
+    /// When something else comes next.
+    pub fn word_or(&mut self, sign: &str) -> Result<()> {
+        match self.take(sign) {
+            true => Ok(()),
+            false => self.word("a name is expected").map(drop),
+        }
     }
 
     /// An error at the next token.
@@ -100,7 +104,7 @@ impl Tokens {
         let (line, column) = self.place();
         let found = match self.look() {
             Token::Word(word) => format!("`{word}`"),
-            Token::Number(number) => number.to_string(),
+            Token::Number(number, _) => number.to_string(),
             Token::Text(_) => "a text".into(),
             Token::Sign(sign) => format!("`{sign}`"),
             Token::End => "the end of the file".into(),
@@ -109,14 +113,14 @@ impl Tokens {
     }
 }
 
-struct Reader<'a> {
-    rest: &'a str,
-    line: u32,
-    column: u32,
+pub struct Reader<'a> {
+    pub rest: &'a str,
+    pub line: u32,
+    pub column: u32,
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, bytes: usize) -> &'a str {
+    pub fn take(&mut self, bytes: usize) -> &'a str {
         let (taken, rest) = self.rest.split_at(bytes.min(self.rest.len()));
         for c in taken.chars() {
             match c {
@@ -128,12 +132,12 @@ impl<'a> Reader<'a> {
         taken
     }
 
-    fn wrong<T>(&self, why: &str) -> Result<T> {
+    pub fn wrong<T>(&self, why: &str) -> Result<T> {
         bail!("{}:{}: {why}", self.line, self.column)
     }
 
     /// Goes over space and comments.
-    fn skip(&mut self) -> Result<()> {
+    pub fn skip(&mut self) -> Result<()> {
         loop {
             let space = self.rest.len() - self.rest.trim_start().len();
             self.take(space);
@@ -151,26 +155,30 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn token(&mut self) -> Result<Token> {
+    pub fn token(&mut self) -> Result<Token> {
         let Some(first) = self.rest.chars().next() else {
             return Ok(Token::End);
         };
-        if first == '`' || self.rest.starts_with("<%") {
-            return self.wrong("preprocessor directives are not understood: expand them first");
-        }
         if first == '"' {
             return self.text();
         }
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if first.is_ascii_digit() {
-            let end = self
+            let mut end = self
                 .rest
-                .find(|c: char| !word(c) && c != '\'')
+                .find(|c: char| !word(c))
                 .unwrap_or(self.rest.len());
+            // `8'hff` is one number, `8'(x)` is not.
+            let behind = &self.rest[end..];
+            if behind.starts_with('\'') && behind[1..].starts_with(|c: char| "hdobHDOB".contains(c))
+            {
+                let value = &behind[2..];
+                end += 2 + value.find(|c: char| !word(c)).unwrap_or(value.len());
+            }
             let place = (self.line, self.column);
             let digits = self.take(end);
             return match number(digits) {
-                Some(number) => Ok(Token::Number(number)),
+                Some((number, width)) => Ok(Token::Number(number, width)),
                 None => bail!(
                     "{}:{}: {digits:?} is no number of 64 bits",
                     place.0,
@@ -213,10 +221,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `12`, `0x1f`, `1_000`, `8'hff`.
-fn number(digits: &str) -> Option<u64> {
+/// `12`, `0x1f`, `1_000`, `8'hff`; with the width in bits.
+fn number(digits: &str) -> Option<(u64, u32)> {
     let plain = digits.replace('_', "").to_ascii_lowercase();
-    if let Some((_, value)) = plain.split_once('\'') {
+    if let Some((width, value)) = plain.split_once('\'') {
         let base = match value.chars().next()? {
             'h' => 16,
             'd' => 10,
@@ -224,10 +232,14 @@ fn number(digits: &str) -> Option<u64> {
             'b' => 2,
             _ => return None,
         };
-        return u64::from_str_radix(&value[1..], base).ok();
+        let width: u32 = width.parse().ok().filter(|width| *width > 0)?;
+        let value = u64::from_str_radix(&value[1..], base).ok()?;
+        let fits = width >= 64 || value >> width == 0;
+        return fits.then_some((value, width.min(64)));
     }
-    match plain.strip_prefix("0x") {
+    let value = match plain.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
         None => plain.parse().ok(),
-    }
+    };
+    Some((value?, 64))
 }
